@@ -41,7 +41,7 @@ class BulletinSettings:
 def _build(platform: Platform) -> Iterable[object]:
     register_packages(service.package for service in platform.services)
     settings = platform.settings
-    key = Path(settings.journal_key or settings.data / "keys" / "journal.pem").with_name("bulletin.key")
+    key = platform[StatisticsKey]
     yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
     if _portal_url(settings):
         portal = settings.of(BulletinSettings)

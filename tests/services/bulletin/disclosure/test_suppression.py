@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from esante.core.disclosure import StatisticsKey, noise
 from esante.core.journal import Actor
 from esante.services.bulletin import Cell, CellFlag
 from esante.services.bulletin.compilation.exact_counts import ExactCount
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.suppression import noise, protect
+from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import ProtectedCell
 from esante.services.record import DepositedEvent
 from tests.support.bulletin_journal import (
@@ -96,7 +96,7 @@ def test_noise_is_bounded_keeps_zero_and_is_deterministic(value, people):
     assert abs(step) <= RULE.noise
     assert value + step >= 0
     assert value or not step
-    assert step == noise(value, people, RULE, BulletinKey(b"t" * 32))
+    assert step == noise(value, people, RULE, StatisticsKey(b"t" * 32))
 
 
 @pytest.mark.parametrize("value", [1, 2, 3, 50])
@@ -104,7 +104,7 @@ def test_noise_is_unbiased_and_depends_on_key(value):
     steps = [noise(value, people, RULE, KEY) for people in range(8_000)]
     assert abs(sum(steps) / len(steps)) < 0.06
     assert len(set(steps)) == 2 * min(value, RULE.noise) + 1
-    assert steps != [noise(value, people, RULE, BulletinKey(b"u" * 32)) for people in range(8_000)]
+    assert steps != [noise(value, people, RULE, StatisticsKey(b"u" * 32)) for people in range(8_000)]
 
 
 def test_same_people_have_same_count_in_every_table():

@@ -29,7 +29,7 @@ from esante.services.vaccination.forecast import (
 from esante.services.vaccination.products.catalogue import Age, catalogue
 
 COUNTRY = "lu"
-_PART = "#"
+PART = "#"
 """Before the number of a vaccine in a dose that holds several."""
 _NEW = "new"
 """The key of a dose that is not in the card yet."""
@@ -120,7 +120,7 @@ def advise_on(person: Person, card: Card, on: date) -> CardAdvice:
     """Return what the calendar in force on a day says of a person's card."""
     rules = load_rules(COUNTRY, on=on)
     advice = _advice(person, card, on, rules)
-    found = _by_antigen(advice)
+    found = best_by_antigen(advice)
     rows = [_row(key, found.get(one.in_rules), card, on, rules) for key, one in catalogue().antigens.items()]
     shown = _merged(row for row in rows if _is_shown(row, on))
     shown.sort(key=lambda row: _ORDER.index(row.standing))
@@ -158,7 +158,7 @@ def judge_entry(person: Person, card: Card, entry: DoseEntry) -> dict[str, tuple
     reasons = {Reason.TOO_SOON, Reason.CONFLICT}
     if entry.day < Age(check_terms(entry.day).calendar_age_until_years, "y").on(person.birth_date):
         reasons.add(Reason.TOO_YOUNG)
-    new = [*_vaccines(_NEW, entry.day, _cvx_of(entry), entry.expires_on)]
+    new = [*vaccines_of(_NEW, entry.day, _cvx_of(entry), entry.expires_on)]
     before = [part for dose in card.given if dose.day and dose.day <= entry.day for part in _parts(dose)]
     advice = advise(_patient(person, card), [*before, *new], entry.day, rules)
     keys = {one.in_rules: one.key for one in catalogue().antigens.values() if one.in_rules}
@@ -175,7 +175,7 @@ def judge_entry(person: Person, card: Card, entry: DoseEntry) -> dict[str, tuple
 
 def _cvx_of(entry: DoseEntry) -> Iterable[str]:
     product = catalogue().products.get(entry.product)
-    return product.cvx if product else _generic(entry.antigens)
+    return product.cvx if product else generic_vaccines(entry.antigens)
 
 
 def _advice(person: Person, card: Card, on: date, rules: RuleSet) -> Advice:
@@ -201,15 +201,16 @@ def _observations(contraindications: Sequence[Contraindication]) -> Iterator[Obs
 def _parts(dose: Dose) -> Iterator[forecast.Dose]:
     """Yield a dose as the vaccines that the rules know, one for each CVX code; nothing without a whole date."""
     if dose.day is not None:
-        yield from _vaccines(dose.id.hex, dose.day, dose.cvx or _generic(dose.antigens), dose.expires_on)
+        yield from vaccines_of(dose.id.hex, dose.day, dose.cvx or generic_vaccines(dose.antigens), dose.expires_on)
 
 
-def _vaccines(key: str, on: date, cvx: Iterable[str], expires_on: date | None) -> Iterator[forecast.Dose]:
+def vaccines_of(key: str, on: date, cvx: Iterable[str], expires_on: date | None) -> Iterator[forecast.Dose]:
+    """Yield a dose for each CVX code in it; their keys are that of the dose, `PART` and a number."""
     for number, code in enumerate(cvx):
-        yield forecast.Dose(id=f"{key}{_PART}{number}", given_on=on, vaccine=code, expires_on=expires_on)
+        yield forecast.Dose(id=f"{key}{PART}{number}", given_on=on, vaccine=code, expires_on=expires_on)
 
 
-def _generic(antigens: Sequence[str]) -> Iterator[str]:
+def generic_vaccines(antigens: Sequence[str]) -> Iterator[str]:
     """Yield the CVX codes of vaccines without a product that together protect against the antigens."""
     left = set(antigens)
     for covered, cvx in catalogue().generic:
@@ -218,7 +219,7 @@ def _generic(antigens: Sequence[str]) -> Iterator[str]:
             yield cvx
 
 
-def _by_antigen(advice: Advice) -> dict[str, AntigenAdvice]:
+def best_by_antigen(advice: Advice) -> dict[str, AntigenAdvice]:
     """Return the advice on each antigen; of several series the one that asks for a dose first."""
     found: dict[str, AntigenAdvice] = {}
     for one in advice.by_antigen:
@@ -272,10 +273,10 @@ def _not_counted(advice: Advice) -> dict[str, dict[str, str]]:
     """Return for each dose (its key as 32 hexadecimal digits) the antigens for which it does not count, and why."""
     labels = {one.in_rules: one.label for one in catalogue().antigens.values() if one.in_rules}
     found: dict[str, dict[str, str]] = {}
-    for antigen in _by_antigen(advice).values():
+    for antigen in best_by_antigen(advice).values():
         for one in antigen.evaluations:
             if one.status in (EvaluationStatus.NOT_VALID, EvaluationStatus.SUB_STANDARD) and one.reason:
                 words = NOT_COUNTED.get(one.reason.value)
                 if words and antigen.antigen in labels:
-                    found.setdefault(one.dose.partition(_PART)[0], {})[labels[antigen.antigen]] = words
+                    found.setdefault(one.dose.partition(PART)[0], {})[labels[antigen.antigen]] = words
     return found
