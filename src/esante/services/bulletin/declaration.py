@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
 from esante.core import clock
+from esante.core.disclosure import StatisticsKey
 from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
