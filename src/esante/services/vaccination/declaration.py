@@ -1,36 +1,65 @@
 """Declaration of the vaccination card."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from esante.contract import DemoStep, NavigationItem, NoticeKind, Platform, Service, Task, allowed_and_by_another
+from esante.contract import (
+    DemoStep,
+    HomeTile,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    Service,
+    Task,
+    allowed_and_by_another,
+)
+from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Consumer, Entry
 from esante.core.web import N_, P_
-from esante.identity.access import Access, Act, DispositionHandler
+from esante.identity.access import Access, Act, DispositionHandler, Requester
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.cli import vaccination
-from esante.services.vaccination.demo import load_doses
+from esante.services.vaccination.coverage.service import Coverages
+from esante.services.vaccination.demo import load_doses, load_operations
 from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.pages.card_pages import CardPages
+from esante.services.vaccination.pages.coverage_pages import CoveragePages
 from esante.services.vaccination.pages.entry_pages import EntryPages
+from esante.services.vaccination.pages.lot_pages import LotPages
+from esante.services.vaccination.pages.reminder_pages import ReminderPages
+from esante.services.vaccination.products.catalogue import catalogue
+from esante.services.vaccination.recalls.model import LotRecalled
+from esante.services.vaccination.recalls.service import Recalls
+from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.reminders.model import Reminded
+from esante.services.vaccination.reminders.service import Reminders
 
 
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     yield Histories(platform.db, record, directory, access)
+    yield Forecasts(platform.db, directory, platform[StatisticsKey])
+    yield Reminders(platform.db, platform.journal, directory, access)
+    yield Recalls(platform.db, platform.journal, directory)
+    yield Coverages(platform.db, platform[StatisticsKey])
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     cards, record = platform[VaccinationCards], platform[Record]
     access, directory = platform[Access], platform[Directory]
     return [
+        *ReminderPages(platform[Reminders], access, platform.settings.base_url).routes(),
+        *CoveragePages(platform[Coverages], platform[Forecasts], access).routes(),
+        *LotPages(platform[Recalls], access).routes(),
         *CardPages(cards, record, access, directory, platform.fhir_url).routes(),
         *EntryPages(cards, record, access, directory).routes(),
         Mount("/static/vaccination", StaticFiles(directory=Path(__file__).parent / "static")),
@@ -38,11 +67,26 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Histories].consumer]
+    return [platform[Histories].consumer, platform[Forecasts].consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1))]
+    async def remind() -> None:
+        await platform[Reminders].remind()
+
+    async def notify() -> None:
+        await platform[Recalls].notify()
+
+    async def count() -> None:
+        await platform[Coverages].refresh()
+
+    return [
+        Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
+        Task(name="vaccination forecasts", run=platform[Forecasts].run, every=timedelta(seconds=1)),
+        Task(name="reminders of vaccinations", run=remind, every=timedelta(hours=1)),
+        Task(name="recalls of vaccine lots", run=notify, every=timedelta(seconds=15)),
+        Task(name="vaccination coverage", run=count, every=timedelta(minutes=30)),
+    ]
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
@@ -54,6 +98,10 @@ def _is_vaccination(entry: Entry) -> bool:
     return allowed_and_by_another(entry) and any(name.startswith("Immunization/") for name in resources)
 
 
+async def _due(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"doses": await platform[Reminders].due(requester.id), "antigens": catalogue().antigens}
+
+
 SERVICE = Service(
     package="esante.services.vaccination",
     build=_build,
@@ -62,12 +110,31 @@ SERVICE = Service(
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[vaccination],
-    demo=[DemoStep(name="vaccinations", load=load_doses)],
+    demo=[
+        DemoStep(name="vaccinations", load=load_doses),
+        DemoStep(name="vaccination operations", load=load_operations, background=True),
+    ],
     navigation=[
         NavigationItem(
             role="patient", url="/vaccinations", label=P_("menu", "Vaccinations"), icon="vaccine", order=25
         ),
         NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
+        NavigationItem(
+            role="practitioner", url="/due-vaccinations", label=N_("Due vaccinations"), icon="vaccine", order=27
+        ),
+        NavigationItem(
+            role="operator", url="/operator/vaccinations", label=N_("Vaccination coverage"), icon="vaccine", order=50
+        ),
+        NavigationItem(
+            role="operator", url="/operator/vaccine-lots", label=N_("Lots and recalls"), icon="warning", order=51
+        ),
+    ],
+    tiles=[HomeTile(role="patient", template="vaccination/tile_due.html", load=_due, order=5)],
+    kept=[
+        KeptData(
+            what=N_("Which vaccinations are due to you, and of which you were reminded"),
+            why=N_("So that no dose is missed, and so that it is known how well the population is protected."),
+        )
     ],
     notices=[
         NoticeKind(
@@ -78,6 +145,27 @@ SERVICE = Service(
             tone="good",
             link="/vaccinations",
             applies=_is_vaccination,
-        )
+        ),
+        NoticeKind(
+            name="vaccination_due",
+            event=Reminded,
+            text=N_("A vaccination is due to you, or will be soon. See which one."),
+            icon="vaccine",
+            tone="act",
+            link="/vaccinations/reminders",
+        ),
+        NoticeKind(
+            name="vaccine_recalled",
+            event=LotRecalled,
+            text=N_(
+                "A vaccine that you were given has been recalled. Ask your doctor whether you need to do anything."
+            ),
+            icon="warning",
+            tone="warn",
+            link="/vaccinations",
+            urgent=True,
+            contact=True,
+            by_any_means=True,
+        ),
     ],
 )

@@ -12,7 +12,9 @@ from esante.identity.access import Access, RecordState, Requester, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.products.catalogue import Age, catalogue
+from esante.services.vaccination.reminders.forecasts import Forecasts
 
 _PERSONS = 30
 """Persons beside those who use the portal."""
@@ -48,6 +50,12 @@ async def load_doses(platform: Platform, country: DemoCountry, progress: Progres
         for start in range(0, len(entries), 20):
             await _enter(platform[VaccinationCards], chance.choice(doctors), person, entries[start : start + 20])
         progress(number, len(persons), "vaccinations")
+
+
+async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Make the forecasts of everybody, and count coverage."""
+    await platform[Forecasts].run(progress)
+    await platform[Coverages].refresh(force=True)
 
 
 async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:

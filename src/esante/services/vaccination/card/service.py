@@ -42,6 +42,7 @@ from esante.services.vaccination.card.model import (
     Warning,
 )
 from esante.services.vaccination.products.catalogue import catalogue
+from esante.services.vaccination.recalls import recall_store
 
 CATEGORY = "vaccination_history"
 """The document class of doses."""
@@ -254,6 +255,7 @@ class VaccinationCards:
             contraindications=contraindication_kinds(),
             not_counting=judge_entry(person, card, entry),
             pack_used=used and without is None,
+            recalled=await recall_store.is_recalled(self._db, entry.product, entry.lot),
         )
 
     def _require_valid(self, requester: Requester, entry: DoseEntry, situation: rules.Situation) -> None:

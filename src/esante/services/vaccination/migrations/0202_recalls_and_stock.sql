@@ -9,9 +9,6 @@ CREATE TABLE vaccination_lot_recall (
     source text NOT NULL,
     entered_at timestamptz NOT NULL,
     entered_by text NOT NULL,
-    notified_upto uuid,
-    notified integer NOT NULL DEFAULT 0,
-    done_at timestamptz,
     lifted_at timestamptz
 );
 CREATE UNIQUE INDEX vaccination_lot_recall_once ON vaccination_lot_recall (product, lot_key) WHERE lifted_at IS NULL;

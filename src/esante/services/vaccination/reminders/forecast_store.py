@@ -91,9 +91,7 @@ async def count(db: Database, rules: str, today: date) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-async def take(
-    db: Database, rules: str, today: date, now: datetime, until: datetime, limit: int
-) -> list[Stale]:
+async def take(db: Database, rules: str, today: date, now: datetime, until: datetime, limit: int) -> list[Stale]:
     """Return persons whose forecast is to be made, taken for a time; those that changed first."""
     async with db.transaction() as conn:
         rows = await conn.fetch(
@@ -135,9 +133,7 @@ async def fetch_doses(db: Database, person_ids: Sequence[UUID]) -> dict[UUID, li
     return found
 
 
-async def fetch_observations(
-    db: Database, person_ids: Sequence[UUID]
-) -> dict[UUID, list[tuple[Observation, bool]]]:
+async def fetch_observations(db: Database, person_ids: Sequence[UUID]) -> dict[UUID, list[tuple[Observation, bool]]]:
     """Return the observations of persons, each with whether everybody with access sees it."""
     rows = await db.fetch(
         "SELECT person_id, code, since, until, public FROM vaccination_observation WHERE person_id = ANY ($1::uuid[])",
@@ -191,9 +187,7 @@ async def fetch_own(db: Database, person_id: UUID) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
-async def fetch_due_for_others(
-    db: Database, person_ids: Sequence[UUID], until: date
-) -> Mapping[UUID, list[Standing]]:
+async def fetch_due_for_others(db: Database, person_ids: Sequence[UUID], until: date) -> Mapping[UUID, list[Standing]]:
     """Return what is due up to a day to each of some persons, by the doses that everybody with access sees."""
     rows = await db.fetch(
         f"SELECT s.person_id, {_COLUMNS} FROM vaccination_standing s JOIN vaccination_forecast f USING (person_id)"  # noqa: S608 - constants

@@ -134,9 +134,7 @@ class Forecasts:
             found.append(_Input(one, person, own, _patient(person, [each for each, _ in seen]), public))
         return found
 
-    def _made(
-        self, one: _Input, own: tuple[Standing, ...], others: tuple[Standing, ...] | None, day: date
-    ) -> Made:
+    def _made(self, one: _Input, own: tuple[Standing, ...], others: tuple[Standing, ...] | None, day: date) -> Made:
         made = forecast_of(own, one.doses, one.patient, day)
         public = None if others is None else with_given(others, [dose for dose in one.doses if dose.public])
         is_young = day < Age(reminder_terms(day).without_doses_until_years, "y").on(one.person.birth_date)

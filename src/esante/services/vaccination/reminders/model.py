@@ -81,5 +81,3 @@ def due_doses(standings: list[Standing], until: date, on: date) -> list[DueDose]
         if one.due_on is not None and one.due_on <= until:
             found.setdefault((one.due_on, one.is_overdue(on)), []).append(one.antigen)
     return [DueDose(tuple(antigens), day, late) for (day, late), antigens in sorted(found.items())]
-
-

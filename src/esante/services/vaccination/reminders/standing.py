@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cache
 
 from esante.services.vaccination import forecast
@@ -86,13 +86,13 @@ def _with_count(one: Standing, given: int) -> Standing:
 
 
 def _next_birthday(birth_date: date, on: date) -> date:
-    """Return the first birthday after a day; infants count in months, so theirs is the next day of that number."""
+    """Return the next birthday after a day; under two years that of a month, as the calendar counts them."""
     months = (on.year - birth_date.year) * 12 + on.month - birth_date.month
     step = 1 if months < 24 else 12
-    age = Age(max(0, months // step * step), "m")
-    while (day := age.on(birth_date)) <= on:
-        age = Age(age.number + step, "m")
-    return day if day > on else on + timedelta(days=1)
+    number = months // step * step
+    while (day := Age(number, "m").on(birth_date)) <= on:
+        number += step
+    return day
 
 
 @cache
