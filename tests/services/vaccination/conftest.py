@@ -2,8 +2,12 @@
 
 import pytest
 
+from esante.core.disclosure import StatisticsKey
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.recalls.service import Recalls
+from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.reminders.service import Reminders
 from tests.support.record import BASE, open_world
 
 
@@ -24,3 +28,27 @@ def cards(world):
 def histories(world):
     """The histories of all persons."""
     return Histories(world.db, world.record, world.directory, world.access)
+
+
+@pytest.fixture(scope="module")
+def statistics_key():
+    """The secret of the statistics."""
+    return StatisticsKey(b"s" * 32)
+
+
+@pytest.fixture(scope="module")
+def forecasts(world, statistics_key):
+    """The kept forecasts of all persons."""
+    return Forecasts(world.db, world.directory, statistics_key)
+
+
+@pytest.fixture(scope="module")
+def reminders(world):
+    """The reminders of all persons."""
+    return Reminders(world.db, world.journal, world.directory, world.access)
+
+
+@pytest.fixture(scope="module")
+def recalls(world):
+    """Lots and their recalls."""
+    return Recalls(world.db, world.journal, world.directory)

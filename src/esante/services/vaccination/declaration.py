@@ -157,9 +157,7 @@ SERVICE = Service(
         NoticeKind(
             name="vaccine_recalled",
             event=LotRecalled,
-            text=N_(
-                "A vaccine that you were given has been recalled. Ask your doctor whether you need to do anything."
-            ),
+            text=N_("A vaccine that you were given has been recalled. Ask your doctor what to do."),
             icon="warning",
             tone="warn",
             link="/vaccinations",

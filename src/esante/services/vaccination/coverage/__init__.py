@@ -1,1 +1,1 @@
-"""Coverage: how many of each year of birth and canton were given a vaccine, and are up to date, with small cells protected."""
+"""Coverage: who of a year of birth and canton was given a vaccine and is up to date; small cells are protected."""

@@ -75,7 +75,10 @@ class Coverages:
         return await coverage_store.fetch_months(self._db)
 
     async def show(self, requester: Requester, query: CoverageQuery) -> list[Coverage]:
-        """Return protected coverage by group. Raises: `Problem` 403 for others than operators, 404 for unknown groups."""
+        """Return protected coverage by group.
+
+        Raises: `Problem` 403 for others than operators, 404 for unknown groups.
+        """
         require_operator(requester)
         if query.by not in coverage_store.GROUPS or query.antigen not in {"", *catalogue().antigens}:
             raise Problem(404, "not-found", NOT_FOUND)

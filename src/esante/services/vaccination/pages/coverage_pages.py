@@ -85,7 +85,7 @@ class CoveragePages:
 
 
 def _query(request: Request) -> CoverageQuery:
-    """Return what is asked for. Raises: `Problem` 400 for a year or a month that is none, and for an unknown disease."""
+    """Return what is asked for. Raises: `Problem` 400 for a wrong year, month or disease."""
     asked = request.query_params
     by, antigen = asked.get("by", "birth_year"), asked.get("antigen", "measles")
     if by == "antigen":
@@ -141,14 +141,11 @@ def _kept(request: Request) -> dict[str, str]:
 
 def _name(one: Coverage, query: CoverageQuery, request: Request) -> str:
     """Return the name of a group in the language of the page."""
-    if query.by == "antigen":
-        return gettext_of(request)(catalogue().antigens[one.group].label)
-    return one.group or gettext_of(request)(N_("Canton not known"))
+    label = catalogue().antigens[one.group].label if query.by == "antigen" else N_("Canton not known")
+    return str(gettext_of(request)(label)) if query.by == "antigen" or not one.group else one.group
 
 
 def _marks(series: list[tuple[date, Coverage]]) -> list[tuple[date, float, str]]:
     """Return the share of those who are up to date in each month for a plot."""
-    return [
-        (month, one.valid_share or 0, "–" if one.valid_share is None else f"{one.valid_share}")
-        for month, one in series
-    ]
+    shares = [(month, one.valid_share) for month, one in series]
+    return [(month, share or 0, "–" if share is None else f"{share}") for month, share in shares]

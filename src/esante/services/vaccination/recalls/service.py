@@ -54,7 +54,7 @@ class Recalls:
     async def find_persons(
         self, requester: Requester, lot: str, product: str = "", cursor: str | None = None, limit: int = 20
     ) -> tuple[int, Page[LotPerson]]:
-        """Return how many doses of a lot are known, and a page of them; each person shown finds it in their access log.
+        """Return how many doses of a lot are known, and a page of them; who is shown finds it in their access log.
 
         Raises: `Problem` 403 for others than operators, 400 for a lot without letters and digits.
         """

@@ -12,7 +12,9 @@ from esante.services.vaccination.reminders.model import DueDose
 
 MEDIA_TYPE = "text/calendar"
 _SPACE = UUID("3b4a5e34-7d0f-8a61-9c55-0d2f3f9f6a10")
-"""The name space of the identifiers of events (RFC 9562, version 5): an event keeps its own when it is fetched again."""
+"""The name space of the identifiers of events (RFC 9562, version 5): fetched again, an event has the same."""
+
+_ADVICE = N_("Make an appointment with your doctor. This entry does not change by itself: fetch the file again later.")
 
 
 def calendar_file(
@@ -35,14 +37,7 @@ def calendar_file(
         event.add("dtstart", day)
         event.add("dtend", day + timedelta(days=1))
         event.add("summary", gettext(N_("Vaccination due: %(names)s")) % {"names": names})
-        event.add(
-            "description",
-            gettext(
-                N_(
-                    "Make an appointment with your doctor. The calendar file does not change by itself: fetch it again after each vaccination."
-                )
-            ),
-        )
+        event.add("description", gettext(_ADVICE))
         event.add("url", url)
         event.add("transp", "TRANSPARENT")
         alarm = Alarm()
@@ -51,4 +46,5 @@ def calendar_file(
         alarm.add("trigger", timedelta(days=-7))
         event.add_component(alarm)
         calendar.add_component(event)
-    return calendar.to_ical()
+    made: bytes = calendar.to_ical()
+    return made

@@ -1,7 +1,7 @@
 """The forecast of every person, made again when a dose, the calendar or an age changes something.
 
-A consumer of the journal knows whose record is open; the compilation of a card marks who has changed; a task makes what
-is to be made, a few persons in this process and many by a pool of processes.
+A consumer of the journal knows whose record is open; the compilation of a card marks who has changed; a task makes
+what is to be made, of a few persons in this process and of many by a pool of processes.
 """
 
 import asyncio
