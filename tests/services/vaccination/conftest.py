@@ -8,6 +8,7 @@ from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
 from esante.services.vaccination.reminders.service import Reminders
+from esante.services.vaccination.stock.service import Stocks
 from tests.support.record import BASE, open_world
 
 
@@ -52,3 +53,9 @@ def reminders(world):
 def recalls(world):
     """Lots and their recalls."""
     return Recalls(world.db, world.journal, world.directory)
+
+
+@pytest.fixture(scope="module")
+def stocks(world):
+    """The stock of all sites."""
+    return Stocks(world.db, world.journal, world.directory)

@@ -11,6 +11,8 @@ from esante.services.vaccination.card.model import Dose
 from esante.services.vaccination.card.pack_store import pack_row
 from esante.services.vaccination.products.catalogue import normal_lot
 from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.stock import stock_store
+from esante.services.vaccination.stock.usage import settle_use
 
 DOSE = Table(
     "vaccination_dose",
@@ -144,15 +146,17 @@ async def postpone_due(db: Database, due: Due, error: str, until: datetime) -> N
 async def replace_doses(
     db: Database, person_id: UUID, doses: Sequence[tuple[UUID, Dose]], observations: Sequence[Observed]
 ) -> None:
-    """Replace a person's doses, each with its key, and observations; note packs; let their forecast be made again."""
+    """Replace a person's doses, each with its key, and observations; note packs; let stock and forecast follow."""
     rows: list[Row] = [_dose_row(key, dose) for key, dose in doses]
     packs = [pack_row(dose.gtin, dose.serial, key) for key, dose in doses if dose.serial]
     async with db.transaction() as conn:
+        before = await stock_store.fetch_doses(conn, person_id)
         await conn.execute("DELETE FROM vaccination_dose WHERE person_id = $1", person_id)
         await conn.execute("DELETE FROM vaccination_observation WHERE person_id = $1", person_id)
         await insert(conn, rows)
         await insert(conn, [(OBSERVATION, (person_id, *astuple(one))) for one in observations])
         await insert(conn, packs)
+        await settle_use(conn, person_id, before)
         await forecast_store.mark_stale(conn, [person_id])
 
 

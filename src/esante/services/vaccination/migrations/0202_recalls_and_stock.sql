@@ -13,8 +13,9 @@ CREATE TABLE vaccination_lot_recall (
 );
 CREATE UNIQUE INDEX vaccination_lot_recall_once ON vaccination_lot_recall (product, lot_key) WHERE lifted_at IS NULL;
 
--- Movements of the stock of programme vaccines, in doses; what a site has is their sum. `kind`: delivery, use, waste,
--- transfer_out, transfer_in, count (a correction to what was counted). `ref` makes a movement happen once.
+-- Movements of the stock of programme vaccines, in doses; what a site has is their sum. `kind`: delivery, use, use_undone,
+-- waste, transfer_out, transfer_in, count (a correction to what was counted). `ref`: the key of a form, so that it counts
+-- once, or the dose that was used.
 CREATE TABLE vaccination_stock_entry (
     entry_id uuid PRIMARY KEY,
     organization_id uuid NOT NULL,
@@ -28,18 +29,21 @@ CREATE TABLE vaccination_stock_entry (
     ref uuid NOT NULL,
     note text NOT NULL,
     at timestamptz NOT NULL,
-    by_name text NOT NULL,
-    UNIQUE (ref, organization_id, kind)
+    by_name text NOT NULL
 );
-CREATE INDEX vaccination_stock_entry_site ON vaccination_stock_entry (organization_id, product, lot_key);
+CREATE UNIQUE INDEX vaccination_stock_entry_once ON vaccination_stock_entry (ref, organization_id, kind)
+    WHERE kind NOT IN ('use', 'use_undone');
+CREATE INDEX vaccination_stock_entry_ref ON vaccination_stock_entry (ref);
+CREATE INDEX vaccination_stock_entry_site ON vaccination_stock_entry (organization_id, entry_id);
 
--- What each site has of a lot, and the level below which it orders again.
+-- What each site has of a lot, and since when it keeps account of it; the level below which it orders again.
 CREATE TABLE vaccination_stock (
     organization_id uuid NOT NULL,
     product text NOT NULL,
     lot_key text NOT NULL,
     lot text NOT NULL,
     expires_on date,
+    since date NOT NULL,
     quantity integer NOT NULL CHECK (quantity >= 0),
     PRIMARY KEY (organization_id, product, lot_key)
 );
