@@ -28,29 +28,36 @@ from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.coverage.service import Coverages
+from esante.services.vaccination.coverage.trials import CalendarTrials
 from esante.services.vaccination.demo import load_doses, load_operations
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.pages.calendar_pages import CalendarPages
 from esante.services.vaccination.pages.card_pages import CardPages
 from esante.services.vaccination.pages.coverage_pages import CoveragePages
 from esante.services.vaccination.pages.entry_pages import EntryPages
 from esante.services.vaccination.pages.lot_pages import LotPages
 from esante.services.vaccination.pages.reminder_pages import ReminderPages
+from esante.services.vaccination.pages.stock_pages import StockPages
 from esante.services.vaccination.products.catalogue import catalogue
 from esante.services.vaccination.recalls.model import LotRecalled
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
 from esante.services.vaccination.reminders.model import Reminded
 from esante.services.vaccination.reminders.service import Reminders
+from esante.services.vaccination.stock.service import Stocks
 
 
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     yield Histories(platform.db, record, directory, access)
-    yield Forecasts(platform.db, directory, platform[StatisticsKey])
     yield Reminders(platform.db, platform.journal, directory, access)
     yield Recalls(platform.db, platform.journal, directory)
     yield Coverages(platform.db, platform[StatisticsKey])
+    yield Stocks(platform.db, platform.journal, directory)
+    forecasts = Forecasts(platform.db, directory, platform[StatisticsKey])
+    yield forecasts
+    yield CalendarTrials(platform.db, platform.journal, forecasts, platform[StatisticsKey])
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -59,6 +66,8 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *ReminderPages(platform[Reminders], access, platform.settings.base_url).routes(),
         *CoveragePages(platform[Coverages], platform[Forecasts], access).routes(),
+        *StockPages(platform[Stocks], access).routes(),
+        *CalendarPages(platform[CalendarTrials], access).routes(),
         *LotPages(platform[Recalls], access).routes(),
         *CardPages(cards, record, access, directory, platform.fhir_url).routes(),
         *EntryPages(cards, record, access, directory).routes(),
@@ -85,6 +94,7 @@ def _tasks(platform: Platform) -> list[Task]:
         Task(name="vaccination forecasts", run=platform[Forecasts].run, every=timedelta(seconds=1)),
         Task(name="reminders of vaccinations", run=remind, every=timedelta(hours=1)),
         Task(name="recalls of vaccine lots", run=notify, every=timedelta(seconds=15)),
+        Task(name="trials of vaccination calendars", run=platform[CalendarTrials].run, every=timedelta(seconds=2)),
         Task(name="vaccination coverage", run=count, every=timedelta(minutes=30)),
     ]
 
@@ -96,6 +106,13 @@ def _dispositions(platform: Platform) -> list[DispositionHandler]:
 def _is_vaccination(entry: Entry) -> bool:
     resources = entry.event.resources
     return allowed_and_by_another(entry) and any(name.startswith("Immunization/") for name in resources)
+
+
+async def _low(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    if requester.organization_id is None:
+        return {"low": 0}
+    products = await platform[Stocks].products(requester, requester.organization_id)
+    return {"low": sum(one.is_low for one in products)}
 
 
 async def _due(platform: Platform, requester: Requester) -> Mapping[str, Any]:
@@ -122,14 +139,28 @@ SERVICE = Service(
         NavigationItem(
             role="practitioner", url="/due-vaccinations", label=N_("Due vaccinations"), icon="vaccine", order=27
         ),
+        NavigationItem(role="practitioner", url="/vaccine-stock", label=N_("Vaccine stock"), icon="archive", order=28),
         NavigationItem(
             role="operator", url="/operator/vaccinations", label=N_("Vaccination coverage"), icon="vaccine", order=50
         ),
         NavigationItem(
             role="operator", url="/operator/vaccine-lots", label=N_("Lots and recalls"), icon="warning", order=51
         ),
+        NavigationItem(
+            role="operator", url="/operator/vaccine-stock", label=N_("Vaccine stock"), icon="archive", order=52
+        ),
+        NavigationItem(
+            role="operator",
+            url="/operator/vaccination-calendar",
+            label=N_("Vaccination calendar"),
+            icon="directive",
+            order=53,
+        ),
     ],
-    tiles=[HomeTile(role="patient", template="vaccination/tile_due.html", load=_due, order=5)],
+    tiles=[
+        HomeTile(role="patient", template="vaccination/tile_due.html", load=_due, order=5),
+        HomeTile(role="practitioner", template="vaccination/tile_stock.html", load=_low, order=-4),
+    ],
     kept=[
         KeptData(
             what=N_("Which vaccinations are due to you, and of which you were reminded"),

@@ -6,15 +6,18 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from esante.contract import DemoCountry, Platform
+from esante.core.journal import advance
 from esante.core.storage import uuid8
 from esante.core.types import Progress
 from esante.identity.access import Access, RecordState, Requester, requester_of
-from esante.identity.directory import Person
+from esante.identity.directory import Directory, Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.products.catalogue import Age, catalogue
 from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.stock.model import LotAt
+from esante.services.vaccination.stock.service import Stocks
 
 _PERSONS = 30
 """Persons beside those who use the portal."""
@@ -53,9 +56,28 @@ async def load_doses(platform: Platform, country: DemoCountry, progress: Progres
 
 
 async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Make the forecasts of everybody, and count coverage."""
+    """Keep the stock of two sites, make the forecasts of everybody, and count coverage."""
+    await _load_stock(platform, country)
+    while await advance(platform.db, platform[Forecasts].consumer):
+        pass
     await platform[Forecasts].run(progress)
     await platform[Coverages].refresh(force=True)
+
+
+async def _load_stock(platform: Platform, country: DemoCountry) -> None:
+    """Enter deliveries of invented lots at the sites of two doctors, each once."""
+    doctors = [one for one in country.practitioners if one.profession == "doctor" and one.roles][:2]
+    for doctor in doctors:
+        site = await platform[Directory].organization(doctor.roles[0].organization_id)
+        requester, chance = requester_of(doctor, site), random.Random(f"{country.seed} {doctor.id}")  # noqa: S311 - invented data
+        for product in ("infanrix_hexa", "boostrix_polio", "vaxigrip"):
+            place = LotAt(
+                doctor.roles[0].organization_id, product, f"{product[:2].upper()}{chance.randint(100, 999)}B"
+            )
+            expires_on = country.now.date() + timedelta(days=chance.randint(60, 500))
+            key = uuid8(random.Random(f"{doctor.id} {product} stock").randbytes(16))  # noqa: S311 - invented data
+            await platform[Stocks].receive(requester, place, chance.randint(8, 40), expires_on, key)
+            await platform[Stocks].set_reorder(requester, place.organization_id, product, 15)
 
 
 async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:

@@ -108,6 +108,17 @@ async def take(db: Database, rules: str, today: date, now: datetime, until: date
     return [Stale(*row) for row in rows]
 
 
+async def fetch_after(db: Database | Connection, after: UUID | None, limit: int) -> list[Stale]:
+    """Return persons with a forecast in the order of their keys, those after one."""
+    rows = await db.fetch(
+        "SELECT person_id, mark FROM vaccination_forecast WHERE ($1::uuid IS NULL OR person_id > $1)"
+        " ORDER BY person_id LIMIT $2",
+        after,
+        limit,
+    )
+    return [Stale(*row) for row in rows]
+
+
 async def fetch_doses(db: Database, person_ids: Sequence[UUID]) -> dict[UUID, list[KeptDose]]:
     """Return the doses of persons that have a whole date, each marked if it lies within a break of the cold chain."""
     rows = await db.fetch(

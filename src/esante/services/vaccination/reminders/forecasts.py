@@ -46,7 +46,7 @@ _KEPT_AT_ONCE = 500
 Record = tuple[Patient, list[forecast.Dose]]
 
 
-class _Input(NamedTuple):
+class ForecastInput(NamedTuple):
     """What the forecast of a person is made of: by all doses, and by the public ones where that differs."""
 
     stale: Stale
@@ -99,13 +99,13 @@ class Forecasts:
         taken = await forecast_store.take(self._db, rules.name, day, now, now + LEASE, limit)
         if not taken:
             return 0
-        inputs = await self._inputs(taken, day)
+        inputs = await self.inputs(taken, day)
         known = {one.stale.person_id for one in inputs}
         if gone := [one.person_id for one in taken if one.person_id not in known]:
             async with self._db.transaction() as conn:
                 await forecast_store.remove(conn, gone)
-        records = [_record(one, public=False) for one in inputs]
-        records += [_record(one, public=True) for one in inputs if one.public]
+        records = [engine_record(one, public=False) for one in inputs]
+        records += [engine_record(one, public=True) for one in inputs if one.public]
         found = await asyncio.to_thread(_advise, records, day)
         others = iter(found[len(inputs) :])
         made = [
@@ -116,7 +116,7 @@ class Forecasts:
             await forecast_store.keep(self._db, made[start : start + _KEPT_AT_ONCE], rules.name)
         return len(taken)
 
-    async def _inputs(self, taken: Sequence[Stale], day: date) -> list[_Input]:
+    async def inputs(self, taken: Sequence[Stale], day: date) -> list[ForecastInput]:
         """Return what the forecasts are made of, without persons who died or are not there."""
         keys = [one.person_id for one in taken]
         persons = await self._directory.persons(keys)
@@ -131,10 +131,12 @@ class Forecasts:
             seen = observed.get(person.id, [])
             is_public = all(dose.public for dose in own) and all(public for _, public in seen)
             public = None if is_public else _patient(person, [each for each, shown in seen if shown])
-            found.append(_Input(one, person, own, _patient(person, [each for each, _ in seen]), public))
+            found.append(ForecastInput(one, person, own, _patient(person, [each for each, _ in seen]), public))
         return found
 
-    def _made(self, one: _Input, own: tuple[Standing, ...], others: tuple[Standing, ...] | None, day: date) -> Made:
+    def _made(
+        self, one: ForecastInput, own: tuple[Standing, ...], others: tuple[Standing, ...] | None, day: date
+    ) -> Made:
         made = forecast_of(own, one.doses, one.patient, day)
         public = None if others is None else with_given(others, [dose for dose in one.doses if dose.public])
         is_young = day < Age(reminder_terms(day).without_doses_until_years, "y").on(one.person.birth_date)
@@ -164,7 +166,8 @@ def _patient(person: Person, observations: Sequence[Observation]) -> Patient:
     )
 
 
-def _record(one: _Input, *, public: bool) -> Record:
+def engine_record(one: ForecastInput, *, public: bool = False) -> Record:
+    """Return what the engine gets: all doses of a person, or the public ones."""
     patient = one.public if public and one.public else one.patient
     return patient, [*engine_doses(dose for dose in one.doses if dose.public or not public)]
 

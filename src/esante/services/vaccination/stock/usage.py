@@ -15,7 +15,7 @@ PLATFORM = "esante"
 async def settle_use(conn: Connection, person_id: UUID, before: Sequence[UUID]) -> None:
     """Let the stock agree with the doses of a person, in the transaction that replaced them.
 
-    `before`: the keys of the doses before. A dose of which the site has none left is not counted: the account of the site
+    `before`: the keys of the doses before. A dose of which the site has none left is not counted: the site's account
     is wrong, and a count will correct it.
     """
     wanted = await stock_store.fetch_given(conn, person_id)
