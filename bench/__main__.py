@@ -2,8 +2,9 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export. `--full` measures the
-timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, and the bulletin over 100 million events. Raw results go to
+Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses.
+`--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
+events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
 """
 
@@ -20,9 +21,9 @@ from typing import Any
 
 import uvloop
 
-from bench import access, bulk_export, parts
+from bench import access, bulk_export, parts, vaccination, vaccination_card
 
-PARTS = {**parts.PARTS, **access.PARTS, **bulk_export.PARTS}
+PARTS = {**parts.PARTS, **access.PARTS, **bulk_export.PARTS, **vaccination.PARTS, **vaccination_card.PARTS}
 
 
 def fsync_rate(folder: Path) -> float:

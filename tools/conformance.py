@@ -1,5 +1,5 @@
-"""Print, or write to `docs/conformance.md`, the results of FHIRPath on the official tests for R4, and of validation on
-single faults and on the examples of R4.
+"""Print, or write to `docs/conformance.md`, the results of FHIRPath on the official tests for R4, of validation on
+single faults and on the examples of R4, and of the forecast of vaccinations on the CDC's cases.
 
 Needs real inputs, by default in `shared/data` beside the checkout, and the examples of R4 (`tools/examples.py`).
 """
@@ -45,6 +45,29 @@ person without access for the clients. The same in a later run of 33,141 request
 (`tests/e2e/test_memory.py`).
 """
 
+VACCINATION = """\
+## Evaluation and forecast of vaccinations
+
+The logic is that of the CDC's CDSi Logic Specification 4.5 (with the recurring dose of 4.6: it recurs at its place), run \
+on 473 of the CDC's test cases of version 4.28 by `esante vaccination cases`. A case agrees when status of the series, \
+three dates, number of the next dose and evaluation of each dose do; the evaluation of doses of other vaccine groups is \
+left out. Cases with observations are not among them; the paths that none of the cases takes (risk series, immunity, \
+contraindications, recurring doses) have cases made by hand in `tests/services/vaccination/forecast`.
+
+Where the specification is silent or says something else, this is done:
+
+| subject | what is done |
+| --- | --- |
+| seasons | supporting data hold the windows of one year; for an assessment before it, the window and the dates in the \
+skips of its dose are moved back by whole years, and a start without an end is ignored |
+| a person who follows several series of one vaccine group | the advice names the most pressing: a dose that is due by \
+now or for a risk, then complete, immune, a dose of a later stage of life, the dead ends; the other ones stand beside it |
+| the dose under evaluation | does not count itself in a conditional skip |
+| conflict with a past dose in a forecast | its full end, also after a valid dose (CALCDTCONFLICT-3 of 4.6) |
+| contraindicated and complete | contraindicated |
+| vaccines recommended by name | by the age on the earliest and the recommended day, but not before the day of the advice |
+"""
+
 
 def build_document(data: Path, examples: Path) -> str:
     """Return the text of the document."""
@@ -64,6 +87,7 @@ def build_document(data: Path, examples: Path) -> str:
         HOSTILE,
         FUZZED,
         describe_search(),
+        describe_vaccination(data / "cdsi"),
     ]
     return "\n".join(parts)
 
@@ -281,6 +305,56 @@ def describe_search() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def describe_vaccination(folder: Path) -> str:
+    """Return the section on the evaluation and forecast of vaccinations: the CDC's cases with two releases of its data."""
+    from tests.services.vaccination.forecast.known_differences import LATER, WRITTEN_FOR
+
+    return "\n".join(
+        [
+            VACCINATION,
+            *_describe_release(folder, "4.38", "the rules of the time of the cases", WRITTEN_FOR),
+            *_describe_release(folder, "4.64", "those of three years later", LATER),
+        ]
+    )
+
+
+def _describe_release(folder: Path, release: str, what: str, causes: dict[str, str]) -> list[str]:
+    from tests.services.vaccination.forecast.known_differences import cause
+
+    from esante.services.vaccination.forecast import load_rules
+    from esante.services.vaccination.forecast.cases import CHECKS, read_cases, run_case, tally
+
+    rules = load_rules("cdsi", folder / f"supporting-data-{release}")
+    results = [run_case(case, rules) for case in read_cases(folder / "cdsi-cases-4.28-part.csv", rules)]
+    whole, groups = tally(results)
+    by_cause: dict[str, list[str]] = {}
+    for result in results:
+        if not result.agrees:
+            why = cause(result.case.id, result.case.label, causes) or "**unexplained**"
+            changed = ", ".join(
+                f"{check} {expected} / {advised}" for check, (expected, advised) in result.differences.items()
+            )
+            by_cause.setdefault(why, []).append(f"{result.case.id} ({changed})")
+    counts = (*groups.items(), ("all", whole))
+    return [
+        f"### Release {release}, {what}",
+        "",
+        f"{_share(whole.agree, whole.total)} agree in everything.",
+        "",
+        f"| group | cases | agree | {' | '.join(CHECKS)} |",
+        f"|{' --- |' * (len(CHECKS) + 3)}",
+        *(
+            f"| {label} | {one.total} | {one.agree} | {' | '.join(str(one.checks[check]) for check in CHECKS)} |"
+            for label, one in counts
+        ),
+        "",
+        "| cause | cases (what is expected / advised) |",
+        "| --- | --- |",
+        *(f"| {_cell(why)} | {_cell('; '.join(cases))} |" for why, cases in by_cause.items()),
+        "",
+    ]
 
 
 def _erratum(erratum: "Erratum") -> str:

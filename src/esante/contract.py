@@ -161,11 +161,13 @@ class KeptData:
     """Personal data that a package keeps, for the privacy notice; `what` and `why` are msgids.
 
     `how_long` returns the time in force on a day, from dated data; None: for as long as there is a record.
+    `with_data`: for that time at least, and for as long as the data exist that it is about.
     """
 
     what: str
     why: str
     how_long: Callable[[date], timedelta | None] = lambda day: None
+    with_data: bool = False
 
 
 def allowed_and_by_another(entry: Entry) -> bool:

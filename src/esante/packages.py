@@ -24,6 +24,7 @@ PACKAGES = (
     "esante.services.export",
     "esante.services.subscriptions",
     "esante.services.helpdesk",
+    "esante.services.conformance",
     "esante.services.vaccination",
     "esante.services.bulletin",
     "esante.demo",

@@ -22,7 +22,7 @@ async def test_people_are_listed_with_identifiers_and_patients(platform, country
     assert roles.count("practitioner") == len(country.practitioners)
     assert roles.count("organization") == len(country.organizations)
     by_name = {entry["name"]: entry for entry in people}
-    assert set(names[:10]) == {entry["name"] for entry in await list_personas(platform)}
+    assert set(names[:11]) == {entry["name"] for entry in await list_personas(platform)}
     for entry in people:
         assert set(entry) == {"name", "role", "identifiers"} | (
             {"patients"} if entry["role"] in ("practitioner", "organization") else set()

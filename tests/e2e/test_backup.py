@@ -98,13 +98,16 @@ async def deposit_large_document(base: str, world: SmallWorld) -> tuple[str, byt
 
 
 async def wait_until_sealed(data: Path, **settings: str) -> str:
-    """Wait until no entry is unsealed; return the note of the newest checkpoint."""
+    """Wait until no entry is unsealed and no consumer behind (they append entries too); return the newest checkpoint."""
     async with open_test_platform(data, **settings) as platform:
-        while (await platform.journal.state())["waiting"]:
+        note, size = "", 0
+        while True:
+            state = await platform.journal.state()
+            done = not state["waiting"] and all(consumer["seq"] == state["size"] for consumer in state["consumers"])
+            if done and (state["note"], state["size"]) == (note, size):
+                return note
+            note, size = state["note"], state["size"]
             await asyncio.sleep(0.1)
-        head = await platform.journal.head()
-    assert head is not None
-    return head.note
 
 
 def verified_entries(report: str) -> int:

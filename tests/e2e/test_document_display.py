@@ -19,7 +19,7 @@ async def open_document(demo: DemoServer, visitor: Visitor) -> None:
     keys = [
         document["id"][32:]
         for document in await fetch_documents(demo, await find_patient_id(demo))
-        if document["content"][0]["attachment"]["contentType"] == "application/hl7-cda+xml"
+        if document["content"][0]["attachment"]["contentType"].startswith("application/fhir")
     ]
     await visitor.sign_in(PATIENT)
     await visitor.open(f"/record/{keys[0]}")

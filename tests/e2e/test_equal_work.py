@@ -23,8 +23,10 @@ from esante.app import create_app, mount, open_platform
 from esante.contract import Platform
 from esante.core.fhir.store import Version
 from esante.core.journal import advance
+from esante.core.storage import NIL
 from esante.core.web import COOKIE
-from esante.identity.access import Access, Confidentiality, requester_of
+from esante.identity.access import Access, Against, Confidentiality, care_opposition, requester_of
+from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
 from esante.services.record import CLINICAL, Deposit, Record
 from esante.services.record.clinical.routes import ClinicalRoutes
 from esante.services.record.clinical_types import KEPT
@@ -37,7 +39,7 @@ from tests.support.submissions import CONSULTATION, LABORATORY, LETTER, build_di
 from tests.support.work import Work, counted_work
 
 BASE_URL = "http://records.example"
-DOCTOR, CODE_HOLDER, STRANGER, OTHER_PATIENT = "doctor", "code_holder", "stranger", "other"
+DOCTOR, CODE_HOLDER, STRANGER, OTHER_PATIENT, PARENT = "doctor", "code_holder", "stranger", "other", "parent"
 LARGE = 300 * 1024
 """Bytes of a document that lies in the object store."""
 
@@ -296,6 +298,39 @@ async def test_what_may_not_be_seen_causes_no_work(
     assert not differences, f"{len(differences)} requests\n" + "\n\n".join(differences)
 
 
+async def test_what_a_minor_opposes_causes_no_work_for_a_parent(filled: Template, work: Work) -> None:
+    differences = []
+    async with filled.copied() as without, filled.copied() as with_hidden:
+        for world in (without, with_hidden):
+            await add_parent(world)
+        hidden = await one_not_indexed(with_hidden, NORMAL)
+        for call in all_calls(hidden, LOCAL_SYSTEM, ""):
+            if not call.page:  # no page is for who acts for another
+                difference = await compare(work, (without, with_hidden), (call, call), PARENT)
+                differences += [f"{call}\n{difference}"] if difference else []
+    assert not differences, f"{len(differences)} requests\n" + "\n\n".join(differences)
+
+
+async def add_parent(world: World) -> None:
+    """Let the other person act for the patient, who does not want them to be told of some care of March 2024."""
+    small = world.small
+    world.small = replace(small, holders={**small.holders}, tokens={**small.tokens}, cookies={**small.cookies})
+    access, holders, (child, parent) = world.platform[Access], world.small.holders, small.persons[:2]
+    kind = RepresentationKind.PARENT
+    representation = Representation(
+        id=NIL, kind=kind, representative_id=parent.id, since=date(2024, 1, 1), until=date(2999, 1, 1)
+    )
+    await access.representations.record(holders["operator"], child.id, representation, "Acte de naissance")
+    admitted = Capacity(id=NIL, kind=CapacityKind.DISCERNMENT, since=date(2024, 1, 1))
+    await access.representations.state_capacity(holders[DOCTOR], child.id, admitted, "Discernement")
+    for name in ("laboratory", "hospital"):
+        days = date(2024, 3, 1), date(2024, 3, 31)
+        opposition = care_opposition(Against.REPRESENTATIVES, holders[name].id, *days)
+        await access.oppositions.oppose(holders["patient"], "organization", opposition)
+    holders[PARENT] = replace(requester_of(parent), patient=child.id)
+    await sign_in(world.platform, world.small, PARENT, holders[PARENT])
+
+
 async def compare(work: Work, worlds: tuple[World, World], calls: tuple[Call, Call], by: str, pages: int = 2) -> str:
     """Send a request to both worlds; return how their answers, or the work for them, differ ("": not at all).
 
@@ -368,9 +403,11 @@ NOT_ABOUT_A_RECORD = (
     "/fhir/{type}/$validate",
     "/health",
     "/lang",
+    "/motive",
     "/oauth",
     "/signin",
     "/signout",
+    "/software",
     "/static",
 )
 OF_PATIENTS_AND_OPERATORS = ("/apps", "/log", "/notices", "/operator", "/record", "/sharing", "/takeout")
@@ -385,6 +422,7 @@ BY_OTHER_THINGS = {
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
     "/patients/code": "names a code",
     "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
+    "/tasks": "lists what the requester's organisation has to deposit, and opens no record",
 }
 
 

@@ -14,6 +14,27 @@ from tests.support.visitors import Visitor, open_visitor
 pytestmark = pytest.mark.browser
 
 
+RULES = (
+    "/operator/assignments",
+    "/operator/assignments?q=xyzzy",
+    "/operator/assignments/types/letter",
+    "/operator/assignments/types/letter/simulation?category=dispensing&valid_from=2099-01-01",
+    "/operator/assignments/changes",
+    "/operator/assignments/changes?state=withdrawn",
+    "/operator/matrix",
+    "/motive?task=search:letters&to=/operator/letters",
+)
+
+
+async def open_product(operator: Visitor) -> None:
+    await operator.open("/operator/software?q=dossier")
+    await operator.page.locator("main li.entry a").first.click()
+    await operator.page.locator("details.confirm").first.wait_for()
+
+
+SOFTWARE = ("/operator/software", "/operator/software?q=xyzzy", open_product)
+
+
 async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     async with open_visitor(browser, demo.base, "en") as doctor:
         await doctor.sign_in(OTHER)
@@ -24,13 +45,15 @@ async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: Dem
     deposits = ("/operator/deposits", "/operator/deposits?show=overdue", "/operator/deposits?q=xyzzy")
     letters = ("/operator/letters", "/operator/letters?status=taken", "/operator/letters?q=xyzzy")
     steps = ["/", *reviews, *reports, "/operator/journal", "/operator/subscriptions", "/operator/bulletin", "/help"]
-    steps += [*retention, *deposits, *letters]
+    steps += [*retention, *deposits, *letters, *RULES, *SOFTWARE]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
 
 
 async def test_pages_of_public_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     everybody = ("/help", "/help?role=practitioner&q=xyzzy", "/contact", "/privacy", "/accessibility", "/report")
-    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *everybody, send_report, *release_bulletin(demo)]
+    software = ("/software", "/software?q=xyzzy")
+    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *everybody, *software]
+    steps += [send_report, *release_bulletin(demo)]
     assert await find_tour_faults(demo, browser, None, steps) == []
 
 

@@ -30,6 +30,7 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
     steps = [
         *("/", "/record", "/record?view=type", "/record?q=xyzzy", "/record?withdrawn=yes", "/record/note", "/sharing"),
         *("/sharing/people?for=circle", "/sharing/people?for=circle&q=Dr", "/sharing/people?for=block&q=Hôpital"),
+        *("/sharing/people?for=oppose&q=Hôpital", "/record/statements", "/log?kind=sharing"),
         *("/record/retention", "/record/retention?show=all", "/record/retention?show=life", "/record/requests"),
         *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
         *(

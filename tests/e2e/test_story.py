@@ -108,6 +108,7 @@ async def hide_another_document(patient: Visitor) -> str:
     await patient.page.locator("#who").wait_for()
     await patient.open_details("Change")
     await patient.page.get_by_label(patient.translate("Only me")).check()
+    await patient.page.locator("input[name=risk]").check()
     await patient.button("Save").click()
     await patient.page.locator(".badge", has_text=patient.translate("Only you")).wait_for()
     return patient.page.url.rpartition("/")[2]

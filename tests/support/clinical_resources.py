@@ -10,9 +10,10 @@ CONFIDENTIALITY_SYSTEM = "http://terminology.hl7.org/CodeSystem/v3-Confidentiali
 LOINC = "http://loinc.org"
 HAEMOGLOBIN = {"coding": [{"system": LOINC, "code": "718-7"}]}
 #: The clinical types that the software of a hospital may not write (the column of doctors in the access matrix).
-NOT_OF_HOSPITALS = ("Coverage", "MedicationDispense", "RelatedPerson")
+NOT_OF_HOSPITALS = ("Consent", "Coverage", "MedicationDispense", "RelatedPerson")
 #: The required elements of a resource of each clinical type, without the patient.
 MINIMAL_RESOURCES: dict[str, dict] = {
+    "AdverseEvent": {"actuality": "actual"},
     "AllergyIntolerance": {},
     "CarePlan": {"status": "active", "intent": "plan"},
     "CareTeam": {},
@@ -57,6 +58,12 @@ MINIMAL_RESOURCES: dict[str, dict] = {
     "ImmunizationRecommendation": {
         "date": "2024-01-01",
         "recommendation": [{"forecastStatus": {"text": "due"}, "targetDisease": {"text": "measles"}}],
+    },
+    "Consent": {
+        "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "adr"}]},
+        "category": [{"text": "a wish"}],
+        "policyRule": {"text": "a law"},
     },
     "Media": {"status": "completed", "content": {"title": "picture"}},
     "Medication": {},

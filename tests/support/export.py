@@ -203,6 +203,13 @@ async def open_export_platform(db, journal, objects):
         yield ExportPlatform(world, exports)
 
 
+def personal_exports(platform):
+    """Return the personal exports of a platform."""
+    world = platform.world
+    copies = ReadableCopies(world.record.previews)
+    return PersonalExports(world.db, world.record.extracts, platform.exports, copies, world.directory)
+
+
 @asynccontextmanager
 async def browser(platform, requester, language="en"):
     """An HTTP client with a session of a requester, for the pages."""
@@ -211,14 +218,7 @@ async def browser(platform, requester, language="en"):
     async def become(request):
         return await world.access.sign_in(request, requester, method="demo")
 
-    takeout = PersonalExports(
-        world.db,
-        world.record.extracts,
-        platform.exports,
-        ReadableCopies(world.record.previews),
-        world.directory,
-    )
-    pages = export.page_routes(platform.exports, takeout, world.access)
+    pages = export.page_routes(platform.exports, personal_exports(platform), world.access)
     app = Starlette(routes=[Route("/become", become, methods=["POST"]), *pages], exception_handlers=HANDLERS)
     app.add_middleware(SecurityHeaders)
     app.state.sessions = world.access.sessions

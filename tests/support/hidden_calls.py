@@ -153,7 +153,7 @@ def page_calls(hidden: Hidden) -> Iterator[Call]:
     home = f"/patients/{hidden.person_id}"
     document = f"{home}/documents/{hidden.document.id}"
     paths = ["/", "/patients", home, f"{home}?view=type", f"{home}?q=Analyse", f"{home}?withdrawn=yes"]
-    paths += [f"{home}?category={hidden.document.category}", f"{home}/deposit", f"{home}/apps"]
+    paths += [f"{home}?category={hidden.document.category}", f"{home}/deposit", f"{home}/apps", f"{home}/statements"]
     paths += [document, f"{document}/original", f"{document}/readable", f"{document}/picture", f"{document}/media/1"]
     paths += [f"{document}/pages/1.png", f"{home}/deposit?replaces={hidden.document.id}"]
     for path in paths:
@@ -166,6 +166,18 @@ def form_calls(hidden: Hidden, csrf: str) -> Iterator[Call]:
     for act in ("withdraw", "correct"):
         form = {"_csrf": csrf, "reason": "Erreur", "identifier": "person-1"}
         yield Call(f"{document}/{act}", "POST", page=True, form=form)
+    yield Call(f"{document}/retention", "POST", page=True, form={"_csrf": csrf, "length": "life"})
+    yield Call(f"/patients/{hidden.person_id}/deposit/opposition", "POST", page=True, form={"_csrf": csrf})
+    yield from act_calls(hidden)
+
+
+def act_calls(hidden: Hidden) -> Iterator[Call]:
+    """Yield acts about the person, and about the hidden document."""
+    person = f"/api/persons/{hidden.person_id}"
+    for path in ("representations", "capacity", "oppositions"):
+        yield _sent(f"{person}/{path}", {})
+        yield Call(f"{person}/{path}/{hidden.document.id}", "DELETE")
+    yield _sent(f"{person}/oppositions", {"against": "representatives", "series": str(hidden.document.series_id)})
 
 
 def refused_writes(hidden: Hidden) -> Iterator[Call]:

@@ -5,7 +5,7 @@ import hashlib
 import io
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Problem, Sessions
-from esante.identity.access import Access, Requester, requester_of
+from esante.identity.access import Access, Requester, api_routes, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.services.record import Deposit, Record
 from esante.services.record.documents import mhd_api
@@ -88,7 +88,10 @@ class World:
             requester, frozenset((scopes or f"{level}/*.cruds").split()), timedelta(hours=1)
         )
         app = Starlette(
-            routes=mhd_api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"),
+            routes=[
+                *mhd_api.routes(self.record, self.directory, self.access, f"{BASE}/fhir"),
+                *api_routes(self.access, self.journal, self.directory, BASE),
+            ],
             exception_handlers=HANDLERS,
         )
         app.state.sessions = Sessions(self.db)
@@ -134,6 +137,11 @@ async def open_world(db, journal, objects):
     }
     yield world
     await record.close()
+
+
+def acting_for(representative: Person, person: Person) -> Requester:
+    """Return somebody as a requester who acts for a person, as their session or token has it."""
+    return replace(requester_of(representative), patient=person.id)
 
 
 def letter(text: str = "", **meta) -> tuple[bytes, Deposit]:

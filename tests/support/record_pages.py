@@ -26,7 +26,7 @@ def page_app(world) -> Starlette:
     labels = {key: category.label for key, category in CATEGORIES.items()}
     routes = [
         Route("/become", become, methods=["POST"]),
-        *page_routes(world.record, world.access, world.directory),
+        *page_routes(world.record, world.access, world.directory, f"{BASE}/fhir"),
         *access_pages(world.access, world.journal, world.directory, labels),
     ]
     app = Starlette(routes=routes, exception_handlers=HANDLERS)
@@ -53,6 +53,12 @@ async def _form_token(app, client) -> str:
     cookie = client.cookies["esante_session"]
     scope = {"type": "http", "headers": [(b"cookie", f"esante_session={cookie}".encode())], "app": app}
     return (await app.state.sessions.of(Request(scope))).csrf
+
+
+async def state_motive(client, person_id, purpose="TREAT", reference="2026-118") -> None:
+    """State why a professional without access looks a person up; it counts for the session."""
+    asked = await load_page(client, f"/motive?task=person:{person_id}")
+    await send_form(client, asked, "/motive", purpose=purpose, reference=reference)
 
 
 async def load_page(client, url, status=200):

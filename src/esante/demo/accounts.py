@@ -1,6 +1,7 @@
 """The accounts of the demo, for the command line, the sign-in page and scripts."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from esante.contract import Platform
 from esante.core.types import Json
 from esante.demo import store
 from esante.demo.model import World
-from esante.demo.population.signin_personas import OPERATOR_NAME, PATIENTS, PROFESSIONALS, SOFTWARE_HOSPITAL
+from esante.demo.population.signin_personas import OPERATOR_NAMES, PATIENTS, PROFESSIONALS, SOFTWARE_HOSPITAL
 from esante.demo.population.world import build_world
 from esante.demo.seeded_random import draw_uuid7, random_stream
 from esante.identity.access import Access, Requester, requester_of
@@ -93,8 +94,15 @@ async def list_people(platform: Platform) -> list[Json]:
     return people
 
 
-Holder = Person | Practitioner | Organization | None
-"""The holder of an account; None is the operator."""
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who works for the agency, and is in no directory."""
+
+    name: str
+
+
+Holder = Person | Practitioner | Organization | Operator
+"""The holder of an account."""
 
 
 async def _require_world(platform: Platform) -> World:
@@ -124,7 +132,7 @@ def _holders(country: World) -> Iterator[Holder]:
     yield from (citizen.person for citizen in country.citizens[: len(PATIENTS)])
     yield from country.practitioners[: len(PROFESSIONALS)]
     yield software
-    yield None
+    yield from map(Operator, OPERATOR_NAMES)
     yield from country.practitioners[len(PROFESSIONALS) :]
     yield from (place for place in country.organizations.values() if place != software)
     yield from (citizen.person for citizen in country.citizens[len(PATIENTS) :])
@@ -132,7 +140,7 @@ def _holders(country: World) -> Iterator[Holder]:
 
 def _persona_names(country: World) -> set[str]:
     people = {person.name for person in (*PATIENTS, *PROFESSIONALS)}
-    return people | {country.organizations[SOFTWARE_HOSPITAL].name, OPERATOR_NAME}
+    return people | {country.organizations[SOFTWARE_HOSPITAL].name, *OPERATOR_NAMES}
 
 
 def _account_entries(country: World) -> Iterator[Json]:
@@ -155,22 +163,24 @@ def _requesters(country: World) -> dict[UUID, Requester]:
         if isinstance(holder, Practitioner):
             role = holder.roles[-1]
             requesters[id_] = requester_of(holder, places[role.organization_id], role.profession)
-        elif holder is None:
-            requesters[id_] = Requester(kind="operator", id=id_, name=OPERATOR_NAME)
+        elif isinstance(holder, Operator):
+            requesters[id_] = Requester(kind="operator", id=id_, name=holder.name)
         else:
             requesters[id_] = requester_of(holder)
     return requesters
 
 
 def _account_id(holder: Holder, country: World) -> UUID:
-    return (
-        holder.id if holder else draw_uuid7(random_stream(country.seed, "operator"), datetime(2015, 1, 1, tzinfo=UTC))
-    )
+    if not isinstance(holder, Operator):
+        return holder.id
+    place = OPERATOR_NAMES.index(holder.name)
+    stream = random_stream(country.seed, f"operator {place + 1}" if place else "operator")
+    return draw_uuid7(stream, datetime(2015, 1, 1, tzinfo=UTC))
 
 
 def _identifiers_json(holder: Holder, country: World) -> list[dict[str, str]]:
-    if holder is None:
-        return [_identifier_json(Identifier(OPERATOR_SYSTEM, str(_account_id(None, country))))]
+    if isinstance(holder, Operator):
+        return [_identifier_json(Identifier(OPERATOR_SYSTEM, str(_account_id(holder, country))))]
     return [_identifier_json(identifier) for identifier in holder.identifiers]
 
 

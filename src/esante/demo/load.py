@@ -202,9 +202,11 @@ class _Loader:
         living = [citizen for citizen in strangers if not citizen.person.deceased_at]
         for place, citizen in enumerate(living[:6]):
             blocked = self._world.practitioners[20 + place * 7]
-            await access.restrictions.block(requester_of(citizen.person), "practitioner", blocked.id)
+            await access.restrictions.block(
+                requester_of(citizen.person), "practitioner", blocked.id, risk_confirmed=True
+            )
         for citizen in living[6:9]:
-            await access.restrictions.set_sharing(requester_of(citizen.person), sharing=False)
+            await access.restrictions.set_sharing(requester_of(citizen.person), sharing=False, risk_confirmed=True)
         for citizen in self._world.citizens:
             if citizen.showcase:
                 doctor, notified = self._world.practitioners[citizen.gp_index], citizen.announced_at.date()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.identity.access import Action, GrantKind, Purpose, RecordState, decide, who_can_see
+from esante.identity.access import Action, GrantKind, Purpose, RecordState, Requester, decide, who_can_see
 from tests.identity.access.test_rules import (
     DOC,
     DOCTOR,
@@ -87,7 +87,9 @@ def test_those_who_read_come_first():
 @given(consents, items)
 def test_item_is_readable_by_grant_exactly_when_told(consent, item):
     item = replace(item, author_id=None, organization_id=None)
-    readers = {access.grant.holder_id for access in who_can_see(consent, HOLDERS, NOW, item) if access.reads}
+    readers = {
+        access.grant.holder_id for access in who_can_see(consent, HOLDERS, NOW, item) if access.grant and access.reads
+    }
     for requester in (AT_HOME, SOFTWARE):
         verdict = decide(consent, requester, Action.READ, item, Purpose.TREATMENT, NOW)
         own = readers & {requester.id}
@@ -97,6 +99,19 @@ def test_item_is_readable_by_grant_exactly_when_told(consent, item):
 @given(consents, st.sampled_from([AT_HOME, DOC, SOFTWARE]), items)
 def test_who_is_told_as_not_reading_reads_nothing(consent, requester, item):
     item = replace(item, author_id=None, organization_id=None)
-    reading = {access.grant.holder_id for access in who_can_see(consent, HOLDERS, NOW) if access.reads}
+    reading = {
+        access.grant.holder_id for access in who_can_see(consent, HOLDERS, NOW) if access.grant and access.reads
+    }
     if not reading & {requester.id, requester.organization_id}:
         assert not decide(consent, requester, Action.READ, item, Purpose.TREATMENT, NOW).allowed
+
+
+@given(consents, items)
+def test_representative_is_told_as_reading_exactly_when_they_read(consent, item):
+    acting = {one.representative_id for one in consent.representations if one.is_in_force(NOW.date())}
+    told = [one for one in who_can_see(consent, HOLDERS, NOW, item) if one.representation]
+    assert {one.representation.representative_id for one in told} == acting
+    for id_ in acting:
+        requester = Requester(kind="patient", id=id_, name="x", patient=consent.person_id)
+        verdict = decide(consent, requester, Action.READ, item, Purpose.PATIENT_REQUEST, NOW)
+        assert verdict.allowed is any(one.reads for one in told if one.representation.representative_id == id_)

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 
 from esante.identity.access import (
     Action,
+    Against,
     Confidentiality,
     Consent,
     Delegate,
     Grant,
     GrantKind,
     Item,
+    Opposition,
     Purpose,
     RecordState,
     Requester,
@@ -28,6 +30,8 @@ from esante.identity.access import (
     opening_grant,
     rules,
 )
+from esante.identity.access.reasons import REASONS
+from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
 from esante.identity.directory import ReferringDoctor
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -69,6 +73,35 @@ def with_grants(*grants, **changes):
     return replace(OPEN, grants=grants, **changes)
 
 
+def opposed(against, depositor, document_class=""):
+    """An opposition about care yesterday and today."""
+    yesterday = NOW.date() - timedelta(days=1)
+    return Opposition(
+        id=UUID(int=98),
+        against=against,
+        depositor_id=depositor,
+        document_class=document_class,
+        care_from=yesterday,
+        care_until=NOW.date(),
+    )
+
+
+def representing(kind, **changes):
+    """An open record of a person for whom STRANGER acts since yesterday."""
+    yesterday = NOW.date() - timedelta(days=1)
+    one = Representation(id=UUID(int=97), kind=kind, representative_id=STRANGER, since=yesterday)
+    return replace(OPEN, representations=(replace(one, **changes),))
+
+
+def stated(kind, *classes):
+    return Capacity(id=UUID(int=96), kind=kind, classes=classes, since=NOW.date())
+
+
+CHILD = representing(RepresentationKind.PARENT)
+ADMITTED = replace(CHILD, capacities=(stated(CapacityKind.DISCERNMENT, "letter"),))
+UNABLE = replace(representing(RepresentationKind.TRUSTED_PERSON), capacities=(stated(CapacityKind.INCAPACITY),))
+PARENT = Requester(kind="patient", id=STRANGER, name="Paul", patient=PERSON)
+
 CASES = [
     (DEAD, SELF, READ, LETTER, TREAT, "patient.dead"),
     (OPEN, replace(SELF, id=STRANGER), READ, LETTER, TREAT, "patient.other"),
@@ -87,6 +120,34 @@ CASES = [
     (OPEN, SELF, WRITE, Item(category="patient_note"), TREAT, "patient.write"),
     (OPEN, SELF, LIST, HIDDEN, TREAT, "patient.read"),
     (OPEN, SELF, WRITE, LETTER, TREAT, "patient.category"),
+    (CHILD, SELF, READ, LETTER, TREAT, "patient.represented"),
+    (CHILD, SELF, WRITE, OWN_NOTE, TREAT, "patient.represented"),
+    (ADMITTED, SELF, READ, LETTER, TREAT, "patient.read"),
+    (ADMITTED, SELF, READ, replace(LETTER, category="laboratory_report"), TREAT, "patient.represented"),
+    (CHILD, PARENT, READ, HIDDEN, Purpose.PATIENT_REQUEST, "representative.parent"),
+    (CHILD, PARENT, WRITE, OWN_NOTE, TREAT, "patient.write"),
+    (CHILD, PARENT, WRITE, LETTER, TREAT, "patient.category"),
+    (CHILD, PARENT, WRITE, Item(category="organ_donation"), TREAT, "representative.personal"),
+    (replace(CHILD, deceased_at=NOW), PARENT, READ, LETTER, TREAT, "patient.dead"),
+    (replace(CHILD, state=RecordState.CLOSED), PARENT, READ, LETTER, TREAT, "patient.closed"),
+    (OPEN, PARENT, READ, LETTER, TREAT, "patient.other"),
+    (CHILD, replace(PARENT, id=COLLEAGUE), READ, LETTER, TREAT, "patient.other"),
+    (CHILD, replace(PARENT, patient=None), READ, LETTER, TREAT, "patient.other"),
+    (replace(CHILD, oppositions=(opposed(Against.REPRESENTATIVES, PRACTICE),)), PARENT, READ, LETTER, TREAT, "representative.opposed"),
+    (replace(CHILD, oppositions=(opposed(Against.REPRESENTATIVES, HOSPITAL),)), PARENT, READ, LETTER, TREAT, "representative.parent"),
+    (representing(RepresentationKind.GUARDIAN), PARENT, READ, LETTER, TREAT, "representative.guardian"),
+    (representing(RepresentationKind.TRUSTED_PERSON), SELF, READ, LETTER, TREAT, "patient.read"),
+    (representing(RepresentationKind.TRUSTED_PERSON), PARENT, READ, LETTER, TREAT, "representative.capable"),
+    (UNABLE, PARENT, READ, LETTER, TREAT, "representative.trusted_person"),
+    (UNABLE, PARENT, READ, HIDDEN, TREAT, "representative.hidden"),
+    (UNABLE, PARENT, WRITE, OWN_NOTE, TREAT, "representative.reads"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, HOSPITAL),)), DOC, WRITE, LETTER, TREAT, "write.opposed"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, DOCTOR),)), DOC, WRITE, LETTER, TREAT, "write.opposed"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, PRACTICE),)), SOFTWARE, WRITE, LETTER, TREAT, "write.opposed"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, COLLEAGUE),)), DOC, WRITE, replace(LETTER, author_id=None), TREAT, "write.matrix"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, HOSPITAL, "prescription"),)), DOC, WRITE, LETTER, TREAT, "write.matrix"),
+    (replace(OPEN, oppositions=(opposed(Against.DEPOSIT, HOSPITAL),)), DOC, WRITE, replace(LETTER, care_on=NOW.date() + timedelta(days=2)), TREAT, "write.matrix"),
+    (replace(OPEN, oppositions=(opposed(Against.REPRESENTATIVES, HOSPITAL),)), DOC, WRITE, LETTER, TREAT, "write.matrix"),
     (with_grants(granted()), ASSISTED, READ, LETTER, TREAT, "delegate.read"),
     (OPEN, ASSISTED, READ, replace(LETTER, author_id=DOCTOR), TREAT, "delegate.read"),
     (with_grants(granted()), ASSISTED, LIST, LETTER, TREAT, "grant.presence_code"),
@@ -169,6 +230,8 @@ def test_cases_cover_every_documented_rule():
 def _rule_ids(cell):
     if cell == "grant.<kind>":
         return {f"grant.{kind}" for kind in GrantKind}
+    if cell == "representative.<kind>":
+        return {f"representative.{kind}" for kind in RepresentationKind}
     parts = [part.strip() for part in cell.split(",")]
     return {part if not part.startswith(".") else parts[0].partition(".")[0] + part for part in parts}
 
@@ -176,8 +239,8 @@ def _rule_ids(cell):
 def test_verdicts_have_words_and_grant_verdicts_their_grant():
     for *question, _ in CASES:
         verdict = decide(*question, NOW)
-        assert verdict.reason in rules.REASONS
-        assert explain(verdict) == rules.REASONS[verdict.reason]
+        assert verdict.reason in REASONS
+        assert explain(verdict) == REASONS[verdict.reason]
         assert (verdict.grant is not None) == verdict.rule.startswith("grant.")
 
 
@@ -227,11 +290,43 @@ def dead_longer_than(consent, days):
     return consent.deceased_at is not None and NOW - consent.deceased_at >= timedelta(days=days)
 
 
+def opposes(consent, against, item, authors, day):
+    for one in consent.oppositions:
+        about = one.depositor_id in authors - {None} and one.document_class in ("", item.category)
+        in_time = day is None or (one.care_from <= day and day <= one.care_until)
+        if one.against == against and about and in_time:
+            return True
+    return False
+
+
+def oracle_of_acting(consent, requester, action, item):
+    """Articles 12 to 14: who acts, in an open record whose class may be written."""
+    today = NOW.date()
+
+    def holds(one):
+        return one.since <= today and (one.until is None or one.until >= today)
+
+    legal = {one.representative_id for one in consent.representations if holds(one) and one.kind != "trusted_person"}
+    trusted = {one.representative_id for one in consent.representations if holds(one) and one.kind == "trusted_person"}
+    if requester.id == consent.person_id:
+        admitted = [one.classes for one in consent.capacities if holds(one) and one.kind == "discernment"]
+        return not legal or any(not classes or item.category in ("", *classes) for classes in admitted)
+    if opposes(consent, "representatives", item, {item.author_id, item.organization_id}, item.care_on):
+        return False
+    personal = item.category in ("organ_donation", "advance_directive", "end_of_life")
+    if requester.id in legal:
+        return not (action == "write" and personal)
+    unable = any(holds(one) and one.kind == "incapacity" for one in consent.capacities)
+    return requester.id in trusted and unable and action != "write" and item.confidentiality != "hidden"
+
+
 def oracle(consent, requester, action, item, purpose):
     if requester.kind == "patient":
-        mine = requester.id == consent.person_id and not dead_longer_than(consent, 0)
+        if (requester.patient or requester.id) != consent.person_id:
+            return False
         may_add = SORTED.get(item.category) in PERIOD["period"][0]["holder_writes"]
-        return mine and consent.state == "open" and (action != "write" or may_add)
+        shut = dead_longer_than(consent, 0) or consent.state != "open"
+        return not shut and (action != "write" or may_add) and oracle_of_acting(consent, requester, action, item)
     if requester.patient not in (None, consent.person_id):
         return False
     if requester.kind not in ("practitioner", "organization") or purpose not in ("TREAT", "ETREAT"):
@@ -248,7 +343,9 @@ def oracle(consent, requester, action, item, purpose):
             and not (grant.kind == "institution_stay" and grant.holder_id in consent.refused)
         }
         reads_only = active == {"emergency"}
-        return purpose == "TREAT" and not reads_only and in_time and in_matrix(consent, requester, item, "W")
+        may_write = purpose == "TREAT" and not reads_only and in_time and in_matrix(consent, requester, item, "W")
+        authors = {requester.id, requester.organization_id, item.author_id, item.organization_id}
+        return may_write and not opposes(consent, "deposit", item, authors, item.care_on or NOW.date())
     if requester.delegate and action == "read":
         return False
     me = {requester.id, requester.organization_id} - {None}
@@ -289,6 +386,28 @@ grants = st.builds(
 referring = st.builds(
     ReferringDoctor, person_id=st.just(PERSON), practitioner_id=ids, since=days, until=st.none() | days
 )
+oppositions = st.builds(
+    Opposition,
+    id=st.just(UUID(int=98)),
+    against=st.sampled_from(Against),
+    depositor_id=ids,
+    document_class=st.sampled_from(["", "", *sorted(SORTED)]),
+    care_from=days,
+    care_until=days,
+)
+terms = {"id": st.just(UUID(int=97)), "since": days, "until": st.none() | days}
+representations = st.builds(
+    Representation,
+    kind=st.sampled_from(RepresentationKind),
+    representative_id=st.sampled_from([STRANGER, DOCTOR]),
+    **terms,
+)
+capacities = st.builds(
+    Capacity,
+    kind=st.sampled_from(CapacityKind),
+    classes=st.lists(st.sampled_from(sorted(SORTED)), max_size=3).map(tuple),
+    **terms,
+)
 consents = st.builds(
     Consent,
     person_id=st.just(PERSON),
@@ -298,6 +417,9 @@ consents = st.builds(
     blocked=st.frozensets(ids, max_size=1),
     refused=st.frozensets(ids, max_size=1),
     referring=st.lists(referring, max_size=2).map(tuple),
+    oppositions=st.lists(oppositions, max_size=2).map(tuple),
+    representations=st.just(()) | st.lists(representations, max_size=3).map(tuple),
+    capacities=st.lists(capacities, max_size=2).map(tuple),
     deceased_at=st.none() | st.none() | moments,
 )
 requesters = st.builds(
@@ -318,6 +440,7 @@ items = st.builds(
     confidentiality=st.sampled_from(Confidentiality),
     author_id=some_id,
     organization_id=some_id,
+    care_on=st.none() | days,
 )
 
 
@@ -362,4 +485,4 @@ def test_launched_software_has_no_opening_grant_for_other_patient(consent, reque
 @given(consents, requesters, items)
 def test_without_grants_only_authors_and_patient_read(consent, requester, item):
     verdict = decide(replace(consent, grants=()), requester, READ, item, TREAT, NOW)
-    assert not verdict.allowed or verdict.rule in ("patient.read", "author.self", "author.organization")
+    assert not verdict.allowed or verdict.rule.startswith(("patient.read", "representative.", "author."))

@@ -22,7 +22,14 @@ CALLERS = {
             "services/record/documents/mhd_parser.py": 1,
         }
     ),
-    "search_persons": Counter({"identity/directory/api.py": 1, "services/record/pages/forms.py": 1}),
+    "search_persons": Counter(
+        {
+            "identity/access/service.py": 1,
+            "identity/directory/api.py": 1,
+            "services/record/pages/forms.py": 1,
+        }
+    ),
+    "look_up_person": Counter({"identity/access/pages/dispositions.py": 1, "services/notices/letter_pages.py": 1}),
     "find_persons_by_identifier": Counter({PLACE: 2}),
     "find_persons_by_name": Counter({PLACE: 1}),
 }

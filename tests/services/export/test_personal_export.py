@@ -11,10 +11,10 @@ import pytest
 
 from esante.core.storage import Overloaded
 from esante.identity.access import requester_of
-from esante.services.export import PersonalExportDownloaded, PersonalExports
+from esante.services.export import PersonalExportDownloaded
 from esante.services.record import ReadableCopies, Status
 from esante.services.record.retention import store
-from tests.support.export import browser, download_zip, get_page, ids, submit
+from tests.support.export import browser, download_zip, get_page, ids, personal_exports, submit
 
 
 async def test_patient_prepares_and_downloads_all_own_data(platform, patient):
@@ -103,11 +103,11 @@ async def test_document_whose_retention_ends_while_the_zip_is_sent_is_left_out(p
     async with browser(platform, requester) as client:
         await submit(client, "/takeout")
     await platform.run_worker()
-    exports = PersonalExports(world.db, world.record.extracts, platform.exports)
+    exports = personal_exports(platform)
     prepared = await exports.prepare(requester)
     async with world.db.transaction() as conn:
         await store.delete_documents(conn, person.id, [prepared.documents[1].id], datetime.now(UTC))
-    sent = b"".join([chunk async for chunk in exports.stream_zip(prepared, str, "now")])
+    sent = b"".join([chunk async for chunk in exports.stream_zip(prepared, "en")])
     names = ZipFile(io.BytesIO(sent)).namelist()
     assert len([name for name in names if name.startswith("documents/")]) == 2
     assert "MISSING.txt" not in names

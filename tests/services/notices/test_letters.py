@@ -20,6 +20,7 @@ from esante.identity.access import (
     Requester,
     SignedIn,
     StateChanged,
+    page_routes,
 )
 from esante.identity.directory import Address, Directory, Identifier, Person
 from esante.services.notices.letter_pages import routes
@@ -143,7 +144,11 @@ async def browse(db, journal, letters, directory):
     async def become(request):
         return await access.sign_in(request, asking["requester"], method="demo")
 
-    pages = [Route("/become", become, methods=["POST"]), *routes(letters, access, directory, {"letter": "Letter"})]
+    pages = [
+        Route("/become", become, methods=["POST"]),
+        *routes(letters, access, {"letter": "Letter"}),
+        *page_routes(access, journal, directory, {}),
+    ]
     app = Starlette(routes=pages, exception_handlers=HANDLERS)
     app.state.sessions = access.sessions
     clients = []
@@ -166,6 +171,8 @@ async def test_operator_searches_takes_and_downloads_letters(journal, letters, p
     assert "No letters wait" in page_text(await operator.get("/operator/letters"))
     await follow(journal, letters, person, FirstAccess())
     number = person.identifiers[0].value
+    asked = (await operator.http.get(f"/operator/letters?q={number}")).headers["location"]
+    await operator.submit(await operator.get(asked), "/motive", purpose="HOPERAT", reference="ticket 12")
     assert "rue de la Gare" in page_text(await operator.get(f"/operator/letters?q={number}"))
     assert "Nothing found" in page_text(await operator.get("/operator/letters?q=nobody"))
     page = await operator.get("/operator/letters")

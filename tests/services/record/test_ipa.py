@@ -279,13 +279,18 @@ async def test_read_returns_must_support_elements(care, type_):
     assert absent == []
 
 
+def is_compiled(resource) -> bool:
+    """Whether it is a document that the platform compiles beside the tests: the vaccination history."""
+    return resource.get("type", {}).get("coding", [{}])[0].get("code") == "11369-6"
+
+
 @pytest.mark.parametrize(("type_", "query"), [(type_, query) for type_, found in SEARCHES.items() for query in found])
 async def test_search_finds_matching_resource_only(care, type_, query):
     mine = await care.get(f"{type_}/{care.ids[type_]}")
     category = mine["category"][0]["coding"][0]["code"] if type_ == "DocumentReference" else ""
     query = query.format(id=care.ids[type_], category=category)
     for named in (f"patient={care.person.id}", f"patient=Patient/{care.person.id}"):
-        found = await care.find(f"{type_}?{named}&{query}")
+        found = [one for one in await care.find(f"{type_}?{named}&{query}") if not is_compiled(one)]
         if query in ("", "status=current"):
             assert mine in found
             assert len(found) == 2

@@ -6,12 +6,23 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
 from esante.core.storage import uuid7
-from esante.identity.access import Confidentiality, Consent, Grant, GrantKind, ReadFilter, RecordState, Requester
+from esante.identity.access import (
+    Against,
+    Confidentiality,
+    Consent,
+    Grant,
+    GrantKind,
+    Opposition,
+    ReadFilter,
+    RecordState,
+    Requester,
+)
+from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
 from esante.services.record import rules
 from esante.services.record.documents import store
 from esante.services.record.documents.store import document_rows
@@ -21,6 +32,9 @@ from esante.services.record.model import Document, Filters, Order, Status
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 PERSON, STRANGER, DOCTOR, COLLEAGUE, HOSPITAL, LABORATORY = (uuid7() for _ in range(6))
+SERIES: list = []
+"""Of some stored documents, to oppose that representatives are told of them."""
+DAYS = [NOW.date() - timedelta(days=days) for days in range(4)]
 CATEGORIES = ("letter", "laboratory_report", "of no matrix")
 
 
@@ -78,10 +92,14 @@ async def stored(db):
     """All kinds of documents and contributions of one person, in the database."""
     kinds = list(product(Confidentiality, CATEGORIES, [PERSON, DOCTOR, HOSPITAL], [None, HOSPITAL]))
     documents = [
-        make_document(2 * number + misfiled, *kind, misfiled=misfiled)
+        structs.replace(
+            make_document(2 * number + misfiled, *kind, misfiled=misfiled),
+            event_date=NOW.date() - timedelta(days=number % 3),
+        )
         for number, kind in enumerate(kinds)
         for misfiled in (False, True)
     ]
+    SERIES.extend(document.series_id for document in documents[:12])
     contributions = [make_contribution(*kind) for kind in kinds]
     rows = [row for document in documents for row in document_rows(document, None)]
     await db.write([*rows, *(source_store.contribution_row(PERSON, one) for one in contributions)])
@@ -98,6 +116,33 @@ grants = st.builds(
     holder_id=ids,
     since=st.just(NOW - timedelta(days=1)),
 )
+representations = st.builds(
+    Representation,
+    id=st.just(uuid7()),
+    kind=st.sampled_from(RepresentationKind),
+    representative_id=st.sampled_from([STRANGER, COLLEAGUE]),
+    since=st.sampled_from(DAYS),
+    until=st.sampled_from([None, *DAYS]),
+)
+capacities = st.builds(
+    Capacity,
+    id=st.just(uuid7()),
+    kind=st.sampled_from(CapacityKind),
+    classes=st.sampled_from([(), ("letter",)]),
+    since=st.just(DAYS[3]),
+)
+of_care = st.builds(
+    Opposition,
+    id=st.just(uuid7()),
+    against=st.sampled_from(Against),
+    depositor_id=st.sampled_from([DOCTOR, HOSPITAL]),
+    document_class=st.sampled_from(["", "letter"]),
+    care_from=st.sampled_from(DAYS[1:]),
+    care_until=st.sampled_from(DAYS[:2]),
+)
+of_documents = st.builds(
+    lambda place: Opposition(id=uuid7(), against=Against.REPRESENTATIVES, series_id=SERIES[place]), st.integers(0, 11)
+)
 consents = st.builds(
     Consent,
     person_id=st.just(PERSON),
@@ -105,15 +150,21 @@ consents = st.builds(
     sharing=st.sampled_from([True, True, False]),
     grants=st.lists(grants, max_size=3).map(tuple),
     blocked=st.frozensets(ids, max_size=1),
+    oppositions=st.lists(of_care | of_documents, max_size=3).map(tuple),
+    representations=st.lists(representations, max_size=2).map(tuple),
+    capacities=st.lists(capacities, max_size=2).map(tuple),
     deceased_at=st.sampled_from([None, None, NOW - timedelta(days=400)]),
 )
-requesters = st.builds(
+professionals = st.builds(
     Requester,
-    kind=st.sampled_from(["patient", "practitioner", "practitioner", "organization", "operator"]),
+    kind=st.sampled_from(["practitioner", "practitioner", "organization", "operator"]),
     id=ids,
     name=st.just("x"),
     profession=st.sampled_from(["doctor", "nurse", "laboratory", "hospital", ""]),
     organization_id=st.none() | ids,
+)
+patients = st.builds(
+    Requester, kind=st.just("patient"), id=ids, name=st.just("x"), patient=st.sampled_from([None, PERSON, PERSON])
 )
 
 
@@ -123,8 +174,17 @@ async def fetch_ids(db, wanted: ReadFilter) -> set:
     return {document.id for document in page}
 
 
-@given(consents, requesters)
-@settings(max_examples=60, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+past = Representation(
+    id=uuid7(), kind=RepresentationKind.PARENT, representative_id=STRANGER, since=DAYS[3], until=DAYS[1]
+)
+
+
+@given(consents, professionals | patients)
+@example(
+    Consent(person_id=PERSON, state=RecordState.OPEN, representations=(past,)),
+    Requester(kind="patient", id=PERSON, name="x"),
+)
+@settings(max_examples=100, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 async def test_only_and_all_of_what_is_visible_is_fetched(db, stored, consent, requester):
     documents, contributions = stored
     visibility = rules.Visibility(requester, consent, NOW)
@@ -142,13 +202,25 @@ async def test_only_and_all_of_what_is_visible_is_fetched(db, stored, consent, r
 
 async def test_many_requesters_at_once_get_what_each_gets_alone(db, stored):
     documents, _ = stored
-    open_record = Consent(person_id=PERSON, state=RecordState.OPEN)
+    parent = Representation(
+        id=uuid7(), kind=RepresentationKind.PARENT, representative_id=STRANGER, since=DAYS[3], until=DAYS[0]
+    )
+    hidden = Opposition(id=uuid7(), against=Against.REPRESENTATIVES, series_id=documents[4].series_id)
+    admitted = Capacity(id=uuid7(), kind=CapacityKind.DISCERNMENT, classes=("letter",), since=DAYS[3])
+    open_record = Consent(
+        person_id=PERSON,
+        state=RecordState.OPEN,
+        representations=(parent,),
+        oppositions=(hidden,),
+        capacities=(admitted,),
+    )
     doctor = Requester(kind="practitioner", id=DOCTOR, name="x", profession="doctor")
     people = [
         doctor,
         replace(doctor, organization_id=HOSPITAL),
         replace(doctor, kind="organization", id=LABORATORY),
         replace(doctor, kind="patient", id=PERSON),
+        replace(doctor, kind="patient", id=STRANGER, patient=PERSON),
         replace(doctor, kind="operator"),
     ]
     filters = [rules.Visibility(one, open_record, NOW).filter for one in people]

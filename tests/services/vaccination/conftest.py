@@ -5,11 +5,20 @@ import pytest
 from esante.core.disclosure import StatisticsKey
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.history.compiler import Histories
+from esante.services.vaccination.products.catalogue import use_samples
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
 from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.service import Stocks
 from tests.support.record import BASE, open_world
+
+
+@pytest.fixture(autouse=True, scope="module")
+def samples():
+    """The invented packs and recalls of a demonstration."""
+    use_samples(True)
+    yield
+    use_samples(False)
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ class Journal:
         async with self._db.transaction() as conn:
             await store.ensure_months(conn, first, last)
 
-    async def expire(self, type_: str, before: datetime, *, of_person: bool = False) -> int:
+    async def expire(self, type_: str, before: datetime, *, of_person: bool) -> int:
         """End the retention of sealed entries of a type before a moment; return their number.
 
         `of_person`: of the entries that are filed under a person, or else of the others. Their contents are removed;

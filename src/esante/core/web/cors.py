@@ -16,7 +16,8 @@ _PATHS = (*_METADATA, *_APP_ENDPOINTS)
 _EXPOSED_HEADERS = b"Content-Digest, Content-Location, ETag, Last-Modified, Location, Retry-After, WWW-Authenticate"
 _METHODS = "GET, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS = (
-    "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer"
+    "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Exist, If-None-Match, Prefer,"
+    " X-File-Reference, X-Purpose-Of-Use"
 )
 _VARY = (b"vary", b"Origin")
 _MAX_AGE = "600"

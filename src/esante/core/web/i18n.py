@@ -130,8 +130,10 @@ def show_weekday(value: datetime, language: str) -> str:
     return str(dates.format_date(value.astimezone(time_zone()), "EEEE", locale=_LOCALES.get(language, language)))
 
 
-def show_datetime(value: datetime, language: str) -> str:
-    """Return a moment as day and time, in the server's time zone."""
+def show_datetime(value: date | datetime, language: str) -> str:
+    """Return a moment as day and time, in the server's time zone; a day has no time."""
+    if not isinstance(value, datetime):
+        return show_date(value, language)
     return f"{show_date(value, language)}, {show_clock(value)}"
 
 

@@ -124,5 +124,5 @@ PROFESSIONALS = (
 SOFTWARE_HOSPITAL = "kirchberg"
 """The short name of the hospital whose software is a registered client."""
 
-OPERATOR_NAME = "Olivia Opérateur"
-"""The operator, who works for the agency."""
+OPERATOR_NAMES = ("Olivia Opérateur", "Oskar Operator")
+"""The operators, who work for the agency: two, because some of their acts need a second person."""

@@ -1,6 +1,13 @@
 """Access control: authentication, consent, the access decision, and the access log."""
 
 from esante.identity.access.api import api_routes, capabilities
+from esante.identity.access.assignments.document_counts import ClassCount
+from esante.identity.access.assignments.events import (
+    AssignmentConfirmed,
+    AssignmentProposed,
+    AssignmentSimulated,
+    AssignmentWithdrawn,
+)
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
 from esante.identity.access.authn.requesters import (
@@ -10,6 +17,15 @@ from esante.identity.access.authn.requesters import (
     requester_of,
     require_operator,
 )
+from esante.identity.access.choice_events import (
+    BlockChanged,
+    CapacityChanged,
+    OppositionChanged,
+    RepresentationChanged,
+    SharingChanged,
+)
+from esante.identity.access.choices import choice_terms
+from esante.identity.access.consent.oppositions import care_opposition
 from esante.identity.access.disposition.executor import DispositionExecutor
 from esante.identity.access.disposition.model import (
     Act,
@@ -25,9 +41,6 @@ from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
-    AssignmentConfirmed,
-    AssignmentProposed,
-    BlockChanged,
     ClientRegistered,
     CodeIssued,
     CodeRefused,
@@ -43,7 +56,6 @@ from esante.identity.access.events import (
     RequestRejected,
     ReviewRead,
     ReviewsListed,
-    SharingChanged,
     SignedIn,
     SignedOut,
     SignInRefused,
@@ -64,12 +76,14 @@ from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     AccessEvent,
     Action,
+    Against,
     Confidentiality,
     Consent,
     Delegate,
     Grant,
     GrantKind,
     Item,
+    Opposition,
     Purpose,
     RecordState,
     Requester,
@@ -78,15 +92,14 @@ from esante.identity.access.model import (
     Verdict,
 )
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.reasons import CONTEXTS, HOLDER, OPERATION
 from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
 from esante.identity.access.rules import (
-    CONTEXTS,
-    HOLDER,
-    OPERATION,
     decide,
     decide_opening,
     explain,
     opening_grant,
+    opposes_deposit,
     writable_classes,
 )
 from esante.identity.access.service import Access
@@ -104,12 +117,17 @@ __all__ = [
     "Act",
     "Action",
     "AdmissionsUnusual",
+    "Against",
     "AppAllowed",
     "AppEnded",
     "AppRefused",
     "AssignmentConfirmed",
     "AssignmentProposed",
+    "AssignmentSimulated",
+    "AssignmentWithdrawn",
     "BlockChanged",
+    "CapacityChanged",
+    "ClassCount",
     "ClientRegistered",
     "CodeIssued",
     "CodeRefused",
@@ -133,11 +151,14 @@ __all__ = [
     "Granted",
     "Item",
     "LogRead",
+    "Opposition",
+    "OppositionChanged",
     "PatientsListed",
     "PolicySet",
     "Purpose",
     "ReadFilter",
     "RecordState",
+    "RepresentationChanged",
     "RequestRejected",
     "Requester",
     "ReviewRead",
@@ -166,6 +187,8 @@ __all__ = [
     "api_routes",
     "audit_event",
     "capabilities",
+    "care_opposition",
+    "choice_terms",
     "decide",
     "decide_opening",
     "delegate_requester",
@@ -176,6 +199,7 @@ __all__ = [
     "load_policy_set",
     "log_types",
     "opening_grant",
+    "opposes_deposit",
     "page_routes",
     "policy",
     "policy_set",

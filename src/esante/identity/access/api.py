@@ -1,4 +1,4 @@
-"""The HTTP API of access control: SMART discovery, OAuth, the access log as AuditEvent, hospital stays."""
+"""The HTTP API of access control: SMART discovery, OAuth, the access log as AuditEvent, hospital stays, acts."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +15,7 @@ from esante.core.web import (
     read_body,
 )
 from esante.identity.access.audit.audit_event_api import audit_event_capability, audit_event_routes
+from esante.identity.access.representation.acts_api import act_routes
 from esante.identity.access.service import Access
 from esante.identity.access.smart import discovery
 from esante.identity.access.smart.protocol import OAuthError
@@ -45,6 +46,7 @@ def api_routes(
         Route("/oauth/revoke", _oauth(_revoke, access), methods=["POST"]),
         *audit_event_routes(access, journal, base_url),
         *encounter_routes(access, directory, f"{base_url}/fhir"),
+        *act_routes(access),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,12 @@ from esante.contract import (
 )
 from esante.core import clock
 from esante.core.journal import Consumer, Entry
+from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.log_scan import is_by_another, scan_visits
+from esante.identity.access.choice_events import CapacityChanged, OppositionChanged, RepresentationChanged
 from esante.identity.access.cli import access, client
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
@@ -41,10 +43,12 @@ from esante.identity.access.events import (
     StayReported,
     StayReviewed,
 )
-from esante.identity.access.model import GrantKind, RecordState, Requester, access_types
+from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester, access_types
+from esante.identity.access.pages.assignments import STATES
 from esante.identity.access.pages.routes import page_routes
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
-from esante.identity.access.rules import ACCESS_LOG, REASONS
+from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
@@ -105,6 +109,7 @@ def _tasks(platform: Platform) -> list[Task]:
         await access.ceilings.apply()
 
     return [
+        Task(name="counts of documents", run=access.assignments.counts.advance, every=timedelta(seconds=1)),
         Task(name="records to open", run=open_records_and_tidy, every=timedelta(hours=1)),
         Task(name="grants beyond their ceiling", run=cut_at_ceilings, every=timedelta(hours=6)),
         *disposition.tasks(platform),
@@ -126,7 +131,7 @@ async def _grants(platform: Platform, requester: Requester) -> Mapping[str, Any]
         "accesses": [
             access
             for access in await platform[Access].who_can_see(requester.id)
-            if access.grant.holder and access.reason != "stay-refused"
+            if access.name and access.reason != "stay-refused"
         ],
         "rows": _TILE_ROWS,
         "reasons": REASONS,
@@ -150,6 +155,16 @@ async def _questions(platform: Platform, requester: Requester) -> Mapping[str, A
     return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
 
 
+async def _proposals(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    changes = await platform[Access].assignments.list_changes(requester)
+    return {
+        "changes": [one for one in changes if one.state == "proposed"][:_REVIEWS],
+        "states": STATES,
+        "classes": platform.categories,
+        "categories": {one.key: one.label for one in policy_set().matrix.categories},
+    }
+
+
 async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     emergencies = platform[Access].emergencies
     waiting = await emergencies.list_reviews(requester, limit=_REVIEWS)
@@ -161,6 +176,12 @@ async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any
         "more_stays": stays.next is not None,
         "alarms": await emergencies.list_alarms(requester, _REVIEWS),
     }
+
+
+def _history_kept(day: date) -> timedelta:
+    """How long the journal keeps the accesses to a record at least."""
+    moment = datetime.combine(day, time(), UTC)
+    return timedelta(days=retention_policy(AccessEvent.TYPE, moment, of_person=True).days)
 
 
 def _state_is(state: RecordState) -> Any:
@@ -313,6 +334,32 @@ _NOTICES = (
         actor=_organization,
     ),
     NoticeKind(
+        name="opposition_recorded",
+        event=OppositionChanged,
+        text=N_("%(actor)s recorded that you oppose that documents are added, or that your parents are told."),
+        icon="lock",
+        tone="act",
+        link="/sharing#oppositions",
+    ),
+    NoticeKind(
+        name="representation",
+        event=RepresentationChanged,
+        text=N_("%(actor)s recorded who acts for you. See under Sharing."),
+        icon="people",
+        tone="act",
+        link="/sharing#representatives",
+        contact=True,
+    ),
+    NoticeKind(
+        name="capacity",
+        event=CapacityChanged,
+        text=N_("%(actor)s recorded whether you can act for yourself. See your access history."),
+        icon="people",
+        tone="act",
+        link="/log?kind=sharing",
+        contact=True,
+    ),
+    NoticeKind(
         name="announced",
         event=StateChanged,
         text=N_("Your record will be opened soon. You can object before then."),
@@ -366,6 +413,7 @@ SERVICE = Service(
         NavigationItem(role="practitioner", url="/acting", label=N_("Act for someone else"), menu=True),
         NavigationItem(role="practitioner", url="/apps", label=N_("Apps"), menu=True),
         *disposition.NAVIGATION,
+        NavigationItem(role="operator", url="/operator/assignments", label=N_("Access rules"), icon="lock", order=45),
         NavigationItem(role="operator", url="/operator/reviews", label=P_("menu", "Reviews"), icon="check", order=20),
     ],
     actions=[
@@ -404,6 +452,7 @@ SERVICE = Service(
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
         HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
+        HomeTile(role="operator", template="access/tile_assignments.html", load=_proposals, order=22),
         *disposition.TILES,
     ],
     dispositions=lambda platform: platform[Access].lifecycle.handlers(),
@@ -413,6 +462,10 @@ SERVICE = Service(
             why=N_("So that your decisions count."),
         ),
         KeptData(
+            what=N_("Who acts for you, such as a parent, a guardian or a trusted person, and by which act"),
+            why=N_("So that only they can act for you."),
+        ),
+        KeptData(
             what=N_("What you allowed apps to do"),
             why=N_("So that you are not asked each time."),
             how_long=lambda day: policy(day).app_allowed,
@@ -420,6 +473,8 @@ SERVICE = Service(
         KeptData(
             what=N_("Who did what with your data, when, and from which network address: your access history"),
             why=N_("So that you can see and prove it."),
+            how_long=_history_kept,
+            with_data=True,
         ),
     ],
     notices=[*_NOTICES, *disposition.NOTICES],

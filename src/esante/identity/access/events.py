@@ -1,6 +1,6 @@
 """The journal events of access control: record states, grants, restrictions, authentication, apps."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -56,23 +56,6 @@ class DispositionsApproved(Event, frozen=True, kw_only=True):
     dispositions: int
     items: int
     complete: bool
-
-
-@event("access.sharing_changed")
-class SharingChanged(Event, frozen=True, kw_only=True):
-    """The person opted out of sharing, or in again (`sharing`)."""
-
-    sharing: bool
-
-
-@event("access.block_changed")
-class BlockChanged(Event, frozen=True, kw_only=True):
-    """The person blocked a practitioner or an organisation, or lifted the block."""
-
-    subject_kind: str
-    subject_id: UUID
-    subject: str
-    blocked: bool
 
 
 @event("access.code_issued")
@@ -413,25 +396,3 @@ class AppEnded(Event, frozen=True, kw_only=True):
     client_id: str
     app: str
     cause: str
-
-
-@event("access.assignment_proposed")
-class AssignmentProposed(Event, frozen=True, kw_only=True):
-    """An operator proposed another legal category for a document class, from a day on."""
-
-    change_id: UUID
-    document_class: str
-    category: str
-    valid_from: date
-    legal_source: str
-
-
-@event("access.assignment_confirmed")
-class AssignmentConfirmed(Event, frozen=True, kw_only=True):
-    """A second operator confirmed another legal category for a document class, from a day on."""
-
-    change_id: UUID
-    document_class: str
-    category: str
-    valid_from: date
-    proposed_by: UUID

@@ -1,13 +1,15 @@
 """The types of the access decision: requester, purpose, item, consent, grant and verdict."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from esante.core.journal import EVENTS, Actor, Event
 from esante.core.web import N_
+from esante.identity.access.representation.model import Capacity, Representation
 from esante.identity.directory import ReferringDoctor
 
 if TYPE_CHECKING:
@@ -103,7 +105,8 @@ class Requester:
     client_id: str = ""
     scopes: frozenset[str] | None = None
     patient: UUID | None = None
-    """The patient for whom the software of a token was launched (SMART launch context); None: for no patient."""
+    """The patient for whom the software of a token was launched (SMART launch context), or for whom a requester who is
+    a patient acts as their representative; None: for no patient."""
     delegate: Delegate | None = None
     """Who acts in the name of the requester, a professional; None: the requester."""
     origin: str = ""
@@ -111,8 +114,8 @@ class Requester:
 
     @property
     def only_person_id(self) -> UUID | None:
-        """The one person whose data the requester may see (a patient: their own); None: no such limit."""
-        return self.id if self.kind == "patient" else self.patient
+        """The one person whose data the requester may see (a patient: themselves, or for whom they act); None: any."""
+        return self.patient or self.id if self.kind == "patient" else self.patient
 
     @property
     def actor(self) -> Actor:
@@ -134,13 +137,50 @@ class Requester:
 class Item:
     """The attributes of a document (or of data extracted from one) on which the decision depends.
 
-    `category` is its document class, the stored key; the policy set assigns a legal category to it.
+    `category` is its document class, the stored key; the policy set assigns a legal category to it. `care_on`: the day
+    of care that it is about (None: not known). `series_id`: of a document, that of all its versions.
     """
 
     category: str
     confidentiality: Confidentiality = Confidentiality.NORMAL
     author_id: UUID | None = None
     organization_id: UUID | None = None
+    care_on: date | None = None
+    series_id: UUID | None = None
+
+
+class Against(StrEnum):
+    """What an opposition is against."""
+
+    DEPOSIT = "deposit"
+    """That documents of given care are added to the record (RGD of 6 December 2019, article 6)."""
+    REPRESENTATIVES = "representatives"
+    """That parents or guardians are told of given care or documents (law of 24 July 2014, article 13)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opposition:
+    """A person's opposition: against care by a professional or organisation on some days, or against one document.
+
+    `document_class` "": of every class. `care_from` and `care_until`: the days of care, inclusive.
+    """
+
+    id: UUID
+    against: Against
+    depositor_id: UUID | None = None
+    depositor: str = ""
+    document_class: str = ""
+    care_from: date | None = None
+    care_until: date | None = None
+    series_id: UUID | None = None
+
+    def covers(self, item: Item, depositors: Collection[UUID | None], care_on: date | None) -> bool:
+        """Return whether it is about an item of care by `depositors` on a day (None: not known, so any day)."""
+        if self.series_id is not None:
+            return item.series_id == self.series_id
+        if self.depositor_id not in depositors or self.document_class not in ("", item.category):
+            return False
+        return care_on is None or (self.care_from or care_on) <= care_on <= (self.care_until or care_on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +239,12 @@ class Consent:
     """Organisations whose hospital stays give no access: the person ended the access of one and has not lifted it."""
     referring: tuple[ReferringDoctor, ...] = ()
     """The person's referring doctors, past and future ones included."""
+    oppositions: tuple[Opposition, ...] = ()
+    """Those that were not lifted."""
+    representations: tuple[Representation, ...] = ()
+    """Who acts for the person, past and future ones included; without those that were ended."""
+    capacities: tuple[Capacity, ...] = ()
+    """What professionals stated about the person's capacity, without what was revoked."""
     deceased_at: datetime | None = None
     rules: "PolicySet | None" = field(default=None, compare=False, repr=False)
     """The rules of the country, with what operators changed; None: those that are packaged."""
@@ -209,7 +255,7 @@ class Verdict:
     """The result of the access decision: `rule` is the id of the rule that applied, `reason` a key of plain words.
 
     `context`: the context of intervention, for the journal: a context of care of the policy set, or a key of
-    `rules.CONTEXTS`; "" for a refusal.
+    `reasons.CONTEXTS`; "" for a refusal.
     """
 
     allowed: bool
@@ -227,7 +273,7 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     C create, R read, U update, D delete, E search or other), the type of the FHIR `RESOURCE`, and the words of the
     access log, `WORDS` and `REFUSED_WORDS` (msgids, with %(actor)s and %(categories)s).
     `OWN_WORDS` are those of an act of the person themselves, "" for those of the action; `FOLDS`: readings that belong
-    together are one entry of the access log.
+    together are one entry of the access log; `CHOICE`: it is one of the person's choices about their record.
     """
 
     ACTION: ClassVar[str] = "R"
@@ -236,6 +282,7 @@ class AccessEvent(Event, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view data in your record. Access was refused.")
     OWN_WORDS: ClassVar[str] = ""
     FOLDS: ClassVar[bool] = True
+    CHOICE: ClassVar[bool] = False
 
     purpose: str = "TREAT"
     allowed: bool = True

@@ -4,20 +4,29 @@ The rules are tested in this order; the first that applies decides. When none ap
 
 | rule | applies when | verdict |
 |---|---|---|
-| patient.other | the requester is a patient, the record is another person's | no |
+| patient.other | the requester is a patient who does not act for the person of the record | no |
 | launch.other | the requester is software that was launched for another patient | no |
 | patient.dead | the requester is the account of a patient who has died | no |
 | patient.before-opening | the patient's record was never opened | no |
 | patient.closed | the patient's record is not open (closed records are archived, and inaccessible) | no |
+| patient.represented | the patient has a parent or guardian, and is not admitted to act alone (for this class) | no |
+| representative.capable | the requester is a trusted person, and nobody stated that the patient cannot act | no |
+| representative.reads | the requester is a trusted person, and writes | no |
+| representative.hidden | the requester is a trusted person, the document is hidden | no |
+| representative.personal | the requester acts for the patient, and writes what only the patient states | no |
+| representative.opposed | the patient does not want their representatives to be told of the item | no |
+| representative.<kind> | a parent, guardian or trusted person reads | yes |
 | patient.read | the patient reads | yes, hidden documents too |
-| patient.write, patient.category | the patient adds a category they may write by the matrix / another | yes / no |
+| patient.write, patient.category | they add a category that patients may write by the matrix / another | yes / no |
 | requester.kind | the requester is neither practitioner nor organisation (an operator, the system) | no |
 | purpose | the purpose of a professional is neither treatment nor emergency | no |
 | record.none, .announced, .objected, .closed, .deleted | the record is not open | no |
 | delegate.read | somebody who acts for the requester would open a document | no |
 | write.emergency | the purpose of a write is an emergency, or the requester's access is by emergencies only | no |
 | write.dead | the person has died (`lifecycle_terms`) | no |
-| write.matrix, write.category | the matrix lets the profession write the category / does not | yes / no |
+| write.category | the matrix does not let the profession write the category | no |
+| write.opposed | the patient opposes that documents of this care are added | no |
+| write.matrix | the matrix lets the profession write the category | yes |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
 | blocked | the person blocked the requester or the organisation | no |
 | hidden | the document is hidden | no |
@@ -35,20 +44,26 @@ The rules are tested in this order; the first that applies decides. When none ap
 A deposit needs no grant: writing is not reading. An emergency grant is for reading only: while it lasts, its holder
 writes nothing, unless they have another grant. It does not override a block, an opt-out or a hidden document.
 
+A parent or guardian exercises the patient's rights; what they do is decided like what the patient does, but for what
+the patient does not want them to be told. They, and a trusted person, ask as a requester whose `patient` is them.
+
 The matrix, the assignment of document classes, the contexts and the terms are those of the day of the act. A
 professional acts in the profession of the role in which they signed in; whoever is the person's referring doctor on
 that day has that column of the matrix. A list is decided as a reading, and may also be seen by who acts for the
 requester.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from uuid import UUID
 
 from esante.core.time_zone import day_of
-from esante.core.web import N_
+from esante.identity.access.choices import choice_terms
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import (
     Action,
+    Against,
     Consent,
     Grant,
     GrantKind,
@@ -58,59 +73,19 @@ from esante.identity.access.model import (
     Requester,
     Verdict,
 )
+from esante.identity.access.reasons import AUTHOR, DEPOSIT, HOLDER, REASONS, REPRESENTATION
 from esante.identity.access.regulation.contexts import ends_at
 from esante.identity.access.regulation.policy_set import ORGANIZATION, RulesInForce, policy_set
+from esante.identity.access.representation.model import LEGAL_REPRESENTATIVES, Representation
+from esante.identity.access.representation.rules import (
+    cannot_act,
+    is_kept_from_representatives,
+    may_act_alone,
+    representation_of,
+)
 
 ACCESS_LOG = "access_log"
 """The document class of the access log."""
-HOLDER, AUTHOR, DEPOSIT, OPERATION = "holder", "author", "deposit", "operation"
-CONTEXTS = {
-    HOLDER: N_("The person themselves."),
-    AUTHOR: N_("They wrote this themselves, or it comes from their organisation."),
-    DEPOSIT: N_("They added what they had done for you, without access to your record."),
-    OPERATION: N_("This was done by %(agency)s to run the service."),
-}
-"""The contexts of interventions outside a context of care of the policy set, in plain words to the person (msgids)."""
-
-REASONS = {
-    "own": N_("This is your own record."),
-    "dead": N_("The person has died."),
-    "other-person": N_("Patients can only see their own record."),
-    "other-launch": N_("The app was opened for another patient."),
-    "not-opened": N_("The record is not open yet."),
-    "closed": N_("The record is closed."),
-    "objected": N_("You objected to having a record."),
-    "deleted": N_("What the record contained was deleted."),
-    "own-category": N_("Only professionals can add documents of this type."),
-    "not-treating": N_("Only health professionals who treat you can see your record."),
-    "purpose": N_("Health data can only be used for treatment."),
-    "write-emergency": N_("Emergency access only lets you read the record."),
-    "provides": N_("This profession can add documents of this type to a record."),
-    "not-provides": N_("This profession cannot add documents of this type to a record."),
-    "author": N_("This person is the author of the document."),
-    "author-organization": N_("The document comes from the same organisation."),
-    "blocked": N_("You blocked this professional or organisation."),
-    "hidden": N_("You hid this document."),
-    "opted-out": N_("You turned off sharing."),
-    "profession": N_("This profession cannot see documents of this type."),
-    "circle": N_("You added this professional to your circle of care."),
-    "presence_code": N_("You gave a presence code."),
-    "institution_stay": N_("This organisation is treating you or has treated you."),
-    "emergency": N_("Emergency access was used."),
-    "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
-    "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
-    "context-ended": N_("The access has reached the longest duration that is allowed."),
-    "context-off": N_("This kind of access is not offered."),
-    "delegate": N_("Administrative staff can add documents and see lists, but not open a document."),
-    "suspended": N_("This professional or organisation may not use the platform any more."),
-    "restricted": N_("You restricted this document to its author and your circle of care."),
-    "no-grant": N_("You have not given access."),
-    "person-differs": N_("The document may be about someone else."),
-    "compiled": N_("The platform compiled this from what the record contains."),
-    "refused": N_("Access was refused."),
-}
-"""The reasons of verdicts by their keys, in plain words to the person (msgids)."""
-
 _CLOSED = {
     RecordState.NONE: Verdict(False, "record.none", "not-opened"),
     RecordState.ANNOUNCED: Verdict(False, "record.announced", "not-opened"),
@@ -140,7 +115,12 @@ def decide(
     day = day_of(at)
     rules = (consent.rules or policy_set()).on(day)
     if requester.kind == "patient":
-        return _decide_for_patient(consent, action, item, rules, at)
+        if requester.id == consent.person_id:
+            return _decide_for_patient(consent, action, item, rules, at)
+        representation = representation_of(consent, requester.id, day)
+        if representation is None:
+            return Verdict(False, "patient.other", "other-person")
+        return _decide_for_representative(consent, representation, action, item, rules, at)
     if requester.kind not in _PROFESSIONAL:
         return Verdict(False, "requester.kind", "not-treating")
     if purpose not in _CARE:
@@ -152,7 +132,7 @@ def decide(
     right = rules.rights.get((acting_profession(consent, requester, rules, day), item.category))
     if action is Action.WRITE:
         may_write = right is not None and right.write
-        return _decide_write(consent, requester, may_write, purpose, rules, at)
+        return _decide_write(consent, requester, item, may_write, purpose, rules, at)
     may_read = right is not None and right.read
     return _decide_read(consent, requester, item, may_read, rules, at)
 
@@ -207,12 +187,22 @@ def decide_opening(consent: Consent, requester: Requester, at: datetime) -> Verd
 
 
 def writable_classes(consent: Consent, requester: Requester, at: datetime) -> frozenset[str]:
-    """Return the document classes that a professional may write into the record, as pages offer them."""
+    """Return the document classes that a professional may write into the record, as pages offer them.
+
+    Oppositions count when a document is there: only then its day of care is known.
+    """
+    consent = replace(consent, oppositions=())
     return frozenset(
         class_
         for class_ in (consent.rules or policy_set()).at(at).categories
         if decide(consent, requester, Action.WRITE, Item(category=class_), Purpose.TREATMENT, at).allowed
     )
+
+
+def opposes_deposit(consent: Consent, depositors: Iterable[UUID | None], item: Item, care_on: date) -> bool:
+    """Return whether the person opposes that an item of care by some depositors on a day is added to their record."""
+    known = {key for key in depositors if key is not None}
+    return any(one.against is Against.DEPOSIT and one.covers(item, known, care_on) for one in consent.oppositions)
 
 
 def withheld(consent: Consent, grant: Grant, rules: RulesInForce, at: datetime) -> str:
@@ -230,13 +220,22 @@ def withheld(consent: Consent, grant: Grant, rules: RulesInForce, at: datetime) 
     return "" if grant.proved or rules.policy.unproved_stays_read else "stay-unproved"
 
 
-def _decide_for_patient(consent: Consent, action: Action, item: Item, rules: RulesInForce, at: datetime) -> Verdict:
+def _shut_for_patient(consent: Consent, at: datetime) -> Verdict | None:
+    """Return the refusal of everything to the patient and to who acts for them; None while the record is open."""
     if consent.deceased_at is not None and consent.deceased_at <= at:
         return Verdict(False, "patient.dead", "dead")
     if consent.state in _NEVER_OPENED:
         return Verdict(False, "patient.before-opening", "not-opened")
     if consent.state is not RecordState.OPEN:
         return Verdict(False, "patient.closed", _CLOSED[consent.state].reason)
+    return None
+
+
+def _decide_for_patient(consent: Consent, action: Action, item: Item, rules: RulesInForce, at: datetime) -> Verdict:
+    if (refusal := _shut_for_patient(consent, at)) is not None:
+        return refusal
+    if consent.representations and not may_act_alone(consent, item.category, day_of(at)):
+        return Verdict(False, "patient.represented", "represented")
     if action is not Action.WRITE:
         return Verdict(True, "patient.read", "own", context=HOLDER)
     if item.category in rules.holder_writes:
@@ -244,8 +243,36 @@ def _decide_for_patient(consent: Consent, action: Action, item: Item, rules: Rul
     return Verdict(False, "patient.category", "own-category")
 
 
+def _decide_for_representative(
+    consent: Consent, by: Representation, action: Action, item: Item, rules: RulesInForce, at: datetime
+) -> Verdict:
+    if (refusal := _shut_for_patient(consent, at)) is not None:
+        return refusal
+    if by.kind not in LEGAL_REPRESENTATIVES:
+        if not cannot_act(consent, day_of(at)):
+            return Verdict(False, "representative.capable", "capable")
+        if action is Action.WRITE:
+            return Verdict(False, "representative.reads", "representative-reads")
+        if item.confidentiality == "hidden":
+            return Verdict(False, "representative.hidden", "hidden")
+    if action is Action.WRITE and item.category not in rules.holder_writes:
+        return Verdict(False, "patient.category", "own-category")
+    if action is Action.WRITE and item.category in choice_terms(day_of(at)).personal:
+        return Verdict(False, "representative.personal", "personal")
+    if is_kept_from_representatives(consent, item):
+        return Verdict(False, "representative.opposed", "opposed-representatives")
+    rule = "patient.write" if action is Action.WRITE else f"representative.{by.kind}"
+    return Verdict(True, rule, by.kind.value, context=REPRESENTATION)
+
+
 def _decide_write(
-    consent: Consent, requester: Requester, may_write: bool, purpose: Purpose, rules: RulesInForce, at: datetime
+    consent: Consent,
+    requester: Requester,
+    item: Item,
+    may_write: bool,
+    purpose: Purpose,
+    rules: RulesInForce,
+    at: datetime,
 ) -> Verdict:
     active = list(_active_grants(consent, requester, rules, at))
     only_emergency = bool(active) and all(grant.kind is GrantKind.EMERGENCY for grant in active)
@@ -255,6 +282,9 @@ def _decide_write(
         return Verdict(False, "write.dead", "dead")
     if not may_write:
         return Verdict(False, "write.category", "not-provides")
+    depositors = (requester.id, requester.organization_id, item.author_id, item.organization_id)
+    if consent.oppositions and opposes_deposit(consent, depositors, item, item.care_on or day_of(at)):
+        return Verdict(False, "write.opposed", "opposed")
     grant = _preferred(active, rules)
     return Verdict(True, "write.matrix", "provides", context=_context_key(rules, grant) if grant else DEPOSIT)
 

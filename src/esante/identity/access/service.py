@@ -16,9 +16,10 @@ from esante.core.storage import NIL, Connection, Database, DataLoader
 from esante.core.time_zone import today
 from esante.core.types import Progress
 from esante.core.web import Problem, Sessions
-from esante.identity.access.assignments import Assignments
+from esante.identity.access.assignments.changes import Assignments
 from esante.identity.access.audit.replay import Replay, ReplayReport
 from esante.identity.access.authn.authentication import Authenticator
+from esante.identity.access.authn.motives import Motives
 from esante.identity.access.authn.person_lookups import PersonLookups
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import requester_of
@@ -28,12 +29,14 @@ from esante.identity.access.consent.break_glass import Emergencies
 from esante.identity.access.consent.ceilings import Ceilings
 from esante.identity.access.consent.grants import Grants
 from esante.identity.access.consent.lifecycle import Lifecycle
+from esante.identity.access.consent.oppositions import Oppositions
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.representation.service import Representations
 from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
 from esante.identity.access.smart.authorization import AppAuthorizations
@@ -43,15 +46,18 @@ from esante.identity.access.smart.scopes import Query, covering_queries, require
 from esante.identity.access.smart.token_endpoint import TokenEndpoints
 from esante.identity.access.smart.token_grants import TokenGrants
 from esante.identity.access.stays.hospital_stays import HospitalStays
-from esante.identity.directory import Directory, Organization
+from esante.identity.directory import Directory, Organization, PersonQuery
+
+NOBODY = UUID(int=2**128 - 1)
+"""A key that nobody has."""
 
 
 class Access:
     """Authenticates and authorises requests, and knows the consents of persons.
 
-    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`,
-    `restrictions`, `assignments`, `clients`, `apps` and `tokens` are the use cases of their name, `sessions` the
-    sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
+    `lifecycle`, `dispositions`, `grants`, `ceilings`, `stays`, `codes`, `emergencies`, `review_questions`, `motives`,
+    `restrictions`, `oppositions`, `representations`, `assignments`, `clients`, `apps` and `tokens` are the use cases
+    of their name, `sessions` the sessions of people who are signed in, `id_tokens` signs the ID tokens of apps.
     `base_url`: the platform's address as clients know it; `identity_key`: see `IdTokenIssuer`.
     """
 
@@ -67,6 +73,7 @@ class Access:
         self._db, self._journal, self._directory = db, journal, directory
         self._consents: DataLoader[UUID, Consent] = DataLoader(db, partial(store.fetch_consents, db))
         self.sessions = Sessions(db)
+        self.motives = Motives(db, self.sessions)
         self._limits = RateLimits(db, journal)
         directory.lookups = PersonLookups(db, journal)
         self._signin = Authenticator(db, journal, directory, self.sessions, self._limits)
@@ -81,6 +88,8 @@ class Access:
         self.emergencies = Emergencies(db, journal, directory, self.grants, self._limits)
         self.review_questions = ReviewQuestions(db, journal)
         self.restrictions = Restrictions(db, journal, directory)
+        self.oppositions = Oppositions(db, journal, directory)
+        self.representations = Representations(db, journal, directory, self._signin.forget_tokens)
         self.id_tokens = IdTokenIssuer(base_url, identity_key)
         self.clients = ClientRegistry(db, journal, directory)
         self.apps = AppAuthorizations(db, journal, directory, self.clients, self._signin, base_url)
@@ -232,6 +241,17 @@ class Access:
         """
         return await self._signin.page_requester(request, kinds)
 
+    async def look_up_person(self, request: Request, requester: Requester, task: str, identifier: str) -> UUID:
+        """Return the key of the person with an identifier, for a search of a page; `NOBODY` for an unknown one.
+
+        Journalled for the person, with the motive of the task. Raises: Problem 303 to the page that asks for the
+        motive, 429 as `Directory.search_persons`.
+        """
+        await self.motives.require(request, task)
+        query = PersonQuery(value=identifier.replace(" ", ""))
+        found = await self._directory.search_persons(query, actor=requester.actor, origin=requester.origin)
+        return found[0].id if len(found) == 1 else NOBODY
+
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
         """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
         return await self._signin.sign_in(request, requester, method=method, to=to)
@@ -254,6 +274,7 @@ class Access:
         async with self._db.transaction() as conn:
             await store.delete_expired(conn, now)
             await authorization_store.delete_expired(conn, now - timedelta(days=1))
+        await self.motives.tidy()
 
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""

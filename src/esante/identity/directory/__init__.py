@@ -8,7 +8,14 @@ from esante.identity.directory.functions.model import (
     ReferringDoctor,
     ReferringDoctorChanged,
 )
-from esante.identity.directory.lookups import Lookup, Lookups, UnlimitedLookups
+from esante.identity.directory.lookups import (
+    Lookup,
+    Lookups,
+    Motive,
+    UnlimitedLookups,
+    current_motive,
+    stated_motive,
+)
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -54,6 +61,7 @@ __all__ = [
     "Identifier",
     "Lookup",
     "Lookups",
+    "Motive",
     "Organization",
     "OrganizationRegistered",
     "Person",
@@ -75,6 +83,7 @@ __all__ = [
     "api_routes",
     "capabilities",
     "catalogue",
+    "current_motive",
     "matricule",
     "matricule_faults",
     "normalize_name",
@@ -83,4 +92,5 @@ __all__ = [
     "practitioner_resource",
     "resolve_patient",
     "role_resource",
+    "stated_motive",
 ]

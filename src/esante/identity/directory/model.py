@@ -201,36 +201,49 @@ class PersonDeceased(Event, frozen=True, kw_only=True):
     at: datetime
 
 
-@event("directory.person_searched")
+@event("directory.person_searched", version=2)
 class PersonSearched(Event, frozen=True, kw_only=True):
-    """Persons were searched: by which criteria, and how many were found (0: the entry is filed under no person)."""
+    """Persons were searched: by which criteria, and how many were found (0: the entry is filed under no person).
+
+    `motive`, `file_reference`: see `Motive`; "" in entries of before, too.
+    """
 
     WORDS: ClassVar[str] = N_("%(actor)s searched for you in the patient directory.")
 
     by: tuple[str, ...]
     found: int
+    motive: str = ""
+    file_reference: str = ""
 
 
-@event("directory.person_read")
+@event("directory.person_read", version=2)
 class PersonRead(Event, frozen=True, kw_only=True):
-    """A person's entry in the directory was read, or the reading refused (unknown: filed under no person)."""
+    """A person's entry in the directory was read, or the reading refused (unknown: filed under no person).
+
+    `motive`, `file_reference`: as of `PersonSearched`.
+    """
 
     WORDS: ClassVar[str] = N_("%(actor)s viewed your personal details.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view your personal details. Access was refused.")
 
     allowed: bool
+    motive: str = ""
+    file_reference: str = ""
 
 
-@event("directory.professionals_read")
+@event("directory.professionals_read", version=2)
 class ProfessionalsRead(Event, frozen=True, kw_only=True):
     """Entries of professionals, their roles or organisations were read or searched.
 
     `type`: the FHIR type. `by`: the parameters of a search, none for a read. `found`: the keys of what was shown.
+    `motive`, `file_reference`: as of `PersonSearched`.
     """
 
     type: str
     by: tuple[str, ...] = ()
     found: tuple[UUID, ...] = ()
+    motive: str = ""
+    file_reference: str = ""
 
 
 @event("directory.practitioner_registered")

@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import TypeVar
 from uuid import UUID
 
+import msgspec
+
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
@@ -106,8 +108,10 @@ class Directory:
         """Return the persons who match a query exactly, and journal the search for each of them, or for nobody.
 
         `only_person_id`: the one person whom the actor may see (a patient: themselves).
-        Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`), 429 as `find_person`.
+        Raises: Problem 400 when the query does not have enough criteria (see `PersonQuery`), 429 as `find_person`, and
+        what `Lookups.motive` raises.
         """
+        motive = self.lookups.motive()
         async with self.lookups.admitted() as lookup:
             if query.value is not None:
                 system, value = self._validator.search_identifier(query.system, query.value)
@@ -118,7 +122,9 @@ class Directory:
                 if rules.matches(person, query) and only_person_id in (None, person.id)
             ]
             criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
-            event = PersonSearched(by=criteria, found=len(found))
+            event = PersonSearched(
+                by=criteria, found=len(found), motive=motive.purpose, file_reference=motive.file_reference
+            )
             rows: list[Row] = []
             for person_id in [person.id for person in found] or [NIL]:
                 rows += self._journal.rows(event, person_id=person_id, actor=actor, origin=origin)
@@ -148,12 +154,15 @@ class Directory:
     ) -> Person | None:
         """Return a person by id to an external requester, and journal it.
 
-        None when there is no such person, or the actor may see only another one (`only_person_id`).
+        None when there is no such person, or the actor may see only another one (`only_person_id`). Raises: what
+        `Lookups.motive` raises.
         """
+        motive = self.lookups.motive()
         person = await self.person(person_id)
         allowed = person is not None and only_person_id in (None, person.id)
         filed_under = person.id if person else NIL
-        await self._journal.append(PersonRead(allowed=allowed), person_id=filed_under, actor=actor, origin=origin)
+        event = PersonRead(allowed=allowed, motive=motive.purpose, file_reference=motive.file_reference)
+        await self._journal.append(event, person_id=filed_under, actor=actor, origin=origin)
         return person if allowed else None
 
     async def register_person(self, person: Person, *, actor: Actor = SYSTEM, origin: str = "") -> Person:
@@ -223,7 +232,9 @@ class Directory:
     # Practitioners
 
     async def record_look(self, event: ProfessionalsRead, *, actor: Actor, origin: str = "") -> None:
-        """Journal that entries of professionals or organisations were shown."""
+        """Journal that entries of professionals or organisations were shown, with the motive."""
+        motive = self.lookups.motive()
+        event = msgspec.structs.replace(event, motive=motive.purpose, file_reference=motive.file_reference)
         await self._journal.append(event, actor=actor, origin=origin)
 
     async def practitioner(self, practitioner_id: UUID) -> Practitioner | None:

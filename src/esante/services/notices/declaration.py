@@ -41,7 +41,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     access, categories = platform[Access], platform.categories
     return [
         *routes(platform[Notices], access, categories),
-        *letter_routes(platform[Letters], access, platform[Directory], categories),
+        *letter_routes(platform[Letters], access, categories),
     ]
 
 

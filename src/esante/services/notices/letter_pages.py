@@ -1,7 +1,6 @@
 """The page of operators about letters to persons who never signed in."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,16 +8,13 @@ from starlette.routing import Route
 
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access import Access
-from esante.identity.directory import Directory
 from esante.services.notices.letters import Letters
 
 _OPERATOR = ("operator",)
-_PLACE = "/operator/letters"
-_NOBODY = UUID(int=2**128 - 1)
-"""A key that nobody has."""
+_PLACE, _TASK = "/operator/letters", "search:letters"
 
 
-def routes(letters: Letters, access: Access, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
+def routes(letters: Letters, access: Access, categories: Mapping[str, str]) -> list[Route]:
     """Return `/operator/letters` (list, take) and the file of a batch; `categories`: labels by code."""
 
     async def show(request: Request) -> Response:
@@ -27,8 +23,7 @@ def routes(letters: Letters, access: Access, directory: Directory, categories: M
         shown, text, cursor = query.get("status", "waiting"), query.get("q", "").strip()[:60], query.get("cursor")
         if shown not in ("waiting", "taken"):
             raise Problem(404, "not-found", NOT_FOUND)
-        person = await directory.find_person(None, text.replace(" ", "")) if text else None
-        wanted = (person.id if person else _NOBODY) if text else None
+        wanted = await access.look_up_person(request, requester, _TASK, text) if text else None
         return await render(
             request,
             "notices/letters.html",
@@ -38,6 +33,8 @@ def routes(letters: Letters, access: Access, directory: Directory, categories: M
             taken=query.get("taken", ""),
             shown=shown,
             text=text,
+            task=_TASK,
+            motive=await access.motives.find(request, _TASK),
             categories=categories,
         )
 

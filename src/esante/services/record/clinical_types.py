@@ -2,7 +2,7 @@
 
 From data/clinical.csv, the choice of the agency: `person` is the element that refers to the patient, `category` the
 class. `by_code` gives another category for some codes in `Resource.category`. `by_patient` is the category of what
-patients write themselves; where it is empty, patients may not write the type.
+patients write themselves, after those for some codes; where it is empty, patients may not write the type.
 """
 
 import csv
@@ -29,33 +29,40 @@ class ClinicalType:
     category: str
     by_code: Mapping[str, str]
     by_patient: str
+    by_patient_code: Mapping[str, str]
     legal_source: str
     verified: bool
 
-    def category_of(self, resource: Mapping[str, Any]) -> str:
-        """Return the category of a resource that a professional writes."""
-        if self.by_code:
+    def category_of(self, resource: Mapping[str, Any], *, by_patient: bool = False) -> str:
+        """Return the category of a resource that a professional, or a patient, writes."""
+        by_code, category = self.by_code, self.category
+        if by_patient:
+            by_code, category = self.by_patient_code, self.by_patient
+        if by_code:
             for concept in resource.get("category") or ():
                 for coding in concept.get("coding") or ():
-                    if (found := self.by_code.get(coding.get("code", ""))) is not None:
+                    if (found := by_code.get(coding.get("code", ""))) is not None:
                         return found
-        return self.category
+        return category
 
 
 def _load() -> dict[str, ClinicalType]:
     types = {}
     for row in csv.DictReader(StringIO(packaged_text("esante.services.record", "clinical.csv"))):
         by_code = dict(pair.split("=", 1) for pair in row["by_code"].split())
+        *pairs, by_patient = row["by_patient"].split() or [""]
         type_ = ClinicalType(
             name=row["type"],
             person=row["person"],
             category=row["category"],
             by_code=by_code,
-            by_patient=row["by_patient"],
+            by_patient=by_patient,
+            by_patient_code=dict(pair.split("=", 1) for pair in pairs),
             legal_source=row["legal_source"],
             verified=row["verified"] == "true",
         )
-        unknown = {type_.category, *by_code.values(), type_.by_patient} - {*CATEGORIES, ""}
+        own = {type_.by_patient, *type_.by_patient_code.values()}
+        unknown = {type_.category, *by_code.values(), *own} - {*CATEGORIES, ""}
         if unknown:
             raise ValueError(f"clinical.csv: {type_.name} has unknown categories: {sorted(unknown)}")
         types[type_.name] = type_

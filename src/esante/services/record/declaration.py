@@ -19,6 +19,7 @@ from esante.contract import (
     allowed_and_by_another,
 )
 from esante.core.journal import Consumer, Entry
+from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
@@ -30,20 +31,24 @@ from esante.services.record.deadlines.model import RequestChanged
 from esante.services.record.demo import load_examples
 from esante.services.record.documents.mhd_api import capabilities, routes
 from esante.services.record.documents.service import Record
+from esante.services.record.documents.store import count_by_category
 from esante.services.record.model import Corrected, DepositedEvent, Replaced, Withdrawn
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.retention.events import RetentionChanged
 from esante.services.record.retention.terms import retention_terms
+from esante.services.record.statements.terms import ORGAN_DONATION, statement_terms
 from esante.services.record.topics import TOPICS
 
 
 def _build(platform: Platform) -> Iterable[object]:
+    platform[Access].assignments.counts.counter = count_by_category
     yield Record(platform.db, platform.objects, platform.journal, platform[Directory], platform[Access])
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     record, access, directory = platform[Record], platform[Access], platform[Directory]
-    return [*routes(record, directory, access, platform.fhir_url), *page_routes(record, access, directory)]
+    pages = page_routes(record, access, directory, platform.fhir_url)
+    return [*routes(record, directory, access, platform.fhir_url), *pages]
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
@@ -176,6 +181,13 @@ def _tasks(platform: Platform) -> list[Task]:
     ]
 
 
+async def _organ_donation(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    consent = await platform[Access].consent(requester.id)
+    statements = platform[Record].statements(platform.fhir_url)
+    kind = statement_terms(today()).kinds[ORGAN_DONATION]
+    return {"asked": await statements.is_asked(requester, consent.state), "kind": kind}
+
+
 async def _open_tasks(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     open_, overdue = await platform[Record].deadlines.count_open(requester)
     return {"open": open_, "overdue": overdue}
@@ -207,7 +219,10 @@ SERVICE = Service(
             order=20,
         ),
     ],
-    tiles=[HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5)],
+    tiles=[
+        HomeTile(role="patient", template="record/tile_organ_donation.html", load=_organ_donation, order=-20),
+        HomeTile(role="practitioner", template="record/tile_tasks.html", load=_open_tasks, order=-5),
+    ],
     kept=[
         KeptData(
             what=N_("Documents, results and other health data that professionals and you add"),

@@ -65,9 +65,20 @@ def emergency_reads_only() -> Problem:
     )
 
 
+def deposit_opposed() -> Problem:
+    """Return the answer to a deposit about care of which the patient does not want documents in their record."""
+    return Problem(
+        403,
+        "forbidden",
+        N_("The patient does not want documents of this care to be added to their record."),
+        remedy=N_("Give the document to the patient in another way."),
+    )
+
+
 def write_refused(verdict: Verdict, place: str = "type") -> Problem:
     """Return the answer to a write into an open record that the decision refuses."""
-    return emergency_reads_only() if verdict.rule == "write.emergency" else no_write_access(place)
+    answers = {"write.emergency": emergency_reads_only, "write.opposed": deposit_opposed}
+    return answers[verdict.rule]() if verdict.rule in answers else no_write_access(place)
 
 
 def no_write_access(place: str = "type") -> Problem:

@@ -360,12 +360,17 @@ class Corrected(PersonConfirmedEvent, frozen=True, kw_only=True):
     why: str = ""
 
 
-@event("record.confidentiality_set", version=2)
+@event("record.confidentiality_set", version=3)
 class ConfidentialitySet(AccessEvent, frozen=True, kw_only=True):
-    """The patient changed who may see a document."""
+    """The patient changed who may see a document.
 
+    `risk`: that of which they were told before (a key of the choice terms), "" where they were not told here.
+    """
+
+    CHOICE: ClassVar[bool] = True
     ACTION: ClassVar[str] = "U"
     WORDS: ClassVar[str] = N_("%(actor)s changed who can see a document: %(categories)s.")
     OWN_WORDS: ClassVar[str] = N_("You changed who can see a document: %(categories)s.")
 
     level: str
+    risk: str = ""

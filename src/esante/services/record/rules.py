@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 from uuid import UUID
@@ -63,6 +63,14 @@ class RecordItem(Protocol):
     def misfiled(self) -> bool:
         """Whether it was filed under the wrong patient."""
 
+    @property
+    def series_id(self) -> UUID | None:
+        """Of a document, that of all its versions."""
+
+    @property
+    def event_date(self) -> date | None:
+        """The day of care that it is about; None: not known."""
+
 
 def purpose_of(requester: Requester) -> Purpose:
     """Return the purpose of use that follows from the kind of the requester; an emergency grant overrides it."""
@@ -82,7 +90,14 @@ def item_of(document: RecordItem) -> Item:
         confidentiality=document.confidentiality,
         author_id=document.author_id,
         organization_id=document.organization_id,
+        care_on=document.event_date,
+        series_id=document.series_id,
     )
+
+
+def decides_for_holder(requester: Requester, verdict: Verdict) -> bool:
+    """Return whether a requester decides who sees something: the person, or a parent or guardian for them."""
+    return requester.kind == "patient" and verdict.reason != "trusted_person"
 
 
 def is_own(document: RecordItem, requester: Requester) -> bool:
@@ -132,7 +147,14 @@ class Visibility:
             return CORRECTION
         if self.requester.kind == "system" and document.author_id == self.requester.id:
             return decide_compilation(self.consent)
-        like = document.category, document.confidentiality, document.author_id, document.organization_id
+        like: tuple[object, ...] = (
+            document.category,
+            document.confidentiality,
+            document.author_id,
+            document.organization_id,
+        )
+        if self.consent.oppositions:
+            like += document.series_id, document.event_date
         if (known := self._verdicts.get(like)) is None:
             item = item_of(document)
             known = decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
@@ -141,8 +163,10 @@ class Visibility:
 
     def includes(self, document: RecordItem) -> bool:
         """Return whether a document exists for the requester; a misfiled one only for its author and operators."""
-        if document.misfiled and self.requester.kind != "operator" and not is_own(document, self.requester):
-            return False
+        if document.misfiled and self.requester.kind != "operator":
+            by_patient_in_part = self.requester.kind == "patient" and self.filter.author is None
+            if by_patient_in_part or not is_own(document, self.requester):
+                return False
         return self.verdict(document).allowed
 
     @cached_property

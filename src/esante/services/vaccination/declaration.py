@@ -38,7 +38,7 @@ from esante.services.vaccination.pages.entry_pages import EntryPages
 from esante.services.vaccination.pages.lot_pages import LotPages
 from esante.services.vaccination.pages.reminder_pages import ReminderPages
 from esante.services.vaccination.pages.stock_pages import StockPages
-from esante.services.vaccination.products.catalogue import catalogue
+from esante.services.vaccination.products.catalogue import catalogue, use_samples
 from esante.services.vaccination.recalls.model import LotRecalled
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
@@ -48,6 +48,7 @@ from esante.services.vaccination.stock.service import Stocks
 
 
 def _build(platform: Platform) -> Iterable[object]:
+    use_samples(platform.settings.demo)
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     yield VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     yield Histories(platform.db, record, directory, access)
@@ -163,9 +164,13 @@ SERVICE = Service(
     ],
     kept=[
         KeptData(
+            what=N_("A list of your vaccinations, made from your record, with product and lot"),
+            why=N_("So that we can reach you when a vaccine is recalled, and make your vaccination history."),
+        ),
+        KeptData(
             what=N_("Which vaccinations are due to you, and of which you were reminded"),
             why=N_("So that no dose is missed, and so that it is known how well the population is protected."),
-        )
+        ),
     ],
     notices=[
         NoticeKind(
@@ -188,13 +193,14 @@ SERVICE = Service(
         NoticeKind(
             name="vaccine_recalled",
             event=LotRecalled,
-            text=N_("A vaccine that you were given has been recalled. Ask your doctor what to do."),
+            text=N_("A vaccine that you were given has been recalled. Ask whoever gave it to you what to do."),
             icon="warning",
             tone="warn",
             link="/vaccinations",
             urgent=True,
             contact=True,
             by_any_means=True,
+            applies=lambda entry: True,
         ),
     ],
 )

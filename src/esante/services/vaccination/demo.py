@@ -72,7 +72,7 @@ async def _load_stock(platform: Platform, country: DemoCountry) -> None:
         requester, chance = requester_of(doctor, site), random.Random(f"{country.seed} {doctor.id}")  # noqa: S311 - invented data
         for product in ("infanrix_hexa", "boostrix_polio", "vaxigrip"):
             place = LotAt(
-                doctor.roles[0].organization_id, product, f"{product[:2].upper()}{chance.randint(100, 999)}B"
+                doctor.roles[0].organization_id, product, f"{product[:2]}{chance.randint(100, 999)}B".upper()
             )
             expires_on = country.now.date() + timedelta(days=chance.randint(60, 500))
             key = uuid8(random.Random(f"{doctor.id} {product} stock").randbytes(16))  # noqa: S311 - invented data

@@ -8,7 +8,7 @@ import pytest
 from esante.core.journal.model import Actor
 from esante.core.journal.proofs import proof, worker
 from esante.core.storage import JobState, JobWorker, Objects, Unavailable, uuid7
-from tests.support.journal_entries import OLD, Happened, append_old_texts, append_texts
+from tests.support.journal_entries import Happened, append_old_texts, append_texts, remove_old
 from tests.support.proof_verifier import run_verifier
 
 
@@ -47,7 +47,7 @@ async def test_proof_in_many_steps_is_one_whole_file(sealed_journal, tmp_path, m
     for texts in (("old", "older"), ("oldest",)):
         await append_old_texts(sealed_journal, sealed_journal.person, *texts)
         await sealed_journal.sealer.seal_all()
-        await sealed_journal.expire(Happened.TYPE, OLD + timedelta(days=1))
+        await remove_old(sealed_journal)
     await ask(sealed_journal)
     percents = []
     while await sealed_journal.proofs.worker.advance():
@@ -96,7 +96,7 @@ async def test_retention_that_ends_meanwhile_begins_the_proof_anew(sealed_journa
     await ask(sealed_journal)
     await sealed_journal.proofs.worker.advance()
     before = (await sealed_journal.proofs.current(sealed_journal.person)).size
-    await sealed_journal.expire(Happened.TYPE, OLD + timedelta(days=1))
+    await remove_old(sealed_journal)
     await work(sealed_journal)
     await sealed_journal.db.fetchval("UPDATE journal_proof SET turn_at = now()")
     await append_texts(sealed_journal, uuid7(), "later")
@@ -175,7 +175,7 @@ async def load_entries(journal, person, count):
 
 @pytest.mark.parametrize("count", [2_000, pytest.param(50_000, marks=pytest.mark.long)])
 async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(journal, tmp_path, monkeypatch, count):
-    """Counted and not timed: whenever a piece of 100 entries was made, other requests have been served meanwhile."""
+    """Counted and not timed: whenever a piece of 100 entries is made, the event loop has had turns for others."""
     person, turns, pieces = uuid7(), 0, []
     await load_entries(journal, person, count)
     members = proof.ProofWriter._members
@@ -189,7 +189,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     async def serve_others():
         nonlocal turns
         while True:
-            assert await journal.db.fetchval("SELECT 1") == 1
+            await asyncio.sleep(0)
             turns += 1
 
     monkeypatch.setattr(proof.ProofWriter, "_members", counted)
@@ -198,7 +198,7 @@ async def test_work_of_others_goes_on_between_bounded_pieces_of_a_large_proof(jo
     await work(journal)
     others.cancel()
     assert {entries for entries, _ in pieces[:-1]} == {proof.ENTRIES_AT_ONCE}
-    assert min(served for _, served in pieces) >= 1
+    assert min(passed for _, passed in pieces) >= 1
     job = await journal.proofs.current(person)
     segments = [len(segment) async for segment in journal.proofs.stream(job)]
     assert max(segments) < worker.SEGMENT_BYTES + proof.ENTRIES_AT_ONCE * 4_000

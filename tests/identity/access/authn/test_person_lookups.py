@@ -9,7 +9,7 @@ import pytest
 from esante.core.storage import NIL, uuid7
 from esante.core.web import Problem
 from esante.identity.access.authn.person_lookups import current_requester
-from esante.identity.directory import PersonQuery, PersonSearched
+from esante.identity.directory import Motive, PersonQuery, PersonSearched, current_motive
 from tests.support.access_policy import changed_policy
 
 
@@ -17,9 +17,10 @@ from tests.support.access_policy import changed_policy
 def guesser(house):
     """A doctor who has looked up nobody yet, as whoever is authenticated."""
     requester = replace(house.doctor, id=uuid7())
-    token = current_requester.set(requester)
+    token, stated = current_requester.set(requester), current_motive.set(Motive("TREAT", "case 7"))
     yield requester
     current_requester.reset(token)
+    current_motive.reset(stated)
 
 
 async def outcome(look_up) -> str:

@@ -8,6 +8,7 @@ from esante.core.storage import uuid7
 from esante.identity.access import Act, Disposition, DispositionState, lifecycle_terms
 from esante.identity.access.disposition import store
 from esante.identity.access.pages.dispositions import monthly_series
+from esante.identity.directory import PersonSearched
 from tests.support.portal_browser import page_text
 
 PLACE = "/operator/dispositions"
@@ -37,12 +38,19 @@ async def test_empty_plan_is_said_and_others_than_operators_find_nothing(browse,
     await (await browse(await house.open_patient())).get(PLACE, 404)
 
 
-async def test_operator_finds_holds_and_resumes_the_disposition_of_a_person(browse, house, db):
+async def test_operator_finds_holds_and_resumes_the_disposition_of_a_person(browse, house, db, journal):
     patient, other = await house.open_patient(), await house.open_patient()
     (one, _) = await plan(house, db, [patient, other])
     operator = await browse(house.operator)
     identifier = await house.identifier(patient)
+    asked = (await operator.http.get(f"{PLACE}?q={identifier}")).headers["location"]
+    assert identifier not in asked
+    question = await operator.get(asked)
+    back = await operator.submit(question, "/motive", purpose="HOPERAT", reference="ticket 12")
+    assert "ticket 12" in page_text(await operator.get(back.headers["location"]))
     page = await operator.get(f"{PLACE}?q={identifier}")
+    (entry,) = await journal.entries_of(patient.id, [PersonSearched], limit=5)
+    assert (entry.event.motive, entry.event.file_reference) == ("HOPERAT", "ticket 12")
     assert patient.name in page_text(page) and other.name not in page_text(page)
     assert "Nothing found" in page_text(await operator.get(f"{PLACE}?q=MRN-none"))
     action = f"{PLACE}/{patient.id}/{one.id}/hold"

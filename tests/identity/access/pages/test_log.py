@@ -1,10 +1,13 @@
 """The access log of a patient."""
 
+from datetime import date
+
 import msgspec
 
 from esante.core.journal import Actor, event
 from esante.core.storage import uuid7
 from esante.identity.access import AccessEvent
+from esante.identity.directory import PersonRead, ReferringDoctorChanged
 from tests.support.portal_browser import page_text
 
 
@@ -63,3 +66,36 @@ async def test_log_without_matches_shows_a_notice(browse, house):
     user = await browse(await house.patient())
     page = await user.get("/log?kind=documents")
     assert "No results" in page_text(page)
+
+
+async def test_end_on_a_day_is_shown_as_a_day(browse, house, journal):
+    patient = await house.open_patient()
+    actor = Actor(kind="organization", id=uuid7(), name="CNS")
+    changed = ReferringDoctorChanged(
+        practitioner_id=uuid7(), practitioner="Dr Weber", since=date(2020, 1, 1), until=date(2026, 2, 28)
+    )
+    await journal.append(changed, person_id=patient.id, actor=actor)
+    text = page_text(await (await browse(patient)).get("/log"))
+    assert "Dr Weber will no longer be your referring doctor" in text and "28 February 2026" in text
+
+
+async def test_context_and_motive_stand_in_plain_words_beside_each_access(browse, house, journal):
+    patient = await house.open_patient()
+    actor = Actor(kind="practitioner", id=uuid7(), name="Dr Weber", role="doctor")
+    opened = DocumentOpened(categories=("letter",), documents=(uuid7(),), context="hospital_emergency")
+    await journal.append(opened, person_id=patient.id, actor=actor)
+    await journal.append(
+        PersonRead(allowed=True, motive="PATADMIN", file_reference="2026-118"), person_id=patient.id, actor=actor
+    )
+    await journal.append(
+        PersonRead(allowed=True), person_id=patient.id, actor=msgspec.structs.replace(actor, id=uuid7())
+    )
+    page = await (await browse(patient)).get("/log?kind=looked")
+    lines = [" ".join(line.text_content().split()) for line in page.xpath("//ol[contains(@class, 'timeline')]/li")]
+    unstated, stated, read = lines[:3]
+    assert "No reason was stated for this look-up." in unstated
+    assert "Admission and patient administration" in stated and "2026-118" in stated
+    assert "No reason was stated" not in stated
+    (context,) = page.xpath("//li[3]//p[contains(., 'emergency care')][not(ancestor::details)]")
+    assert context is not None and "Letter" in read
+    assert "Dr Weber" in page_text(await (await browse(patient)).get("/log?q=2026-118"))

@@ -89,7 +89,10 @@ async def test_organization_is_blocked_and_unblocked(browse, house):
     patient = await house.open_patient()
     user = await browse(patient)
     found = await user.get("/sharing/people?for=block&q=Hôpital")
-    await user.submit(found, "/sharing/block")
+    assert "without knowing about your allergies" in page_text(found)
+    await user.submit(found, "/sharing/block", 400)  # the risk is not confirmed
+    assert (await house.access.consent(patient.id)).blocked == frozenset()
+    await user.submit(found, "/sharing/block", risk="block")
     sharing = await user.get("/sharing")
     assert house.hospital.name in page_text(sharing)
     assert (await house.access.consent(patient.id)).blocked == {house.hospital.id}
@@ -107,7 +110,8 @@ async def test_record_is_closed_reopened_and_opted_out(browse, house):
         ("stop", "open", False),
         ("start", "open", True),
     ):
-        await user.submit(page, f"/sharing/{act}")
+        fields = {"risk": "sharing"} if act == "stop" else {}
+        await user.submit(page, f"/sharing/{act}", **fields)
         consent = await house.access.consent(patient.id)
         assert (consent.state, consent.sharing) == (state, sharing)
         page = await user.get("/sharing")
@@ -133,7 +137,11 @@ async def test_only_an_announced_record_can_be_objected_to(browse, house):
         ("revoke", {"grant": str(uuid7())}, 404),
         ("circle", {"subject": str(uuid7())}, 404),
         ("circle", {"subject": HOSTILE_TEXT}, 400),
-        ("block", {"subject": str(uuid7()), "kind": "planet"}, 404),
+        ("block", {"subject": str(uuid7()), "kind": "planet", "risk": "block"}, 404),
+        ("stop", {}, 400),
+        ("oppose", {"subject": str(uuid7()), "kind": "organization"}, 400),
+        ("oppose", {"subject": str(uuid7()), "kind": "organization", "risk": "deposit", "care_from": "x"}, 400),
+        ("lift", {"opposition": str(uuid7())}, 404),
         ("reopen", {}, 303),
     ],
 )
@@ -195,3 +203,21 @@ async def test_unproved_stay_is_confirmed_by_the_patient(browse, house):
     await user.submit(page, "/sharing/allow-stays")
     assert "I am a patient there" not in page_text(await user.get("/sharing"))
     assert (await house.access.consent(patient.id)).grants[0].proved
+
+
+async def test_opposition_is_set_with_its_risk_told_and_lifted(browse, house, journal):
+    patient = await house.open_patient()
+    user = await browse(patient)
+    found = await user.get("/sharing/people?for=oppose&q=Hôpital")
+    assert "missing from your record" in page_text(found)
+    day = "2026-03-02"
+    await user.submit(found, "/sharing/oppose", risk="deposit", care_from=day, care_until=day)
+    page = await user.get("/sharing")
+    assert house.hospital.name in page_text(page)
+    [opposition] = (await house.access.consent(patient.id)).oppositions
+    assert (opposition.depositor_id, str(opposition.care_until)) == (house.hospital.id, day)
+    history = page_text(await user.get("/log?kind=sharing"))
+    assert "You oppose that documents about your care" in history
+    assert "You were told before: What is found and done" in history
+    await user.submit(page, "/sharing/lift")
+    assert (await house.access.consent(patient.id)).oppositions == ()

@@ -8,7 +8,7 @@ import pytest
 from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.time_zone import day_of
-from esante.identity.access import requester_of
+from esante.identity.access import Against, care_opposition, requester_of
 from esante.services.record.deadlines import service
 from esante.services.record.deadlines.model import RequestChanged, TaskState
 from tests.support.lifecycle_clock import running_clock
@@ -259,3 +259,33 @@ async def test_history_of_deposits_before_the_tracker_existed_is_counted(world, 
     await db.fetch("DELETE FROM journal_cursor WHERE reader = 'record.deadlines'")
     await track(world)
     assert await db.fetchval("SELECT sum(in_time + late) FROM deposit_punctuality") > 0
+
+
+async def oppose(world, person, since, until):
+    hospital = world.people["hospital"].id
+    opposition = care_opposition(Against.DEPOSIT, hospital, since, until)
+    await world.access.oppositions.oppose(requester_of(person), "organization", opposition, risk_confirmed=True)
+    await track(world)
+
+
+async def states_of_stays(world, person):
+    found = await world.db.fetch("SELECT state FROM deposit_task WHERE person_id = $1 AND source = 'stay'", person.id)
+    return [row["state"] for row in found]
+
+
+async def test_stay_of_which_the_person_opposes_documents_makes_no_duty(world, person):
+    today, hospital = day_of(clock.now()), world.people["hospital"]
+    before = await world.record.deadlines.count_open(hospital)
+    await oppose(world, person, today - timedelta(days=25), today)
+    await finish_stay(world, person, clock.now() - timedelta(days=1))
+    assert await states_of_stays(world, person) == [TaskState.EXCUSED]
+    assert await world.record.deadlines.count_open(hospital) == before
+
+
+@pytest.mark.parametrize(("days", "state"), [(25, TaskState.EXCUSED), (2, TaskState.EXCUSED), (0, TaskState.OPEN)])
+async def test_later_opposition_ends_the_duties_about_its_days_only(world, person, days, state):
+    today = day_of(clock.now())
+    await finish_stay(world, person, clock.now() - timedelta(days=1))
+    until = today if days else today - timedelta(days=40)
+    await oppose(world, person, until - timedelta(days=days), until)
+    assert await states_of_stays(world, person) == [state]

@@ -57,3 +57,17 @@ async def test_absent_document_gives_as_many_rows_as_one_that_exists(world, db):
     await store.fetch_documents(recording, keys)
     await store.fetch_documents(recording, [keys[0], missing])
     assert [rows for _, rows in recording.asked] == [1, 1, 2, 2]
+
+
+async def test_documents_are_counted_by_category_of_the_given_persons_only(world, db):
+    keys, _ = await deposit_two(world)
+    first, second = (person_id for person_id, _ in keys)
+    content, meta = letter()
+    another = await world.record.deposit(world.people["hospital"], first, content + b" ", meta)
+    hospital = world.people["hospital"]
+    await world.record.withdraw(hospital, first, another.document.id, "entered in error")
+    await world.record.deposit(hospital, first, content + b"  ", meta)
+    async with db.transaction() as conn:
+        counted = await store.count_by_category(conn, [first, second])
+        alone = await store.count_by_category(conn, [second])
+    assert (counted["letter"], alone["letter"]) == ((3, 2), (1, 1))

@@ -17,7 +17,7 @@ from esante.services.record.uploads import kept_uploads
 from tests.support.clinical_resources import laboratory_report
 from tests.support.identification import MATRICULE
 from tests.support.record import cda, image, letter, pdf
-from tests.support.record_pages import load_page, main_text, send_form
+from tests.support.record_pages import load_page, main_text, send_form, state_motive
 
 LETTER = {"type": "51852-2", "title": "Knee", "level": "normal"}
 DOCX = b"PK\x03\x04" + bytes(2_000)
@@ -320,6 +320,7 @@ async def test_fhir_document_is_shown_before_it_is_added(world, visit):
 async def test_nothing_is_kept_of_who_may_not_write(world, visit):
     person, client, address = visit
     form = await load_page(client, address)
+    await state_motive(client, person.id)
     await world.access.lifecycle.change(requester_of(person), "close")
     refused = await send(client, form, address, 403, file=("a.pdf", pdf("Anna Weber")), step="check", **LETTER)
     assert "Nothing can be added to this patient's record" in error_of(refused)

@@ -8,7 +8,7 @@ from esante.identity.access import requester_of
 from esante.identity.directory import PersonSearched
 from esante.services.record import Corrected, Status
 from tests.support.record import letter, pdf, reference
-from tests.support.record_pages import deposit_document, load_page, main_text, send_form
+from tests.support.record_pages import deposit_document, load_page, main_text, send_form, state_motive
 
 
 async def test_patient_hides_document_and_shows_it_again(world, browse):
@@ -18,7 +18,10 @@ async def test_patient_hides_document_and_shows_it_again(world, browse):
     shown_to_doctor = f"/patients/{person.id}/documents/{document.id}"
     assert (await doctor.get(shown_to_doctor)).status_code == 200
     url = f"/record/{document.id}"
-    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
+    asked = await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden")
+    assert "Confirm first" in main_text(await load_page(patient, asked.headers["location"].partition("#")[0]))
+    assert (await doctor.get(shown_to_doctor)).status_code == 200  # the risk is not confirmed
+    await send_form(patient, await load_page(patient, url), f"{url}/confidentiality", level="hidden", risk="yes")
     assert "Only you" in main_text(await load_page(patient, url))
     saved = main_text(await load_page(patient, f"{url}?saved=yes"))
     assert "Saved" in saved and world.people["other"].name not in saved
@@ -54,11 +57,13 @@ async def test_professional_moves_document_to_right_patient(world, browse):
     person, document = await deposit_document(world, *letter())
     right = await world.person("Richter")
     client = await browse(world.people["doctor"])
+    await state_motive(client, person.id)
     url = f"/patients/{person.id}/documents/{document.id}"
     form = await load_page(client, url)
     nobody = await send_form(client, form, f"{url}/correct", 422, identifier="1980051799999", reason="Mixed up")
     assert "Nobody has this number." in nobody.text
-    await send_form(client, form, f"{url}/correct", identifier=right.identifiers[0].value, reason="Mixed up")
+    done = await send_form(client, form, f"{url}/correct", identifier=right.identifiers[0].value, reason="Mixed up")
+    await load_page(client, done.headers["location"])
     moved = (await world.record.timeline(requester_of(right), right.id)).documents
     assert [one.status for one in moved] == [Status.CURRENT]
     assert [event.moved for _, event in await world.events(person, Corrected)] == ["out"]
@@ -68,6 +73,7 @@ async def test_move_of_document_that_differs_is_confirmed_on_a_page(world, brows
     person, document = await deposit_document(world, *letter("Patient: Anna Weber"))
     right = await world.person("Richter")
     client = await browse(world.people["doctor"])
+    await state_motive(client, person.id)
     url, number = f"/patients/{person.id}/documents/{document.id}", right.identifiers[0].value
     form = await load_page(client, url)
     asked = await send_form(client, form, f"{url}/correct", 409, identifier=number, reason="Mixed up")

@@ -15,7 +15,14 @@ from esante.identity.access import requester_of
 from esante.identity.directory import PersonRead
 from esante.services.record import Deposit, Read
 from tests.support.record import BASE, cda, fhir_document, image, letter, pdf
-from tests.support.record_pages import deposit_document, load_page, main_text, without_uuids
+from tests.support.record_pages import (
+    deposit_document,
+    load_page,
+    main_text,
+    send_form,
+    state_motive,
+    without_uuids,
+)
 
 HOSTILE = "<script>alert(1)</script>\"'{{7*7}}"
 
@@ -335,6 +342,7 @@ async def test_author_without_access_searches_own_documents(world, browse):
     person = await world.person()
     await world.record.deposit(world.people["doctor"], person.id, *letter())
     client = await browse(world.people["doctor"])
+    await state_motive(client, person.id)
     answer = await client.get(f"/patients/{person.id}?q=zzz")
     assert (answer.status_code, "Nothing found" in answer.text) == (200, True)
 
@@ -342,11 +350,38 @@ async def test_author_without_access_searches_own_documents(world, browse):
 async def test_name_shown_without_access_is_in_access_log(world, browse):
     person = await world.person()
     client = await browse(world.people["other"])
+    asked = await client.get(f"/patients/{person.id}/deposit")
+    assert (asked.status_code, await world.events(person, PersonRead)) == (303, [])
+    page = await load_page(client, asked.headers["location"])
+    wrong = await send_form(client, page, "/motive", 400, purpose="TREAT", reference=" ")
+    assert "too short" in wrong.text
+    back = await send_form(client, page, "/motive", purpose="TREAT", reference="case 118")
+    assert (await client.get(back.headers["location"])).status_code == 200
     assert (await client.get(f"/patients/{person.id}/deposit")).status_code == 200
-    [(entry, event)] = await world.events(person, PersonRead)
-    assert (entry.actor.id, event.allowed) == (world.people["other"].id, True)
-    patient = await browse(requester_of(person))
-    assert "viewed your personal details" in (await patient.get("/log")).text
+    events = await world.events(person, PersonRead)
+    assert {(entry.actor.id, event.allowed) for entry, event in events} == {(world.people["other"].id, True)}
+    assert [(event.motive, event.file_reference) for _, event in events] == [("TREAT", "case 118")] * 2
+    log = await load_page(await browse(requester_of(person)), "/log")
+    assert "viewed your personal details" in main_text(log)
+    assert "Treatment" in main_text(log) and "case 118" in main_text(log)
+
+
+async def test_motive_is_of_one_patient_and_one_session(world, browse):
+    person, another = await world.person(), await world.person()
+    client = await browse(world.people["other"])
+    await state_motive(client, person.id)
+    assert (await client.get(f"/patients/{person.id}/deposit")).status_code == 200
+    assert (await client.get(f"/patients/{another.id}/deposit")).status_code == 303
+    again = await browse(world.people["other"])
+    assert (await again.get(f"/patients/{person.id}/deposit")).status_code == 303
+
+
+async def test_known_and_unknown_persons_are_asked_for_alike(world, browse):
+    person = await world.person()
+    client = await browse(world.people["other"])
+    here = await client.get(f"/patients/{person.id}/deposit")
+    nowhere = await client.get(f"/patients/{uuid7()}/deposit")
+    assert without_uuids(here.headers["location"]) == without_uuids(nowhere.headers["location"])
 
 
 async def test_name_shown_with_access_adds_no_entry(world, browse):

@@ -17,6 +17,12 @@ def test_every_product_is_whole_and_none_is_called_verified_without_a_source():
         assert product.legal_source and not product.verified
 
 
+def test_invented_packs_and_recalls_are_of_demonstrations_only():
+    assert catalogue().by_gtin and catalogue().recalls
+    real = module._load(False)
+    assert not real.by_gtin and not real.recalls and real.products
+
+
 def test_sample_packs_have_demonstration_numbers_with_right_check_digits():
     for gtin in catalogue().by_gtin:
         assert Gtin.parse(gtin).prefix.value == "952"
@@ -54,4 +60,4 @@ def test_product_with_an_unknown_disease_is_refused(monkeypatch):
     texts = {"products.csv": module._text("products.csv").replace("rabies,no", "plague,no")}
     monkeypatch.setattr(module, "_text", lambda name: texts.get(name) or module.packaged_text(module._PACKAGE, name))
     with pytest.raises(ValueError, match="plague"):
-        catalogue.__wrapped__()
+        module._load.__wrapped__(True)

@@ -2,20 +2,27 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from esante.core.journal import Entry, Event
 from esante.core.web import N_, P_
+from esante.identity.access.audit.choice_words import choice_text, risk_remark, role_words
 from esante.identity.access.audit.log_scan import Visit, is_by_another
+from esante.identity.access.choice_events import (
+    BlockChanged,
+    CapacityChanged,
+    OppositionChanged,
+    RepresentationChanged,
+    SharingChanged,
+)
 from esante.identity.access.consent.break_glass import VERDICTS
 from esante.identity.access.consent.ceilings import CEILING
 from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
-    BlockChanged,
     CodeIssued,
     DispositionChanged,
     EmergencyDeclared,
@@ -24,7 +31,6 @@ from esante.identity.access.events import (
     Granted,
     GrantEnded,
     LogRead,
-    SharingChanged,
     SignedIn,
     StateChanged,
     StayEnded,
@@ -35,8 +41,8 @@ from esante.identity.access.events import (
     StayReviewed,
 )
 from esante.identity.access.model import AccessEvent, GrantKind, access_types
+from esante.identity.access.reasons import CONTEXTS, REASONS
 from esante.identity.access.regulation.policy_set import policy_set
-from esante.identity.access.rules import CONTEXTS, REASONS
 from esante.identity.access.smart.scope_labels import label_scopes
 from esante.identity.directory import (
     HolderRestored,
@@ -76,6 +82,9 @@ _SHARING: Sequence[type[Event]] = (
     FirstAccess,
     SharingChanged,
     BlockChanged,
+    OppositionChanged,
+    RepresentationChanged,
+    CapacityChanged,
     CodeIssued,
     Granted,
     GrantEnded,
@@ -168,7 +177,8 @@ class LogLine:
     """An entry or a visit as the page shows it; texts are in the reader's language.
 
     `who` is "" for the person of the log. Of a visit, `at` is its end, `since` its beginning, `parts` its entries.
-    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`.
+    `context`: the context of intervention, as a sentence. `delegate`: who acted in the name of `who`. `purpose`: of
+    an access, or the motive of a look-up in the directory, for which there is a `file_reference` too.
     """
 
     id: UUID
@@ -183,6 +193,7 @@ class LogLine:
     client: str
     origin: str
     purpose: str = ""
+    file_reference: str = ""
     grant: str = ""
     context: str = ""
     delegate: str = ""
@@ -193,7 +204,7 @@ class LogLine:
     documents: tuple[UUID, ...] = ()
     categories: tuple[str, ...] = ()
     """All accessed categories of documents, of which `text` names only the first ones; or what an app may do."""
-    until: datetime | None = None
+    until: date | datetime | None = None
     parts: tuple["LogLine", ...] = ()
 
 
@@ -208,7 +219,7 @@ def log_types(kind: str = "") -> list[type[Event]]:
     if kind == "emergency":
         return [EmergencyDeclared, EmergencyReviewed]
     if kind == "sharing":
-        return list(_SHARING)
+        return [*_SHARING, *(type_ for type_ in accesses if type_.CHOICE)]
     if kind == "refused":
         return [*accesses, PersonRead]
     return [*accesses, *_SHARING, *_DIRECTORY]
@@ -249,17 +260,18 @@ def describe_entry(entry: Entry, _: Gettext, labels: Mapping[str, str], roles: M
         icon=_icon(event),
         tone="danger" if isinstance(event, EmergencyDeclared) else "warn" if is_refused(event) else "",
         who=actor.name if by_another else "",
-        role=_(roles[actor.role]) if actor.role in roles else "",
+        role=role_words(entry, _, roles),
         organization=actor.organization if actor.organization != actor.name else "",
         client=actor.client,
         origin=entry.origin,
-        purpose=_(PURPOSES[access.purpose]) if by_another and access and access.purpose in PURPOSES else "",
+        purpose=_(purpose_words(event, entry.at)) if by_another else "",
+        file_reference=getattr(event, "file_reference", "") if by_another else "",
         grant=_grant_name(access, _),
         context=_(context_words(access.context, entry.at)) if access else "",
         delegate=actor.delegate,
         reason=_(REASONS[access.reason]) if access and access.reason in REASONS else "",
         justification=getattr(event, "justification", ""),
-        remarks=tuple(map(_, access.remarks)) if access else (),
+        remarks=(*(map(_, _remarks(event)) if by_another or access else ()), *risk_remark(entry, _)),
         refused=is_refused(event),
         documents=access.documents if access and access.allowed else (),
         categories=_category_names(event, _, labels),
@@ -274,10 +286,38 @@ def context_words(key: str, at: datetime) -> str:
     return CONTEXTS.get(key, "")
 
 
+def purpose_words(event: Any, at: datetime) -> str:
+    """Return the name (a msgid) of the purpose of an access, or of the motive of a look-up; "" where there is none."""
+    if isinstance(event, AccessEvent):
+        return PURPOSES.get(event.purpose, "")
+    if isinstance(event, _LOOKED_UP):
+        labels = {one.purpose: one.label for one in policy_set().at(at).policy.motives}
+        return labels.get(getattr(event, "motive", ""), "")
+    return ""
+
+
+def _remarks(event: Any) -> Sequence[str]:
+    """Return what the log says beside the words of an event (msgids)."""
+    if isinstance(event, _LOOKED_UP) and not getattr(event, "motive", ""):
+        return (N_("No reason was stated for this look-up."),)
+    return event.remarks if isinstance(event, AccessEvent) else ()
+
+
 def matches_words(line: LogLine, words: Sequence[str]) -> bool:
     """Return whether a line contains all `words` (casefolded)."""
     text = " ".join(
-        (line.text, line.who, line.role, line.organization, line.delegate, line.client, line.grant, line.reason)
+        (
+            line.text,
+            line.who,
+            line.role,
+            line.organization,
+            line.delegate,
+            line.client,
+            line.grant,
+            line.reason,
+            line.purpose,
+            line.file_reference,
+        )
     )
     return all(word in text.casefold() for word in words)
 
@@ -359,11 +399,8 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             if event.status == "entered-in-error":
                 words = N_("%(subject)s withdrew the report of a stay of yours.")
             return _(words) % {"subject": event.organization}
-        case SharingChanged():
-            return _(N_("You turned on sharing.") if event.sharing else N_("You turned off sharing."))
-        case BlockChanged():
-            words = N_("You blocked %(subject)s.") if event.blocked else N_("You unblocked %(subject)s.")
-            return _(words) % {"subject": event.subject}
+        case SharingChanged() | BlockChanged() | OppositionChanged() | RepresentationChanged() | CapacityChanged():
+            return choice_text(event, actor, _)
         case CodeIssued():
             return _(N_("You created a presence code."))
         case Granted():

@@ -11,7 +11,7 @@ from esante.core.journal import Entry
 from esante.core.types import Json
 from esante.identity.access.events import CodeRefused, EmergencyDeclared, Granted, GrantEnded, StayRefused
 from esante.identity.access.model import AccessEvent
-from esante.identity.access.rules import REASONS
+from esante.identity.access.reasons import REASONS
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
@@ -51,8 +51,8 @@ def audit_event(entry: Entry, base_url: str) -> Json:
     }
     if not allowed and access:
         resource["outcomeDesc"] = REASONS.get(access.reason, REASONS["refused"])
-    if access:
-        resource["purposeOfEvent"] = [_purpose(access)]
+    if purpose := _purpose_code(entry):
+        resource["purposeOfEvent"] = [_purpose(purpose)]
     if profile := _profile(restful, action):
         resource["meta"] = {"profile": [profile]}
     return resource
@@ -125,10 +125,10 @@ def _user(entry: Entry, access: AccessEvent | None, action: str) -> Json:
         user["name"] = actor.name
     if actor.role:
         user["role"] = [{"text": actor.role}]
-    if access:
-        user["purposeOfUse"] = [_purpose(access)]
-        if access.grant_id:
-            user["policy"] = [f"urn:uuid:{access.grant_id}"]
+    if purpose := _purpose_code(entry):
+        user["purposeOfUse"] = [_purpose(purpose)]
+    if access and access.grant_id:
+        user["policy"] = [f"urn:uuid:{access.grant_id}"]
     return user
 
 
@@ -152,6 +152,7 @@ def _details(entry: Entry, access: AccessEvent | None) -> list[tuple[str, str]]:
         found.append(("justification", getattr(access, "justification", "")))
     elif isinstance(entry.event, Granted | GrantEnded):
         found += [("grant", entry.event.kind), ("holder", entry.event.holder)]
+    found.append(("file-reference", getattr(entry.event, "file_reference", "")))
     found.append(("delegate", entry.actor.delegate))
     return found
 
@@ -173,8 +174,14 @@ def _data(entry: Entry, access: AccessEvent | None, action: str) -> list[Json]:
     ]
 
 
-def _purpose(access: AccessEvent) -> Json:
-    return {"coding": [{"system": f"{_TERMINOLOGY}v3-ActReason", "code": access.purpose}]}
+def _purpose_code(entry: Entry) -> str:
+    """Return the purpose of an access, or the motive of a look-up in the directory; "" where there is none."""
+    event = entry.event
+    return event.purpose if isinstance(event, AccessEvent) else str(getattr(event, "motive", ""))
+
+
+def _purpose(code: str) -> Json:
+    return {"coding": [{"system": f"{_TERMINOLOGY}v3-ActReason", "code": code}]}
 
 
 def _server(base_url: str) -> Json:

@@ -20,12 +20,14 @@ from esante.identity.access.audit import replay_store
 from esante.identity.access.model import (
     AccessEvent,
     Action,
+    Against,
     Confidentiality,
     Consent,
     Delegate,
     Grant,
     GrantKind,
     Item,
+    Opposition,
     Purpose,
     RecordState,
     Requester,
@@ -243,10 +245,18 @@ def facts_of(
         grants=_grants_of(past, grant, actor.id),
         blocked=frozenset({actor.id} if event.rule == "blocked" else ()),
         referring=referring,
+        oppositions=_oppositions_of(past),
         deceased_at=past.at - _DEAD if event.rule.endswith(".dead") else None,
         rules=rules,
     )
     return Facts(consent, requester, event.rule)
+
+
+def _oppositions_of(past: PastVerdict) -> tuple[Opposition, ...]:
+    """Return the opposition that a verdict tells: against a deposit by its actor."""
+    if past.event.rule != "write.opposed":
+        return ()
+    return (Opposition(id=past.person_id, against=Against.DEPOSIT, depositor_id=past.actor.id),)
 
 
 def _is_replayable(rule: str) -> bool:

@@ -16,16 +16,20 @@ from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
+from esante.identity.access.authn.motives import header_motive
 from esante.identity.access.authn.person_lookups import current_requester
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import principal_of, requester_from_principal, requester_of
+from esante.identity.access.consent import store as consent_store
+from esante.identity.access.consent.lifecycle import represented
 from esante.identity.access.events import SignedIn, SignedOut, SignInRefused, TokenIssued
 from esante.identity.access.model import Requester
+from esante.identity.access.representation.rules import may_act_alone
 from esante.identity.access.smart import client_store
 from esante.identity.access.smart.client_store import AccessToken
 from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.smart.scopes import common_scopes
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, current_motive
 
 CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
@@ -41,10 +45,12 @@ V = TypeVar("V")
 class _Status:
     """What the directory says about a requester: whether they are suspended, and as what a practitioner may act.
 
-    `suspended` is also true of a delegation that has ended. `roles`: organisations and professions.
+    `suspended` is also true of a delegation that has ended. `represented`: others exercise all rights of a patient.
+    `roles`: organisations and professions.
     """
 
     suspended: bool
+    represented: bool
     roles: frozenset[tuple[UUID, str]]
 
 
@@ -74,6 +80,7 @@ class Authenticator:
             found = replace(await self._by_session(request), origin=origin_of(request))
         found = await self._with_current_status(found, _unauthorized('Bearer error="invalid_token"', _SUSPENDED))
         current_requester.set(found)
+        current_motive.set(header_motive(request, found))
         return found
 
     async def reauthenticate(self, known: Requester) -> Requester | None:
@@ -121,6 +128,10 @@ class Authenticator:
             event = SignInRefused(method=method, subject=str(requester.id), reason="suspended")
             await self._journal.append_for(requester, event, person_id=_filed_under(requester))
             raise Problem(403, "suspended", _SUSPENDED, remedy=N_("Contact the helpdesk."))
+        if requester.kind == "patient" and await self._is_represented(requester.id):
+            event = SignInRefused(method=method, subject=str(requester.id), reason="represented")
+            await self._journal.append_for(requester, event, person_id=_filed_under(requester))
+            raise represented()
         await self._journal.append_for(requester, SignedIn(method=method), person_id=_filed_under(requester))
         await self._sessions.delete(request)
         response = redirect(to)
@@ -244,8 +255,9 @@ class Authenticator:
         return requester_from_principal(session.principal)
 
     async def is_suspended(self, requester: Requester) -> bool:
-        """Return whether the directory has suspended a requester now; at most `CACHE_SECONDS` late."""
-        return (await self._current_status(requester)).suspended
+        """Return whether a requester is suspended now, or may not act alone; at most `CACHE_SECONDS` late."""
+        status = await self._current_status(requester)
+        return status.suspended or status.represented
 
     async def _with_current_status(self, requester: Requester, refusal: Problem | None) -> Requester:
         """Return a requester without the role in which they, a practitioner, may not act today.
@@ -257,6 +269,9 @@ class Authenticator:
         if status.suspended and refusal is not None:
             await self._limits.record_rejection("suspended", requester.actor, requester.origin)
             raise refusal
+        if status.represented and refusal is not None:
+            await self._limits.record_rejection("represented", requester.actor, requester.origin)
+            raise represented()
         if requester.kind != "practitioner" or requester.organization_id is None:
             return requester
         if (requester.organization_id, requester.profession) in status.roles:
@@ -276,6 +291,11 @@ class Authenticator:
             _put(self._statuses, key, cached)
         return cached[1]
 
+    async def _is_represented(self, person_id: UUID) -> bool:
+        """Return whether others exercise all rights of a person (law of 24 July 2014, articles 13 and 14)."""
+        consents = await consent_store.fetch_consents(self._db, [person_id])
+        return any(not may_act_alone(consent, "", today()) for consent in consents.values())
+
     async def _fetch_status(self, requester: Requester) -> _Status:
         roles: set[tuple[UUID, str]] = set()
         people, ended = [requester.id], False
@@ -290,6 +310,7 @@ class Authenticator:
         suspended = await self._directory.suspensions.among([*people, *(place for place, _ in roles)])
         return _Status(
             suspended=ended or not suspended.isdisjoint(people),
+            represented=requester.kind == "patient" and await self._is_represented(requester.id),
             roles=frozenset(role for role in roles if role[0] not in suspended),
         )
 

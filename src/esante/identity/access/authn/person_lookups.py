@@ -1,4 +1,4 @@
-"""The limit of look-ups of unknown persons: nobody learns by guessing identifiers who is in the directory.
+"""The motive of look-ups, and the limit of look-ups of unknown persons: nobody learns by guessing who is known.
 
 Every look-up of a person by an identifier or a search passes here (`Directory.lookups`). Those that find nobody are
 counted by requester, over all processes, and journalled; after too many in a window every look-up of the requester is
@@ -16,13 +16,13 @@ from datetime import datetime
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database
-from esante.core.time_zone import day_of
+from esante.core.time_zone import day_of, today
 from esante.core.web import N_, Problem
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.authn.rate_limits import window_start
-from esante.identity.access.model import Requester
+from esante.identity.access.model import Purpose, Requester
 from esante.identity.access.regulation.policy_set import policy
-from esante.identity.directory import Lookup, PersonSearched, UnlimitedLookups
+from esante.identity.directory import Lookup, Motive, PersonSearched, UnlimitedLookups, current_motive
 
 current_requester: ContextVar[Requester | None] = ContextVar("current_requester", default=None)
 """Who was authenticated for the request that is worked on; None: nobody, for example a command of an operator."""
@@ -31,12 +31,32 @@ _CACHE_SIZE = 10_000
 
 
 class PersonLookups:
-    """Counts the look-ups of the current requester that find nobody."""
+    """Knows why the current requester looks people up, and counts the look-ups that find nobody."""
 
     def __init__(self, db: Database, journal: Journal) -> None:
         self._db, self._journal = db, journal
         self._counts: dict[str, tuple[float, datetime, int]] = {}
         self._running: Counter[str] = Counter()
+
+    def motive(self) -> Motive:
+        """Return the motive of a look-up of the current requester: the one stated, for a patient their own request.
+
+        Raises: Problem 403 when none is stated: always for people at the portal, and for software where the policy
+        refuses look-ups without one.
+        """
+        requester, stated = current_requester.get(), current_motive.get()
+        if stated.purpose or requester is None:
+            return stated
+        if requester.kind == "patient":
+            return Motive(Purpose.PATIENT_REQUEST.value, stated.file_reference)
+        if requester.scopes is not None and policy(today()).unstated_lookups_allowed:
+            return stated
+        raise Problem(
+            403,
+            "motive-missing",
+            N_("Look-ups in the directory need a motive."),
+            remedy=N_("State it in the header X-Purpose-Of-Use, and the file that it is for in X-File-Reference."),
+        )
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[Lookup]:
@@ -69,7 +89,11 @@ class PersonLookups:
         (count,) = await attempt_store.count_attempts(self._db, [subject], start)
         self._keep(subject, start, count)
         if not journalled:
-            await self._journal.append_for(requester, PersonSearched(by=("identifier",), found=0))
+            stated = current_motive.get()
+            event = PersonSearched(
+                by=("identifier",), found=0, motive=stated.purpose, file_reference=stated.file_reference
+            )
+            await self._journal.append_for(requester, event)
 
     async def _count(self, subject: str, start: datetime) -> int:
         """Return how many a requester has made in a window; what other processes counted is at most a second old."""

@@ -10,7 +10,7 @@ from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_offset_cursor, encode_cursor
 from esante.identity.access.consent import refusal_store, store
-from esante.identity.access.consent.lifecycle import lock_record, require_own_record
+from esante.identity.access.consent.lifecycle import lock_record, require_acts_alone, require_own_record
 from esante.identity.access.consent.refusal_store import StayRefusal
 from esante.identity.access.events import (
     Granted,
@@ -22,10 +22,11 @@ from esante.identity.access.events import (
 )
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import Grant, GrantKind, Requester, Stay, StayStatus
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.contexts import Context
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.reviews import review_store
-from esante.identity.access.rules import REASONS, withheld
+from esante.identity.access.rules import withheld
 from esante.identity.access.stays import stay_store
 from esante.identity.directory import Directory, Person, normalize_name
 
@@ -90,8 +91,8 @@ class Grants:
 
         Raises: Problem 403 for a requester who is not a patient, 404 when there is no such active grant.
         """
-        person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             grant = await self._lock_active(conn, person_id, grant_id)
             if grant is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("It may have already ended."))
@@ -113,8 +114,8 @@ class Grants:
         Stays that go on, and those whose time after the discharge is not over, give access again.
         Raises: Problem 403 for a requester who is not a patient.
         """
-        person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             await self.prove_presence(conn, person_id, organization_id, requester, "patient")
 
     async def prove_presence(
@@ -272,6 +273,7 @@ class Grants:
     async def _add_once(self, grant: Grant, requester: Requester) -> Grant:
         """Insert a grant, unless its holder has an active one of its kind; return the active one."""
         async with self._db.transaction() as conn:
+            await require_acts_alone(conn, requester)
             await lock_record(conn, grant.person_id, open_only=True)
             known = await self._find_same(conn, grant)
             if known is None:

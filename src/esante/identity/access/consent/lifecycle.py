@@ -10,6 +10,7 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Consumer, Entry, Event, Journal
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, Problem
 from esante.identity.access.consent import record_states, record_store, store
 from esante.identity.access.consent.store import RecordRow
@@ -25,6 +26,8 @@ from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.events import FirstAccess, SignedIn, StateChanged
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import AccessEvent, RecordState, Requester, access_types
+from esante.identity.access.reasons import REASONS
+from esante.identity.access.representation.rules import acts_alone_in_all
 from esante.identity.directory import Directory, PersonDeceased, PersonUpdated
 
 BATCH = 500
@@ -86,8 +89,8 @@ class Lifecycle:
         Raises: Problem 403 for a requester who is not a patient, 409 when the state of the record does not allow it,
         after a death, and when the deletion has begun.
         """
-        person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             record = await lock_record(conn, person_id)
             after = record_states.next_state(record.state, act)
             if after is None or (after is RecordState.OPEN and record.deceased_at is not None):
@@ -273,11 +276,34 @@ class Lifecycle:
 def require_own_record(requester: Requester) -> UUID:
     """Return the person whose record the requester decides about: themselves.
 
-    Raises: Problem 403 for a requester who is not a patient.
+    Raises: Problem 403 for a requester who is not a patient, and for one who acts for another person.
     """
-    if requester.kind != "patient":
+    if requester.kind != "patient" or requester.only_person_id != requester.id:
         raise Problem(403, "forbidden", N_("Only the patient can do this."), remedy=N_("Sign in as a patient."))
     return requester.id
+
+
+async def require_acts_alone(conn: Connection, requester: Requester) -> UUID:
+    """Return the person who decides about their own record, and in all of it exercises their rights themselves.
+
+    Raises: Problem 403 as `require_own_record`, and for somebody with a parent or guardian, unless a professional
+    admitted them to act alone in everything.
+    """
+    person_id, day = require_own_record(requester), day_of(clock.now())
+    consent = await store.fetch_consent(conn, person_id)
+    if consent.representations and not acts_alone_in_all(consent, day):
+        raise represented()
+    return person_id
+
+
+def represented() -> Problem:
+    """Return the refusal of an act of somebody who is represented by a parent or guardian."""
+    return Problem(
+        403,
+        "forbidden",
+        REASONS["represented"],
+        remedy=N_("Ask the professional who treats you, or the helpdesk."),
+    )
 
 
 async def lock_record(conn: Connection, person_id: UUID, *, open_only: bool = False) -> RecordRow:

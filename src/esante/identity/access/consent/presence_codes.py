@@ -13,7 +13,7 @@ from esante.identity.access.authn.rate_limits import RateLimits
 from esante.identity.access.consent import code_store, store
 from esante.identity.access.consent.code_store import PresenceCode
 from esante.identity.access.consent.grants import Grants, offered_context, require_own_act
-from esante.identity.access.consent.lifecycle import lock_record, require_own_record
+from esante.identity.access.consent.lifecycle import lock_record, require_acts_alone, require_own_record
 from esante.identity.access.events import CodeIssued, CodeRefused
 from esante.identity.access.model import Consent, Grant, GrantKind, RecordState, Requester
 from esante.identity.access.regulation.contexts import Context
@@ -56,6 +56,7 @@ class PresenceCodes:
         code = "".join(secrets.choice(terms.code_alphabet) for _ in range(terms.code_length))
         event = CodeIssued(hours=duration / timedelta(hours=1), redeem_until=now + terms.code_redeem)
         async with self._db.transaction() as conn:
+            await require_acts_alone(conn, requester)
             record = await lock_record(conn, person_id, open_only=True)
             if not record.sharing:
                 raise Problem(

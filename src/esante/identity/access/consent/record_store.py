@@ -103,9 +103,13 @@ async def mark_first_access(conn: Connection, persons: Sequence[UUID], moments: 
 
 
 async def delete_consents(conn: Connection, person_id: UUID) -> int:
-    """Delete a person's grants, blocks, stays, refusals of stays and codes, and reset sharing; return how many."""
+    """Delete a person's grants, blocks, stays, refusals of stays, codes and oppositions, and reset sharing.
+
+    Return how many. Who acts for the person stays: without it a child could open a new record like an adult.
+    """
     count = 0
-    for table in ("access_grant", "access_block", "access_stay", "access_stay_refusal", "access_code"):
+    tables = ("access_grant", "access_block", "access_stay", "access_stay_refusal", "access_code", "access_opposition")
+    for table in tables:
         status = await conn.execute(f"DELETE FROM {table} WHERE person_id = $1", person_id)  # noqa: S608 - constants
         count += int(status.rpartition(" ")[2])
     await conn.execute("UPDATE access_record SET sharing = true WHERE person_id = $1", person_id)

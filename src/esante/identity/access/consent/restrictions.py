@@ -10,10 +10,10 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert
 from esante.core.web import N_, NOT_FOUND, Problem
+from esante.identity.access.choice_events import BlockChanged, SharingChanged
 from esante.identity.access.consent import store
-from esante.identity.access.consent.lifecycle import lock_record, require_own_record
+from esante.identity.access.consent.lifecycle import lock_record, require_acts_alone, require_own_record
 from esante.identity.access.consent.store import Block
-from esante.identity.access.events import BlockChanged, SharingChanged
 from esante.identity.access.model import Requester
 from esante.identity.directory import Directory
 
@@ -21,6 +21,7 @@ from esante.identity.directory import Directory
 class Restrictions:
     """Blocks and the opt-out. Every change is journalled in its transaction; repeating it changes nothing.
 
+    `risk_confirmed`: the person was told of the risk of the choice and confirmed it, which the entry says.
     Every change raises Problem 403 for a requester who is not a patient, and 409 when there is no record.
     """
 
@@ -31,23 +32,27 @@ class Restrictions:
         """Return the blocks of a person, newest first."""
         return await store.fetch_blocks(self._db, person_id)
 
-    async def block(self, requester: Requester, subject_kind: str, subject_id: UUID) -> None:
+    async def block(
+        self, requester: Requester, subject_kind: str, subject_id: UUID, *, risk_confirmed: bool = False
+    ) -> None:
         """Block a practitioner or an organisation. Raises: Problem 404 for one that is not in the directory."""
-        person_id = require_own_record(requester)
-        name = await self._name_of(subject_kind, subject_id)
+        require_own_record(requester)
+        name = await name_of_professional(self._directory, subject_kind, subject_id)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             await lock_record(conn, person_id)
             if any(block.subject_id == subject_id for block in await store.fetch_blocks(conn, person_id)):
                 return
             row = (person_id, subject_id, subject_kind, name, clock.now())
             await insert(conn, [(store.BLOCK, row)])
-            event = _block_changed(subject_kind, subject_id, name, blocked=True)
+            risk = "block" if risk_confirmed else ""
+            event = _block_changed(subject_kind, subject_id, name, blocked=True, risk=risk)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
     async def unblock(self, requester: Requester, subject_id: UUID) -> None:
         """Lift the block of a practitioner or an organisation."""
-        person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             await lock_record(conn, person_id)
             for block in await store.fetch_blocks(conn, person_id):
                 if block.subject_id == subject_id:
@@ -55,23 +60,25 @@ class Restrictions:
                     event = _block_changed(block.subject_kind, subject_id, block.subject, blocked=False)
                     await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
-    async def set_sharing(self, requester: Requester, sharing: bool) -> None:
+    async def set_sharing(self, requester: Requester, sharing: bool, *, risk_confirmed: bool = False) -> None:
         """Opt the requester out of sharing (False), or in again (True)."""
-        person_id = require_own_record(requester)
         async with self._db.transaction() as conn:
+            person_id = await require_acts_alone(conn, requester)
             record = await lock_record(conn, person_id)
             if record.sharing is not sharing:
                 await store.set_sharing(conn, person_id, sharing)
-                event = SharingChanged(sharing=sharing)
+                event = SharingChanged(sharing=sharing, risk="sharing" if risk_confirmed and not sharing else "")
                 await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
 
-    async def _name_of(self, kind: str, id_: UUID) -> str:
-        find = {"practitioner": self._directory.practitioner, "organization": self._directory.organization}.get(kind)
-        found = await find(id_) if find else None
-        if found is None:
-            raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Search the directory again."))
-        return found.name
+
+async def name_of_professional(directory: Directory, kind: str, id_: UUID) -> str:
+    """Return the name of a practitioner or an organisation (`kind`). Raises: Problem 404 for one that is unknown."""
+    find = {"practitioner": directory.practitioner, "organization": directory.organization}.get(kind)
+    found = await find(id_) if find else None
+    if found is None:
+        raise Problem(404, "not-found", NOT_FOUND, remedy=N_("Search the directory again."))
+    return found.name
 
 
-def _block_changed(kind: str, id_: UUID, name: str, *, blocked: bool) -> BlockChanged:
-    return BlockChanged(subject_kind=kind, subject_id=id_, subject=name, blocked=blocked)
+def _block_changed(kind: str, id_: UUID, name: str, *, blocked: bool, risk: str = "") -> BlockChanged:
+    return BlockChanged(subject_kind=kind, subject_id=id_, subject=name, blocked=blocked, risk=risk)

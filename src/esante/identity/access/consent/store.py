@@ -10,7 +10,8 @@ import msgspec
 
 from esante.core import clock
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.identity.access.model import Consent, Grant, GrantKind, RecordState
+from esante.identity.access.model import Consent, Grant, GrantKind, Opposition, RecordState
+from esante.identity.access.representation.model import Capacity, Representation
 from esante.identity.directory import ReferringDoctor
 
 RECORD = Table(
@@ -82,6 +83,9 @@ class Block:
 
 _grant_decoder = msgspec.json.Decoder(list[Grant])
 _referring_decoder = msgspec.json.Decoder(list[ReferringDoctor])
+_opposition_decoder = msgspec.json.Decoder(list[Opposition])
+_representation_decoder = msgspec.json.Decoder(list[Representation])
+_capacity_decoder = msgspec.json.Decoder(list[Capacity])
 _CONSENT = """
 SELECT r.person_id, r.state, r.sharing, r.deceased_at,
     (SELECT json_agg(json_build_object('id', g.grant_id, 'person_id', g.person_id, 'kind', g.kind,
@@ -92,7 +96,18 @@ SELECT r.person_id, r.state, r.sharing, r.deceased_at,
      WHERE g.person_id = r.person_id AND g.revoked_at IS NULL AND (g.until IS NULL OR g.until > $2)) AS grants,
     (SELECT array_agg(b.subject_id) FROM access_block b WHERE b.person_id = r.person_id) AS blocked,
     (SELECT array_agg(f.organization_id) FROM access_stay_refusal f WHERE f.person_id = r.person_id) AS refused,
-    (SELECT json_agg(d) FROM access_referring_doctor d WHERE d.person_id = r.person_id) AS referring
+    (SELECT json_agg(d) FROM access_referring_doctor d WHERE d.person_id = r.person_id) AS referring,
+    (SELECT json_agg(json_build_object('id', o.opposition_id, 'against', o.against, 'depositor_id', o.depositor_id,
+         'depositor', o.depositor, 'document_class', o.document_class, 'care_from', o.care_from,
+         'care_until', o.care_until, 'series_id', o.series_id) ORDER BY o.opposition_id)
+     FROM access_opposition o WHERE o.person_id = r.person_id AND o.ended_at IS NULL) AS oppositions,
+    (SELECT json_agg(json_build_object('id', p.representation_id, 'kind', p.kind,
+         'representative_id', p.representative_id, 'representative', p.representative,
+         'since', p.since, 'until', p.until) ORDER BY p.representation_id)
+     FROM access_representation p WHERE p.person_id = r.person_id AND p.ended_at IS NULL) AS representations,
+    (SELECT json_agg(json_build_object('id', c.capacity_id, 'kind', c.kind, 'since', c.since, 'until', c.until,
+         'classes', array_remove(string_to_array(c.classes, ' '), '')) ORDER BY c.capacity_id)
+     FROM access_capacity c WHERE c.person_id = r.person_id AND c.ended_at IS NULL) AS capacities
 FROM access_record r WHERE r.person_id = ANY($1)
 """
 
@@ -109,7 +124,8 @@ async def fetch_consents(db: Database | Connection, persons: Sequence[UUID]) -> 
 
 
 def _consent(row: asyncpg.Record) -> Consent:
-    person_id, state, sharing, deceased_at, grants, blocked, refused, referring = row
+    person_id, state, sharing, deceased_at, grants, blocked, refused, referring, oppositions, *acts = row
+    representations, capacities = acts
     return Consent(
         person_id=person_id,
         state=RecordState(state),
@@ -118,6 +134,9 @@ def _consent(row: asyncpg.Record) -> Consent:
         blocked=frozenset(blocked or ()),
         refused=frozenset(refused or ()),
         referring=tuple(_referring_decoder.decode(referring)) if referring else (),
+        oppositions=tuple(_opposition_decoder.decode(oppositions)) if oppositions else (),
+        representations=tuple(_representation_decoder.decode(representations)) if representations else (),
+        capacities=tuple(_capacity_decoder.decode(capacities)) if capacities else (),
         deceased_at=deceased_at,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from esante.contract import HomeTile, NavigationItem, NoticeKind, Platform, Task, allowed_and_by_another
 from esante.core.journal import Entry
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access.disposition.model import Act
 from esante.identity.access.events import DispositionChanged, FirstAccess, StateChanged
 from esante.identity.access.model import RecordState, Requester
@@ -36,7 +36,9 @@ def _is_deleted(entry: Entry) -> bool:
 
 
 NAVIGATION = [
-    NavigationItem(role="operator", url="/operator/dispositions", label=N_("Retention"), icon="archive", order=30),
+    NavigationItem(
+        role="operator", url="/operator/dispositions", label=P_("menu", "Retention"), icon="archive", order=30
+    ),
 ]
 TILES = [HomeTile(role="operator", template="access/tile_dispositions.html", load=_waiting, order=30)]
 NOTICES = [

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +26,7 @@ ACTS = {
 }
 """The names (msgids) of what a disposition does."""
 _OPERATOR = ("operator",)
+_TASK = "search:dispositions"
 _STATUSES = ("open", "held", "done", "cancelled")
 _MONTHS = 24
 """Months of the series."""
@@ -85,7 +85,7 @@ async def _show(request: Request, access: Access, directory: Directory, problem:
     cursor = query.get("cursor") or None
     if status not in _STATUSES or act not in ("", *Act):
         raise Problem(404, "not-found", NOT_FOUND)
-    person_id = await _find_person(directory, text)
+    person_id = await access.look_up_person(request, requester, _TASK, text) if text else None
     page = await access.dispositions.page(requester, Filter(status=status, act=act, person_id=person_id), cursor)
     now = clock.now()
     return await render(
@@ -101,18 +101,12 @@ async def _show(request: Request, access: Access, directory: Directory, problem:
         acts=ACTS,
         rules=RULES,
         pending=await access.dispositions.waiting(requester),
+        task=_TASK,
+        motive=await access.motives.find(request, _TASK),
         counts=await access.dispositions.count_open(),
         series=monthly_series(await access.dispositions.count_by_month(_first_month(now)), now),
         moment=now,
     )
-
-
-async def _find_person(directory: Directory, text: str) -> UUID | None:
-    """Return the key of the person with an identifier; for an unknown one a key that nobody has."""
-    if not text:
-        return None
-    person = await directory.find_person(None, text.replace(" ", ""))
-    return person.id if person else UUID(int=2**128 - 1)
 
 
 def _first_month(now: datetime) -> datetime:

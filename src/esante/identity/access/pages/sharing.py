@@ -1,6 +1,6 @@
-"""Pages of patients about sharing: the record, presence codes, the circle, blocks."""
+"""Pages of patients about sharing: the record, presence codes, the circle, blocks, oppositions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,13 +15,16 @@ from esante.core import clock
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access.audit.access_log import GRANT_KINDS
+from esante.identity.access.choices import choice_terms
+from esante.identity.access.consent.oppositions import care_opposition
 from esante.identity.access.consent.presence_codes import longest_duration
 from esante.identity.access.consent.record_states import TRANSITIONS
 from esante.identity.access.disposition.model import Act
-from esante.identity.access.model import GrantKind, RecordState, Requester
-from esante.identity.access.pages.form_fields import form_text, form_uuid
+from esante.identity.access.model import Against, GrantKind, RecordState, Requester
+from esante.identity.access.pages.form_fields import form_day, form_text, form_uuid, require_risk
+from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import RulesInForce, policy_set
-from esante.identity.access.rules import REASONS
+from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.directory import Directory, Organization, Practitioner, ProfessionalsRead
 
@@ -37,14 +40,15 @@ _TITLES = frozenset(["dr", "doctor", "docteur", "doktor", "dokter", "prof", "pro
 """Words that people write before a name, and that are no part of it."""
 
 
-def routes(access: Access, directory: Directory) -> list[Route]:
-    """Return the routes of sharing."""
+def routes(access: Access, directory: Directory, categories: Mapping[str, str]) -> list[Route]:
+    """Return the routes of sharing; `categories`: the names (msgids) of the document classes."""
 
     async def show_sharing(request: Request) -> Response:
-        return await _show_sharing(request, access)
+        return await _show_sharing(request, access, categories)
 
     async def search_people(request: Request) -> Response:
-        return await _search_people(request, await access.page_requester(request, _PATIENT), directory)
+        requester = await access.page_requester(request, _PATIENT)
+        return await _search_people(request, requester, directory, categories)
 
     async def issue_code(request: Request) -> Response:
         if request.method == "GET":
@@ -65,18 +69,23 @@ def routes(access: Access, directory: Directory) -> list[Route]:
     ]
 
 
-async def _show_sharing(request: Request, access: Access) -> Response:
+async def _show_sharing(request: Request, access: Access, categories: Mapping[str, str]) -> Response:
     requester = await access.page_requester(request, _PATIENT)
     record = await access.lifecycle.find_record(requester.id)
     planned = await access.dispositions.find_open(requester.id)
     rules = policy_set().at(clock.now())
+    accesses = [one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"]
     return await render(
         request,
         "access/sharing.html",
         record=record,
         state=record.state if record else RecordState.NONE,
         deletion=next((one for one in planned if one.act is Act.DELETE), None),
-        accesses=[one for one in await access.who_can_see(requester.id) if one.reason != "stay-refused"],
+        accesses=[one for one in accesses if one.grant],
+        representatives=[one for one in accesses if one.representation],
+        oppositions=await access.oppositions.list_current(requester.id, Against.DEPOSIT),
+        categories=categories,
+        terms=choice_terms(today()),
         reasons=REASONS,
         blocks=await access.restrictions.list_blocks(requester.id),
         refusals=await access.grants.list_refusals(requester.id),
@@ -132,10 +141,12 @@ def qr_code(text: str, title: str) -> Markup:
     return Markup(svg)  # noqa: S704 - segno escapes the title, and the text becomes modules only
 
 
-async def _search_people(request: Request, requester: Requester, directory: Directory) -> Response:
-    """Search professionals and organisations, to add to the circle or to block."""
+async def _search_people(
+    request: Request, requester: Requester, directory: Directory, categories: Mapping[str, str]
+) -> Response:
+    """Search professionals and organisations: to add to the circle, to block, or to oppose their deposits."""
     purpose = request.query_params.get("for", "circle")
-    if purpose not in ("circle", "block"):
+    if purpose not in ("circle", "block", "oppose"):
         raise Problem(404, "not-found", NOT_FOUND)
     text = request.query_params.get("q", "").strip()
     name = " ".join(word for word in text.split() if word.casefold().strip(".") not in _TITLES)
@@ -154,9 +165,19 @@ async def _search_people(request: Request, requester: Requester, directory: Dire
         q=text,
         practitioners=practitioners,
         workplaces=await _workplaces(found, directory),
-        organizations=organizations if purpose == "block" and not cursor else None,
+        organizations=organizations if purpose != "circle" and not cursor else None,
         terms=directory.catalogue,
+        risks=choice_terms(today()).risks,
+        categories=_depositable(categories),
+        today=today(),
     )
+
+
+def _depositable(categories: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of the document classes that professionals add."""
+    rules = policy_set().at(clock.now())
+    own = rules.holder_writes | {ACCESS_LOG}
+    return {key: label for key, label in categories.items() if key in rules.categories.keys() - own}
 
 
 async def _workplaces(practitioners: Sequence[Practitioner], directory: Directory) -> dict[UUID, list[Organization]]:
@@ -182,10 +203,26 @@ async def _change_sharing(access: Access, requester: Requester, act: str, form: 
     elif act == "circle":
         await access.grants.add_to_circle(requester, form_uuid(form, "subject"))
     elif act == "block":
-        await access.restrictions.block(requester, form_text(form, "kind"), form_uuid(form, "subject"))
+        confirmed = require_risk(form, "block")
+        await access.restrictions.block(
+            requester, form_text(form, "kind"), form_uuid(form, "subject"), risk_confirmed=confirmed
+        )
+    elif act == "oppose":
+        confirmed = require_risk(form, "deposit")
+        opposition = care_opposition(
+            Against.DEPOSIT,
+            form_uuid(form, "subject"),
+            form_day(form, "care_from"),
+            form_day(form, "care_until"),
+            form_text(form, "document_class"),
+        )
+        await access.oppositions.oppose(requester, form_text(form, "kind"), opposition, risk_confirmed=confirmed)
+    elif act == "lift":
+        await access.oppositions.lift(requester, form_uuid(form, "opposition"))
     elif act == "unblock":
         await access.restrictions.unblock(requester, form_uuid(form, "subject"))
     elif act in ("stop", "start"):
-        await access.restrictions.set_sharing(requester, act == "start")
+        confirmed = act == "stop" and require_risk(form, "sharing")
+        await access.restrictions.set_sharing(requester, act == "start", risk_confirmed=confirmed)
     else:
         raise Problem(404, "not-found", NOT_FOUND)

@@ -32,6 +32,18 @@ class AdmissionLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookupMotive:
+    """A motive that may be stated for look-ups in the directory.
+
+    `purpose` is a code of HL7 v3 PurposeOfUse, `label` a msgid, `kinds` are the kinds of requesters who may state it.
+    """
+
+    purpose: str
+    label: str
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The terms of access in force from `valid_from` until the next period begins."""
 
@@ -58,7 +70,13 @@ class Policy:
     searches_per_organization: int
     unknown_per_requester: int
     unknown_per_organization: int
+    motives: tuple[LookupMotive, ...]
+    """The motives of look-ups in the directory."""
+    unstated_lookups_allowed: bool
+    """Whether software may look people up without a motive, which then is recorded as not stated."""
     proofs_per_requester: int
+    least_count: int
+    """The smallest number of documents or persons that operators are shown; larger ones in steps of it."""
     app_token: timedelta
     app_code: timedelta
     app_launch: timedelta
@@ -97,6 +115,9 @@ def _parse_policy(period: Json) -> Policy:
         max_reason=emergency["max_reason"],
         searches_per_requester=period["person_searches"]["per_requester"],
         proofs_per_requester=period["proofs"]["per_requester"],
+        motives=tuple(_motive(one) for one in period["lookups"]["motive"]),
+        unstated_lookups_allowed={"recorded": True, "refused": False}[period["lookups"]["unstated"]],
+        least_count=period["counts"]["least"],
         searches_per_organization=period["person_searches"]["per_organization"],
         unknown_per_requester=period["person_searches"]["unknown_per_requester"],
         unknown_per_organization=period["person_searches"]["unknown_per_organization"],
@@ -106,6 +127,10 @@ def _parse_policy(period: Json) -> Policy:
         app_allowed=timedelta(days=apps["allowed_days"]),
         reach={GrantKind(grant["kind"]): _levels(grant) for grant in period["grant"]},
     )
+
+
+def _motive(given: Json) -> LookupMotive:
+    return LookupMotive(purpose=given["purpose"], label=given["label"], kinds=frozenset(given["kinds"]))
 
 
 def _levels(grant: Json) -> frozenset[Confidentiality]:

@@ -15,9 +15,10 @@ from esante.identity.access.consent.grants import Grants, offered_context, requi
 from esante.identity.access.consent.lifecycle import require_own_record
 from esante.identity.access.events import AdmissionsUnusual, StayEnded, StayRead, StayRefused, StayRenewed
 from esante.identity.access.model import AccessEvent, Consent, Grant, GrantKind, Requester, Stay, StayStatus, Verdict
+from esante.identity.access.reasons import AUTHOR
 from esante.identity.access.regulation.policy_set import policy, policy_set
 from esante.identity.access.reviews import review_store
-from esante.identity.access.rules import AUTHOR, decide_admission, withheld
+from esante.identity.access.rules import decide_admission, withheld
 from esante.identity.access.stays import stay_store
 from esante.identity.directory import Directory, Organization
 

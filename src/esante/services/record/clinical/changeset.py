@@ -163,7 +163,7 @@ class Changeset:
 
 def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str) -> str:
     """Return the access category of a resource of an author."""
-    return type_.by_patient if author_kind == "patient" else type_.category_of(resource)
+    return type_.category_of(resource, by_patient=author_kind == "patient")
 
 
 def _check_references(version: Version, base_url: str) -> None:

@@ -213,7 +213,7 @@ class ClinicalWriter:
             async with self._db.transaction() as conn:
                 before, source = (await self.lock(conn, view, [full])).visible(full)
                 verdict = view.visibility.verdict(source)
-                if requester.kind != "patient":
+                if not rules.decides_for_holder(requester, verdict):
                     raise Denied(errors.patient_only(), verdict, category=source.category)
                 if before.deleted or source.confidentiality is level:
                     return WriteResult(before)

@@ -1,4 +1,4 @@
-"""The tracker of deposits: it makes tasks of stays that ended, and closes those that a deposit answers.
+"""The tracker of deposits: it makes tasks of stays that ended, and closes those that are answered or excused.
 
 It also counts how many documents with a deadline come in time, by depositor and month.
 """
@@ -9,10 +9,18 @@ from datetime import timedelta
 from uuid import UUID
 
 from esante.core import clock
-from esante.core.journal import Actor, Consumer, Entry, Journal
+from esante.core.journal import Actor, Consumer, Entry, Event, Journal
 from esante.core.storage import Connection, Database, Row, insert, uuid7
 from esante.core.time_zone import day_of
-from esante.identity.access import RecordState, StateChanged, StayEnded, StayStatus
+from esante.identity.access import (
+    Access,
+    Against,
+    OppositionChanged,
+    RecordState,
+    StateChanged,
+    StayEnded,
+    StayStatus,
+)
 from esante.services.record.deadlines import rules, store
 from esante.services.record.deadlines.model import Depositor, DepositTask, Punctuality, TaskState, request_changed
 from esante.services.record.deadlines.terms import deadline_terms
@@ -27,12 +35,13 @@ OpenTasks = dict[UUID, list[DepositTask]]
 class DepositTracker:
     """Follows stays and deposits, and tells persons of requests that are overdue."""
 
-    def __init__(self, db: Database, journal: Journal) -> None:
-        self._db, self._journal = db, journal
+    def __init__(self, db: Database, journal: Journal, access: Access) -> None:
+        self._db, self._journal, self._access = db, journal, access
 
     def consumer(self) -> Consumer:
         """Return the consumer of the journal."""
-        return Consumer("record.deadlines", [StayEnded, StateChanged, DepositedEvent, Replaced], self._handle)
+        types: list[type[Event]] = [StayEnded, StateChanged, OppositionChanged, DepositedEvent, Replaced]
+        return Consumer("record.deadlines", types, self._handle)
 
     async def notify_overdue(self) -> int:
         """Tell persons of requests whose last day is over; return of how many. May run in several processes."""
@@ -58,6 +67,8 @@ class DepositTracker:
                     await self._handle_stay(conn, entry, tasks)
                 case StateChanged():
                     await self._handle_state(conn, entry, tasks)
+                case OppositionChanged(ended=False, against=Against.DEPOSIT):
+                    await self._excuse(conn, entry, tasks)
                 case DepositedEvent(allowed=True) | Replaced(allowed=True):
                     if found := _measure(entry):
                         key, punctuality = found
@@ -71,6 +82,17 @@ class DepositTracker:
         if entry.event.after not in (RecordState.ANNOUNCED, RecordState.OPEN):
             for task in tasks.pop(entry.person_id, []):
                 await store.close_task(conn, replace(task, state=TaskState.WITHDRAWN, closed_at=entry.at))
+
+    async def _excuse(self, conn: Connection, entry: Entry, tasks: OpenTasks) -> None:
+        """End the tasks for documents that the person does not want in their record any more."""
+        known = tasks.get(entry.person_id, [])
+        consent = (await self._access.consents(conn, [entry.person_id]))[entry.person_id]
+        for task in [*known]:
+            days = {task.care_on} if task.care_on else set()
+            days |= {day_of(task.asked_at)} if task.source == "stay" else set()
+            if rules.is_excused(consent, task.depositor_id, task.kind, days):
+                await store.close_task(conn, replace(task, state=TaskState.EXCUSED, closed_at=entry.at))
+                known.remove(task)
 
     async def _handle_stay(self, conn: Connection, entry: Entry, tasks: OpenTasks) -> None:
         """Make the task of a stay whose discharge report is not there; withdraw that of a stay reported in error."""
@@ -97,8 +119,12 @@ class DepositTracker:
                 asked_at=entry.at,
                 due_on=rules.due_after_care(ended_on),
             )
+            consent = (await self._access.consents(conn, [entry.person_id]))[entry.person_id]
+            if rules.is_excused(consent, event.organization_id, rules.DISCHARGE, {began_on, ended_on}):
+                task = replace(task, state=TaskState.EXCUSED, closed_at=entry.at)
+            else:
+                known.append(task)
             await insert(conn, [store.task_row(task)])
-            known.append(task)
 
     async def _handle_deposit(self, conn: Connection, entry: Entry, tasks: OpenTasks) -> None:
         """Close the tasks of a person that a deposit answers."""

@@ -21,6 +21,8 @@ class TaskState(StrEnum):
     """It will not be deposited, for a reason."""
     WITHDRAWN = "withdrawn"
     """It is not asked for any more, or the stay was reported in error."""
+    EXCUSED = "excused"
+    """The person opposes that it is added (RGD of 6 December 2019, article 6)."""
 
 
 REASONS = {

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from esante.core.time_limits import last_day
 from esante.core.time_zone import day_of
+from esante.identity.access import Consent, Item, opposes_deposit
+from esante.services.record.categories import category_of_type
 from esante.services.record.deadlines.model import DepositTask
 from esante.services.record.deadlines.terms import deadline_terms
 
@@ -37,3 +39,10 @@ def answers(task: DepositTask, kind: str, event_date: date, depositors: Collecti
     """Return whether a document is the one that a task is about: its kind, its depositor, not from before the care."""
     of_time = task.care_on is None or event_date >= task.care_on
     return task.kind == kind and task.depositor_id in depositors and of_time
+
+
+def is_excused(consent: Consent, depositor_id: UUID, kind: str, days: Collection[date]) -> bool:
+    """Return whether the person opposes documents of a kind about care by a depositor on one of some days."""
+    types = (type_ for day in days for type_, other in deadline_terms(day).kind_of_type.items() if other == kind)
+    items = {Item(category=category.key) for type_ in types if (category := category_of_type(type_)) is not None}
+    return any(opposes_deposit(consent, (depositor_id,), item, day) for item in items for day in days)

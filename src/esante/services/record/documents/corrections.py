@@ -12,11 +12,11 @@ from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
-    Item,
     RecordState,
     Requester,
     Verdict,
     decide,
+    opposes_deposit,
 )
 from esante.identity.directory import Directory, Person
 from esante.services.record import errors, rules
@@ -189,11 +189,13 @@ def _require_current(document: Document) -> Document:
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:
     """Return the verdict on storing a moved document in the right record. Raises: `Problem` 403."""
+    item = rules.item_of(document)
     if requester.kind == "operator":
         if consent.state is not RecordState.OPEN:
             raise errors.record_closed()
+        if opposes_deposit(consent, (document.author_id, document.organization_id), item, document.event_date):
+            raise errors.deposit_opposed()
         return rules.CORRECTION
-    item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
     verdict = decide(consent, requester, Action.WRITE, item, rules.purpose_of(requester), clock.now())
     if not verdict.allowed:
         raise errors.write_refused(verdict) if consent.state is RecordState.OPEN else errors.record_closed()

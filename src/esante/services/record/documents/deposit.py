@@ -22,7 +22,6 @@ from esante.identity.access import (
     Action,
     Confidentiality,
     Consent,
-    Item,
     RecordState,
     Requester,
     Verdict,
@@ -378,7 +377,7 @@ def _agreed_last_day(document: Document) -> date | None:
 
 def _require_write_access(requester: Requester, consent: Consent, document: Document) -> Verdict:
     """Return the verdict on a deposit. Raises: `Denied` when the requester may not write the document."""
-    item = Item(category=document.category, author_id=document.author_id, organization_id=document.organization_id)
+    item = rules.item_of(document)
     purpose = rules.purpose_of(requester)
     if requester.kind == "system":
         verdict = rules.decide_compilation(consent)

@@ -46,6 +46,7 @@ from esante.services.record.model import (
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.retention.service import Retention
+from esante.services.record.statements.service import Statements
 from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
 
@@ -82,7 +83,7 @@ class Record:
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
-        self.deposit_tracker = DepositTracker(db, journal)
+        self.deposit_tracker = DepositTracker(db, journal, access)
         self.retention = Retention(db, objects, journal, self._audit, access)
         self.uploads = KeptUploads(db)
 
@@ -94,6 +95,11 @@ class Record:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""
         writer = self.clinical_writer(base_url)
         return TransactionProcessor(self._db, self.clinical, writer, self._directory, base_url)
+
+    def statements(self, base_url: str) -> Statements:
+        """Return the use cases of statements; `base_url` is the address of /fhir."""
+        writer = self.clinical_writer(base_url)
+        return Statements(self._db, self._journal, self.clinical, writer, self.deposit, base_url)
 
     async def close(self) -> None:
         """Stop the processes that open documents."""
@@ -245,10 +251,6 @@ class Record:
             content = await self._objects.get(document.sha256)
         return document, content, verdict
 
-    async def count_documents(self) -> dict[str, int]:
-        """Return the number of current documents of each category, for operators who simulate another sorting."""
-        return await store.count_by_category(self._db)
-
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
@@ -303,18 +305,30 @@ class Record:
             )
 
     async def set_confidentiality(
-        self, requester: Requester, person_id: UUID, document_id: UUID, level: Confidentiality
+        self,
+        requester: Requester,
+        person_id: UUID,
+        document_id: UUID,
+        level: Confidentiality,
+        *,
+        risk_confirmed: bool = False,
     ) -> Document:
-        """Set who may see a document and all its versions; only the patient may. Raises: `Problem` 404, 403."""
+        """Set who may see a document and all its versions; only the patient may.
+
+        `risk_confirmed`: the patient was told of the risk and confirmed it, which the entry says.
+        Raises: `Problem` 404, 403.
+        """
         async with self._audit.refusals(requester, person_id, "restrict"):
             visibility = await self._visibility(requester, person_id)
             async with self._db.transaction() as conn:
                 document, verdict, _ = await lock_visible(conn, visibility, document_id)
-                if requester.kind != "patient":
+                if not rules.decides_for_holder(requester, verdict):
                     raise Denied(errors.patient_only(), verdict, document)
                 await store.set_confidentiality(conn, person_id, document.series_id, level)
+                risk = level.value if risk_confirmed and level is not Confidentiality.NORMAL else ""
+                values = {"level": level.value, "risk": risk}
                 await self._audit.append(
-                    ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, level=level.value
+                    ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, **values
                 )
         return replace(document, confidentiality=level)
 

@@ -9,7 +9,7 @@ import orjson
 
 from esante.core import clock
 from esante.core.storage import INLINE_LIMIT, NIL, Connection, Database, Kind, Row, Table
-from esante.identity.access import Confidentiality, ReadFilter
+from esante.identity.access import ClassCount, Confidentiality, ReadFilter
 from esante.services.record.model import Document, Filters, Order, Status
 from esante.services.record.read_filter_store import (
     BY_COLUMNS,
@@ -215,12 +215,21 @@ async def fetch_versions(db: Database | Connection, person_id: UUID, series_id: 
     return [_document(row) for row in await db.fetch(f"{_VERSIONS} ORDER BY version DESC", person_id, series_id)]
 
 
-async def count_by_category(db: Database) -> dict[str, int]:
-    """Return the number of current documents of each category, of all persons."""
-    rows = await db.fetch(
-        "SELECT category, count(*) AS documents FROM document WHERE status = 'current' GROUP BY category"
+async def count_by_category(conn: Connection, persons: Sequence[UUID]) -> dict[str, ClassCount]:
+    """Return the current documents of some persons, and of how many of these they are, by category.
+
+    What clinical resources come from that were created directly counts like a document.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT category, count(*) AS documents, count(DISTINCT person_id) AS persons FROM (
+            SELECT person_id, category FROM document WHERE person_id = ANY($1) AND status = 'current'
+            UNION ALL SELECT person_id, category FROM contribution WHERE person_id = ANY($1)) AS found
+        GROUP BY category
+        """,
+        list(persons),
     )
-    return {row["category"]: row["documents"] for row in rows}
+    return {row["category"]: ClassCount(row["documents"], row["persons"]) for row in rows}
 
 
 async def fetch_readable_versions(

@@ -57,8 +57,8 @@ _IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json' AND au
 _IS_UNINDEXED = (
     "NOT EXISTS (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
-_DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at"
-_CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at"
+_DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at, series_id, event_date"
+_CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at, NULL::uuid, NULL::date"
 _LEVELS = {level.value: level for level in Confidentiality}
 
 
@@ -167,7 +167,8 @@ async def fetch_sources(db: Database | Connection, keys: Sequence[SourceKey]) ->
 _FIELDS = ", ".join(f"'{name}', coalesce(d.{name}, c.{name})" for name in _COLUMNS.split(", "))
 _SOURCES_OF_RESOURCE = f"""
 SELECT json_agg(json_build_object('id', r.source, 'is_document', d.document_id IS NOT NULL, {_FIELDS},
-    'at', coalesce(d.deposited_at, c.began_at)) ORDER BY r.since DESC, r.source DESC) AS sources
+    'at', coalesce(d.deposited_at, c.began_at),
+    'series_id', d.series_id, 'event_date', d.event_date) ORDER BY r.since DESC, r.source DESC) AS sources
 FROM {RESOURCE.name} r
 LEFT JOIN document d ON d.person_id = r.person_id AND d.document_id = r.source AND d.status = 'current'
 LEFT JOIN contribution c ON c.person_id = r.person_id AND c.contribution_id = r.source
@@ -219,7 +220,8 @@ def opening_row(person_id: UUID, document_id: UUID, at: datetime, problem: str =
 
 
 def _source(row: Any) -> Source:
-    _, id_, is_document, category, level, author_kind, author_id, author, organization_id, organization, at = row
+    _, id_, is_document, category, level, author_kind, author_id, author, organization_id, organization, *rest = row
+    at, series_id, event_date = rest
     return Source(
         id=id_,
         is_document=is_document,
@@ -231,4 +233,6 @@ def _source(row: Any) -> Source:
         organization_id=organization_id,
         organization=organization,
         at=at,
+        series_id=series_id,
+        event_date=event_date,
     )

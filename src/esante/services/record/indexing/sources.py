@@ -5,7 +5,7 @@ Access is decided on the source: a requester who may not see a source finds noth
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import ClassVar
 from uuid import UUID
@@ -18,7 +18,10 @@ from esante.identity.access import Confidentiality, Requester
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """What the access decision needs of a source, and its author; `at`: the moment since which it exists (UTC)."""
+    """What the access decision needs of a source, and its author; `at`: the moment since which it exists (UTC).
+
+    `series_id` and `event_date`: of a document.
+    """
 
     id: UUID
     is_document: bool
@@ -30,6 +33,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     organization_id: UUID | None
     organization: str
     at: datetime
+    series_id: UUID | None = None
+    event_date: date | None = None
 
     misfiled: ClassVar[bool] = False
     """Always false: a document filed under the wrong patient is withdrawn, and so no longer a source."""

@@ -15,9 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, gettext_of, language_of, read_form, redirect, render
-from esante.identity.access import Grant, GrantKind
+from esante.identity.access import Access, Against, Grant, GrantKind, care_opposition, choice_terms
 from esante.services.record import errors
 from esante.services.record.categories import type_choices
 from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
@@ -27,7 +28,14 @@ from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import MAX_CONTENT, Deposit, Document
 from esante.services.record.pages import formatting
 from esante.services.record.pages.content_view import ImageSources, image_routes, load_content_view
-from esante.services.record.pages.form_fields import parse_uuid, read_confidentiality, read_text, shown_above_form
+from esante.services.record.pages.form_fields import (
+    declared_size,
+    file_size,
+    parse_uuid,
+    read_confidentiality,
+    read_text,
+    shown_above_form,
+)
 from esante.services.record.pages.forms import NOTE
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
@@ -76,13 +84,14 @@ _TECHNICAL = frozenset({"fhir", "not-a-document", "xml-broken", "not-cda"})
 _FIELD_OF_PLACE = {"content": "file", "contentType": "file", "": "file", "securityLabel": "level"}
 
 
-def routes(record: Record, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
-    """Return the form, its steps, and the images of the document that is checked."""
-    form, address = _DepositPages(record, banner), "/patients/{person_id:uuid}/deposit"
+def routes(record: Record, access: Access, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
+    """Return the form, its steps, what the patient opposes, and the images of the document that is checked."""
+    form, address = _DepositPages(record, access, banner), "/patients/{person_id:uuid}/deposit"
     resolve = contexts.resolve_patient
     return [
         Route(address, page_endpoint(resolve, form.show_empty), methods=["GET"]),
         Route(address, page_endpoint(resolve, form.submit), methods=["POST"]),
+        Route(f"{address}/opposition", page_endpoint(resolve, form.oppose), methods=["POST"]),
         *image_routes(f"{address}/{{upload_id:uuid}}", resolve, record.previews, form.open_upload),
     ]
 
@@ -99,11 +108,7 @@ class _Filled:
 
     def metadata(self) -> Deposit:
         """Return the metadata of the deposit. Raises: `Problem` 422 for an invalid date or confidentiality."""
-        day = self.values["date"]
-        try:
-            event_date = date.fromisoformat(day) if day else None
-        except ValueError as error:
-            raise Problem(422, "value", _NO_DAY, place="date") from error
+        event_date = _day(self.values["date"])
         return Deposit(
             type="" if self.values["type"] == OWN_TYPE else self.values["type"],
             title=self.values["title"],
@@ -115,8 +120,8 @@ class _Filled:
 
 
 class _DepositPages:
-    def __init__(self, record: Record, banner: BannerLoader) -> None:
-        self._record, self._banner = record, banner
+    def __init__(self, record: Record, access: Access, banner: BannerLoader) -> None:
+        self._record, self._access, self._banner = record, access, banner
 
     async def show_empty(self, request: Request, page: PageContext) -> Response:
         """Show the form; with `?replaces=` for a new version of a document."""
@@ -129,9 +134,25 @@ class _DepositPages:
             values |= {"type": replaces.type, "title": replaces.title, "language": replaces.language}
         return await _show_form(request, page, banner, _Filled(values=values, replaces=replaces))
 
+    async def oppose(self, request: Request, page: PageContext) -> Response:
+        """Record on the patient's word that documents of some days of care are not to be added."""
+        form = await read_form(request)
+        banner = await self._banner(page)
+        try:
+            care_from, care_until = _day(read_text(form, "care_from")), _day(read_text(form, "care_until"))
+            opposition = care_opposition(Against.DEPOSIT, None, care_from, care_until)
+            confirmed = read_text(form, "risk") == Against.DEPOSIT
+            await self._access.oppositions.record_on_word(
+                page.requester, page.person_id, opposition, risk_confirmed=confirmed
+            )
+        except Problem as problem:
+            shown_above_form(problem)
+            return await _show_form(request, page, banner, _Filled(values=dict.fromkeys(FIELDS, "")), problem)
+        return redirect(f"{page.timeline_url}/deposit?opposed=yes")
+
     async def submit(self, request: Request, page: PageContext) -> Response:
         """Take a step: check the document, go back to the form, add the document, or give it up."""
-        with self._record.large_bodies.upload(page.requester.id, _declared_size(request)):
+        with self._record.large_bodies.upload(page.requester.id, declared_size(request, _FORM_LIMIT)):
             try:
                 form = await read_form(request, _FORM_LIMIT)
             except Problem as problem:
@@ -142,7 +163,7 @@ class _DepositPages:
                 replaces = await self._replaced_document(request, page)
                 empty = _Filled(values=dict.fromkeys(FIELDS, ""), replaces=replaces)
                 return await _show_form(request, page, await self._banner(page), empty, too_large)
-            async with self._record.large_bodies.turn(_size(form), page.requester.id):
+            async with self._record.large_bodies.turn(file_size(form), page.requester.id):
                 return await self._take_step(request, page, form)
 
     async def _take_step(self, request: Request, page: PageContext, form: FormData) -> Response:
@@ -286,9 +307,19 @@ async def _show_form(
         max_bytes=MAX_CONTENT,
         max_megabytes=_MEGABYTES,
         document_languages=LANGUAGES,
+        opposed=request.query_params.get("opposed") == "yes",
+        risks=choice_terms(today()).risks,
         **DOCUMENT_VARIABLES,
         **banner,
     )
+
+
+def _day(text: str) -> date | None:
+    """Return a day in the form, None for none. Raises: `Problem` 422."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise Problem(422, "value", _NO_DAY, place="date") from error
 
 
 def _require_upload(filled: _Filled) -> KeptUpload:
@@ -315,16 +346,5 @@ async def _session_key(request: Request) -> bytes:
     return bytes(session.key)
 
 
-def _declared_size(request: Request) -> int:
-    """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
-    declared = request.headers.get("content-length", "")
-    return min(int(declared), _FORM_LIMIT) if declared.isdigit() else 0
-
-
 def _is_emergency(grant: Grant | None) -> bool:
     return grant is not None and grant.kind is GrantKind.EMERGENCY
-
-
-def _size(form: FormData) -> int:
-    file = form.get("file")
-    return (file.size or 0) if isinstance(file, UploadFile) else 0

@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
 
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Confidentiality
@@ -39,3 +40,15 @@ def parse_uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError as error:
         raise Problem(404, "not-found", NOT_FOUND) from error
+
+
+def declared_size(request: Request, limit: int) -> int:
+    """Return the bytes of a form that it will have; `read_form` refuses one that does not say so, or too many."""
+    declared = request.headers.get("content-length", "")
+    return min(int(declared), limit) if declared.isdigit() else 0
+
+
+def file_size(form: FormData) -> int:
+    """Return the bytes of the file in a form."""
+    file = form.get("file")
+    return (file.size or 0) if isinstance(file, UploadFile) else 0

@@ -6,7 +6,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.web import N_, Problem, language_of, read_form, redirect, render
-from esante.identity.directory import Directory, Person, PersonQuery
+from esante.identity.access import Access, Confidentiality
+from esante.identity.directory import Directory, Motive, Person, PersonQuery, stated_motive
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.service import Record
 from esante.services.record.identification.check import PersonDiffers
@@ -24,13 +25,17 @@ from esante.services.record.pages.person_differences import difference_rows
 
 NOTE = "patient_note"
 NOTE_TYPE = CATEGORIES[NOTE].types[0].code
+_CORRECTION = "RECORDMGT"
+"""The motive (HL7 v3 PurposeOfUse) of looking up whose document it is; the document is the reference."""
 _NO_TEXT = N_("Enter a text.")
 _NO_PERSON = N_("Nobody has this number.")
 
 
-def routes(record: Record, directory: Directory, contexts: PageContexts, banner: BannerLoader) -> list[Route]:
+def routes(
+    record: Record, access: Access, directory: Directory, contexts: PageContexts, banner: BannerLoader
+) -> list[Route]:
     """Return the forms of patients and of professionals."""
-    forms = _RecordForms(record, directory, banner)
+    forms = _RecordForms(record, access, directory, banner)
     own, patients = "/record", "/patients/{person_id:uuid}"
     document = "{document_id:uuid}"
 
@@ -48,8 +53,8 @@ def routes(record: Record, directory: Directory, contexts: PageContexts, banner:
 
 
 class _RecordForms:
-    def __init__(self, record: Record, directory: Directory, banner: BannerLoader) -> None:
-        self._record, self._directory, self._banner = record, directory, banner
+    def __init__(self, record: Record, access: Access, directory: Directory, banner: BannerLoader) -> None:
+        self._record, self._access, self._directory, self._banner = record, access, directory, banner
 
     async def note_form(self, request: Request, page: PageContext) -> Response:
         """Show the form of an empty note."""
@@ -89,10 +94,15 @@ class _RecordForms:
         )
 
     async def confidentiality(self, request: Request, page: PageContext) -> Response:
-        """Set who may see a document."""
+        """Set who may see a document; to hide or restrict it the patient confirms that they know the risk."""
         form = await read_form(request)
-        document_id = request.path_params["document_id"]
-        await self._record.set_confidentiality(page.requester, page.person_id, document_id, read_confidentiality(form))
+        document_id, level = request.path_params["document_id"], read_confidentiality(form)
+        confirmed = read_text(form, "risk") == "yes"
+        if level is not Confidentiality.NORMAL and not confirmed:
+            return redirect(f"{page.documents_url}/{document_id}?risk=missing#who")
+        await self._record.set_confidentiality(
+            page.requester, page.person_id, document_id, level, risk_confirmed=confirmed
+        )
         return redirect(f"{page.documents_url}/{document_id}?saved=yes")
 
     async def withdraw(self, request: Request, page: PageContext) -> Response:
@@ -108,7 +118,8 @@ class _RecordForms:
         document_id = request.path_params["document_id"]
         await self._record.document(page.requester, page.person_id, document_id)
         identifier, reason = read_text(form, "identifier").replace(" ", ""), read_text(form, "reason")
-        right = await self._find_person(page, identifier)
+        with stated_motive(Motive(_CORRECTION, str(document_id))):
+            right = await self._find_person(page, identifier)
         try:
             moved = await self._record.correct_person(
                 page.requester,
@@ -131,6 +142,7 @@ class _RecordForms:
                 differences=difference_rows(differs.comparison, right, language_of(request)),
                 **await self._banner(page),
             )
+        await self._access.motives.state(request, page.requester, f"person:{right.id}", _CORRECTION, str(document_id))
         return redirect(f"/patients/{right.id}/documents/{moved.id}")
 
     async def _find_person(self, page: PageContext, identifier: str) -> Person:

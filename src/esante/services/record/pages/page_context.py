@@ -25,6 +25,8 @@ ICONS = {
     "vaccination_history": "vaccine",
     "letter": "letter",
     "advance_directive": "directive",
+    "organ_donation": "directive",
+    "end_of_life": "directive",
     "patient_note": "note",
     "care_report": "consult",
     "medical_history": "record",
@@ -56,6 +58,7 @@ class PageContext:
     timeline_url: str
     documents_url: str
     """The address that the key of a document is appended to."""
+    request: Request
 
     @property
     def is_own(self) -> bool:
@@ -72,13 +75,14 @@ class PageContexts:
     async def resolve_own(self, request: Request) -> PageContext:
         """Return the context of the signed-in patient's own record."""
         requester = await self._access.page_requester(request, kinds=("patient",))
-        return PageContext(requester, requester.id, "/record", "/record")
+        return PageContext(requester, requester.id, "/record", "/record", request)
 
     async def resolve_patient(self, request: Request) -> PageContext:
         """Return the context of a patient's record for the signed-in professional."""
         requester = await self._access.page_requester(request, kinds=("practitioner",))
         person_id = request.path_params["person_id"]
-        return PageContext(requester, person_id, f"/patients/{person_id}", f"/patients/{person_id}/documents")
+        place = f"/patients/{person_id}"
+        return PageContext(requester, person_id, place, f"{place}/documents", request)
 
 
 Resolver = Callable[[Request], Awaitable[PageContext]]
@@ -107,8 +111,8 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
 
     It holds the person, the grant, and which document classes the professional may write.
 
-    A grant covers reading who the person is. Without one the person is read from the directory, which writes an audit
-    entry that the person can see.
+    A grant covers reading who the person is. Without one the person is read from the directory, for a motive that is
+    asked for once, which writes an audit entry that the person can see.
     """
 
     async def load(page: PageContext) -> Json:
@@ -120,6 +124,7 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         if grant is not None:
             person = await directory.person(page.person_id)
         else:
+            await access.motives.require(page.request, f"person:{page.person_id}")
             person = await directory.read_person(page.person_id, actor=requester.actor, origin=requester.origin)
         if person is None:
             raise no_access()

@@ -8,15 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Problem, language_of, render
-from esante.identity.access import Access, RecordState
+from esante.identity.access import Access, RecordState, choice_terms
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
 from esante.services.record.documents.content.validation_messages import FINDINGS, UNCONFIRMED
 from esante.services.record.documents.service import Record
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import Document, Filters, Status, difference_words
-from esante.services.record.pages import deposit_form, formatting, forms, requests, retention
+from esante.services.record.pages import deposit_form, formatting, forms, requests, retention, statements
 from esante.services.record.pages.content_view import SANDBOX_HEADERS, ImageSources, image_routes, load_content_view
 from esante.services.record.pages.file_names import file_name, readable_name
 from esante.services.record.pages.page_context import (
@@ -40,7 +41,7 @@ _OF_PERSON = {UNCONFIRMED, *TRAITS}
 _SHUT = (RecordState.CLOSED, RecordState.OBJECTED, RecordState.DELETED)
 
 
-def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
+def routes(record: Record, access: Access, directory: Directory, fhir_url: str) -> list[Route]:
     """Return the pages of a record for patients and for professionals; only addresses and actions differ."""
     contexts = PageContexts(access)
     banner = banner_loader(access, directory)
@@ -54,10 +55,11 @@ def routes(record: Record, access: Access, directory: Directory) -> list[Route]:
         ),
     ]
     routes = [
-        *forms.routes(record, directory, contexts, banner),
-        *deposit_form.routes(record, contexts, banner),
+        *forms.routes(record, access, directory, contexts, banner),
+        *deposit_form.routes(record, access, contexts, banner),
         *retention.routes(record, access, contexts),
         *requests.routes(record, access),
+        *statements.routes(record, contexts, banner, fhir_url),
     ]
     for timeline, document, resolve in audiences:
         routes += [
@@ -157,6 +159,8 @@ class _RecordPages:
             holders=await self._holders(page, document),
             saved=request.query_params.get("saved") == "yes",
             proposed=request.query_params.get("proposed") == "yes",
+            risk_missing=request.query_params.get("risk") == "missing",
+            risks=choice_terms(today()).risks,
             for_life=FOR_LIFE,
             error="",
             **DOCUMENT_VARIABLES,
@@ -199,11 +203,11 @@ class _RecordPages:
         return await self._record.content(page.requester, page.person_id, request.path_params["document_id"])
 
     async def _holders(self, page: PageContext, document: Document) -> list[str]:
-        """Return, for patients, the names of those who can read this document of theirs now by a grant."""
+        """Return, for patients, the names of those who can read this document of theirs now, or act for them."""
         if not page.is_own:
             return []
         accesses = await self._access.who_can_see(page.person_id, item_of(document))
-        return sorted({access.grant.holder for access in accesses if access.reads and access.grant.holder})
+        return sorted({access.name for access in accesses if access.reads and access.name})
 
 
 def _download(content: bytes, media_type: str, name: str) -> Response:

@@ -205,7 +205,7 @@ async def fetch_contributions(db: Database | Connection, person_id: UUID) -> lis
 async def delete_rest(conn: Connection, person_id: UUID) -> int:
     """Delete what is left of a record without documents and resources: contributions, agreements; return how many."""
     count = 0
-    for table in ("contribution", "retention_agreement"):
+    for table in ("contribution", "retention_agreement", "statement_question"):
         status = await conn.execute(f"DELETE FROM {table} WHERE person_id = $1", person_id)  # noqa: S608
         count += int(status.rpartition(" ")[2])
     return count

@@ -34,6 +34,7 @@ GROUP_NAMES = {
 GENDERS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 CHECKS = ("evaluation", "status", "earliest", "recommended", "past_due", "number")
 """What is compared, by the names of the results."""
+_REQUIRED = {"DOB", "Vaccine_Group", "Assessment_Date", "Series_Status"}
 _SEPARATORS = re.compile(r"[\s;,]+")
 _COUNTRY = "US"
 """Where the persons of the files are born, which have no column for it; the data are about the United States."""
@@ -95,10 +96,10 @@ def read_cases(path: Path, rules: RuleSet) -> Iterator[Case]:
     """Yield the cases of a file. Raises: CaseError for a row that cannot be read, OSError."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        missing = {"DOB", "Vaccine_Group", "Assessment_Date", "Series_Status"} - set(reader.fieldnames or ())
-        if missing:
-            raise CaseError(f"{path.name}: the columns {', '.join(sorted(missing))} are missing")
         try:
+            missing = _REQUIRED - set(reader.fieldnames or ())
+            if missing:
+                raise CaseError(f"{path.name}: the columns {', '.join(sorted(missing))} are missing")
             for row in reader:
                 yield _Row(path, reader.line_num, row, rules).case()
         except (csv.Error, UnicodeDecodeError) as error:

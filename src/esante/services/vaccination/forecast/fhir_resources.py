@@ -2,9 +2,11 @@
 an advice becomes ImmunizationEvaluation and ImmunizationRecommendation.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from uuid import NAMESPACE_URL, uuid5
 
 from esante.core.types import Json
 from esante.services.vaccination.forecast.model import (
@@ -123,8 +125,13 @@ def advice_bundle(advice: Advice, rules: RuleSet, reference: str) -> Json:
     return {
         "resourceType": "Bundle",
         "type": "collection",
-        "entry": [{"resource": one} for one in (*resources, *([found] if found else []))],
+        "entry": [_entry(one) for one in (*resources, *([found] if found else []))],
     }
+
+
+def _entry(resource: Json) -> Json:
+    """Return an entry of a collection; its address follows from what the resource says."""
+    return {"fullUrl": uuid5(NAMESPACE_URL, json.dumps(resource, sort_keys=True)).urn, "resource": resource}
 
 
 def evaluations(advice: Advice, rules: RuleSet, reference: str) -> Iterator[Json]:

@@ -55,7 +55,7 @@ def _series_lines(series: Series, rules: RuleSet) -> Iterator[str]:
         skips = [rules.rule(each.rule).text for skip in dose.forecast_skips for each in skip.sets]
         cells = [
             f"{dose.number}{', then again' if dose.recurring else ''}",
-            *map(_text, (age.minimum, age.earliest_recommended, age.latest_recommended, age.maximum)),
+            *map(duration_text, (age.minimum, age.earliest_recommended, age.latest_recommended, age.maximum)),
             "; ".join(_interval_text(row, rules) for row in dose.intervals),
             _season_text(dose),
             "; ".join(skips),
@@ -71,11 +71,11 @@ def _interval_text(row: IntervalRow, rules: RuleSet) -> str:
         IntervalFrom.OBSERVATION: f"observation {row.observation}",
         IntervalFrom.MOST_RECENT: "the last of the vaccines",
     }[row.start]
-    parts = [f"{_text(row.minimum)} after {since}"]
+    parts = [f"{duration_text(row.minimum)} after {since}"]
     if row.earliest_recommended is not None:
-        parts.append(f"recommended {_text(row.earliest_recommended)}")
+        parts.append(f"recommended {duration_text(row.earliest_recommended)}")
     if row.latest_recommended is not None:
-        parts.append(f"overdue {_text(row.latest_recommended)}")
+        parts.append(f"overdue {duration_text(row.latest_recommended)}")
     return ", ".join(parts) + f" ({'verified' if rules.rule(row.rule).verified else 'assumed'})"
 
 
@@ -117,7 +117,8 @@ def _source(rule: Rule) -> str:
     return f"{rule.source}, {'verified' if rule.verified else 'assumed'}"
 
 
-def _text(duration: Duration | None) -> str:
+def duration_text(duration: Duration | None) -> str:
+    """Return a duration in words."""
     if duration is None:
         return ""
     years, months = divmod(duration.months, 12)

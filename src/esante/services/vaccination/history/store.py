@@ -33,7 +33,6 @@ DOSE = Table(
         "organization_id": "uuid",
         "public": "boolean",
         "expires_on": "date",
-        "lot_key": "text",
     },
 )
 OBSERVATION = Table(
@@ -169,7 +168,7 @@ def _dose_row(key: UUID, dose: Dose) -> Row:
         dose.product,
         " ".join(dose.cvx),
         " ".join(dose.antigens),
-        dose.lot,
+        normal_lot(dose.lot),
         dose.gtin,
         dose.given_here,
         dose.confirmed,
@@ -177,7 +176,6 @@ def _dose_row(key: UUID, dose: Dose) -> Row:
         dose.author.organization_id,
         dose.confidentiality == Confidentiality.NORMAL.value,
         dose.expires_on,
-        normal_lot(dose.lot),
     )
 
 

@@ -1,5 +1,5 @@
 -- The doses of persons' cards, each once whatever records it has, as the platform itself sees them: for recalls and
--- coverage. Worked out again from the resources of the record; whoever shows doses to somebody reads the record.
+-- coverage. `lot` is without blanks and punctuation, in capitals. Worked out again from the resources of the record; whoever shows doses to somebody reads the record.
 CREATE TABLE vaccination_dose (
     person_id uuid NOT NULL,
     dose_id uuid NOT NULL,

@@ -1,12 +1,10 @@
--- What forecasts, coverage and recalls need of a dose beside what is there: whether everybody with access sees it, when
--- its lot expired, and its lot number as lots are compared.
+-- What forecasts, coverage and recalls need of a dose beside what is there: whether everybody with access sees it, and
+-- when its lot expired. A lot is searched for without its product.
 ALTER TABLE vaccination_dose
     ADD COLUMN public boolean NOT NULL DEFAULT true,
-    ADD COLUMN expires_on date,
-    ADD COLUMN lot_key text NOT NULL DEFAULT '';
-UPDATE vaccination_dose SET lot_key = upper(regexp_replace(lot, '[^[:alnum:]]', '', 'g'));
+    ADD COLUMN expires_on date;
 DROP INDEX vaccination_dose_lot;
-CREATE INDEX vaccination_dose_lot_key ON vaccination_dose (lot_key, person_id) WHERE lot_key <> '';
+CREATE INDEX vaccination_dose_lot ON vaccination_dose (lot, person_id) WHERE lot <> '';
 INSERT INTO vaccination_due (person_id, mark, due_at)
     SELECT DISTINCT person_id, gen_random_uuid(), now() FROM vaccination_dose
     ON CONFLICT (person_id) DO UPDATE SET mark = excluded.mark;

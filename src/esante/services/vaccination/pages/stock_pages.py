@@ -103,13 +103,14 @@ class StockPages:
         """Show the form of an act."""
         requester, act = await self._requester(request), request.path_params["act"]
         kept = values or request.query_params
+        sites = await self._stocks.sites({requester.organization_id} if requester.organization_id else set())
         return await render(
             request,
             "vaccination/stock_form.html",
             problem.status if problem else 200,
             problem=problem,
             act=act,
-            site=(await self._stocks.sites({requester.organization_id or uuid7()})).get(requester.organization_id),
+            site=next(iter(sites.values()), None),
             values={name: str(kept.get(name, ""))[:300] for name in _FIELDS} | {"key": str(kept.get("key", uuid7()))},
             products=sorted(((key, one.name) for key, one in catalogue().products.items()), key=lambda one: one[1]),
             today=today(),

@@ -85,7 +85,6 @@ class Recall:
     product: str
     lot: str
     recalled_on: date
-    sample: bool
     legal_source: str
     verified: bool
 
@@ -123,9 +122,22 @@ def normal_lot(lot: str) -> str:
     return "".join(char for char in lot.upper() if char.isalnum())
 
 
-@cache
+_with_samples = False
+
+
+def use_samples(wanted: bool) -> None:
+    """Take invented packs and recalls into the catalogue, or not: a demonstration has them, and nobody else."""
+    global _with_samples  # noqa: PLW0603 - what the installation is, set once when it is built
+    _with_samples = wanted
+
+
 def catalogue() -> Catalogue:
     """Return the catalogue of the packaged data. Raises: ValueError for a row that names what does not exist."""
+    return _load(_with_samples)
+
+
+@cache
+def _load(samples: bool) -> Catalogue:
     table = tomllib.loads(_text("antigens.toml"))
     antigens = {one["key"]: Antigen(**one) for one in table["antigen"]}
     generic = tuple((frozenset(one["antigens"]), str(one["cvx"])) for one in table["generic"])
@@ -133,9 +145,10 @@ def catalogue() -> Catalogue:
     for product in products.values():
         if unknown := set(product.antigens) - set(antigens):
             raise ValueError(f"products.csv: {product.key} has unknown antigens: {sorted(unknown)}")
-    by_gtin = {row["gtin"]: products[row["product"]] for row in _rows("packages.csv")}
-    recalls = tuple(_recall(row, products) for row in _rows("recalls.csv"))
-    return Catalogue(products, by_gtin, antigens, recalls, generic)
+    packages, recalls = _rows("packages.csv"), _rows("recalls.csv")
+    by_gtin = {row["gtin"]: products[row["product"]] for row in packages if samples or row["sample"] != "yes"}
+    taken = tuple(_recall(row, products) for row in recalls if samples or row["sample"] != "yes")
+    return Catalogue(products, by_gtin, antigens, taken, generic)
 
 
 def _product(row: Mapping[str, str]) -> Product:
@@ -163,7 +176,6 @@ def _recall(row: Mapping[str, str], products: Mapping[str, Product]) -> Recall:
         product=products[row["product"]].key,
         lot=row["lot"],
         recalled_on=date.fromisoformat(row["recalled_on"]),
-        sample=row["sample"] == "yes",
         legal_source=row["legal_source"],
         verified=row["verified"] == "true",
     )

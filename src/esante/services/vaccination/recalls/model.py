@@ -58,11 +58,12 @@ class RecallChanged(Event, frozen=True, kw_only=True):
 
 @event("vaccination.lot_recalled")
 class LotRecalled(Event, frozen=True, kw_only=True):
-    """A vaccine that the person under whom this is filed was given has been recalled."""
+    """A lot of which the person was given a dose was recalled: they are notified."""
 
-    recall_id: UUID
+    dose_id: UUID
     product: str
     lot: str
+    recalled_on: date
 
 
 @event("vaccination.lot_searched")

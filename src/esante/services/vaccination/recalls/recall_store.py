@@ -1,6 +1,7 @@
 """SQL of lots and recalls. Doses are found by their lot as lots are compared (`lot_key`)."""
 
 from collections.abc import Sequence
+from datetime import date
 from uuid import UUID
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
@@ -22,12 +23,14 @@ RECALL = Table(
         "entered_by": "text",
     },
 )
-NOTIFIED = Table("vaccination_recall", Kind.PERSON, {"person_id": "uuid", "dose_id": "uuid", "recalled_on": "date"})
+NOTIFIED = Table(
+    "vaccination_recall", Kind.PERSON, {"person_id": "uuid", "dose_id": "uuid", "recalled_on": "date"}, once=True
+)
 _RECALL = (
     "SELECT recall_id, product, lot, recalled_on, reason, source, entered_at, entered_by, lifted_at"
     " FROM vaccination_lot_recall"
 )
-_DOSES = " FROM vaccination_dose d WHERE d.lot_key = $1 AND d.lot_key <> '' AND ($2 = '' OR d.product IN ($2, ''))"
+_DOSES = " FROM vaccination_dose d WHERE d.lot = $1 AND d.lot <> '' AND ($2 = '' OR d.product IN ($2, ''))"
 _NOT_NOTIFIED = (
     " AND NOT EXISTS (SELECT FROM vaccination_recall r"
     " WHERE r.person_id = d.person_id AND r.dose_id = d.dose_id AND r.recalled_on = $3)"
@@ -116,24 +119,19 @@ async def progress(db: Database, recall: LotRecall) -> RecallProgress:
     return RecallProgress(int(row[0]), int(row[0]) - int(row[1])) if row else RecallProgress(0, 0)
 
 
-async def lock_unnotified(conn: Connection, recall: LotRecall, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return doses (person, dose) of a recalled lot of which nobody was notified; the recall is locked meanwhile."""
-    sql = "SELECT FROM vaccination_lot_recall WHERE recall_id = $1 AND lifted_at IS NULL FOR UPDATE"
-    if await conn.fetchrow(sql, recall.id) is None:
-        return []
+async def lock_unnotified(
+    conn: Connection, product: str, lot: str, recalled_on: date, limit: int
+) -> list[tuple[UUID, UUID]]:
+    """Return doses (person, dose) of a recalled lot of which nobody was notified; nobody else notifies meanwhile."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('vaccination recall', 0))")
     rows = await conn.fetch(
         f"SELECT d.person_id, d.dose_id{_DOSES}{_NOT_NOTIFIED} ORDER BY d.person_id, d.dose_id LIMIT $4",
-        normal_lot(recall.lot),
-        recall.product,
-        recall.recalled_on,
+        normal_lot(lot),
+        product,
+        recalled_on,
         limit,
     )
     return [(row[0], row[1]) for row in rows]
-
-
-def notified_rows(recall: LotRecall, doses: Sequence[tuple[UUID, UUID]]) -> list[Row]:
-    """Return the rows of doses of whose recall the persons are notified."""
-    return [(NOTIFIED, (person_id, dose_id, recall.recalled_on)) for person_id, dose_id in doses]
 
 
 def _recall(row: Sequence[object]) -> LotRecall:

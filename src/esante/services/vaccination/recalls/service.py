@@ -124,20 +124,25 @@ class Recalls:
             await insert(conn, self._changed(requester, recall, "lifted"))
 
     async def notify(self) -> int:
-        """Notify everybody who got a recalled lot, of each dose once; return of how many doses."""
+        """Notify everybody who got a recalled lot, of each dose once; return how many there were."""
+        entered = await recall_store.fetch_active(self._db)
+        recalled = {(one.product, normal_lot(one.lot), one.recalled_on) for one in entered}
+        recalled |= {(one.product, normal_lot(one.lot), one.recalled_on) for one in catalogue().recalls}
         count = 0
-        for recall in await recall_store.fetch_active(self._db):
-            while made := await self._notify_some(recall):
+        for product, lot, recalled_on in sorted(recalled):
+            while recalled_on <= today() and (made := await self._notify_some(product, lot, recalled_on)):
                 count += made
         return count
 
-    async def _notify_some(self, recall: LotRecall) -> int:
+    async def _notify_some(self, product: str, lot: str, recalled_on: date) -> int:
         async with self._db.transaction() as conn:
-            doses = await recall_store.lock_unnotified(conn, recall, BATCH)
-            event = LotRecalled(recall_id=recall.id, product=recall.product, lot=recall.lot)
-            persons = dict.fromkeys(person_id for person_id, _ in doses)
-            rows = [row for key in persons for row in self._journal.rows(event, person_id=key)]
-            await insert(conn, [*recall_store.notified_rows(recall, doses), *rows])
+            doses = await recall_store.lock_unnotified(conn, product, lot, recalled_on, BATCH)
+            rows: list[Row] = []
+            for person_id, dose_id in doses:
+                event = LotRecalled(dose_id=dose_id, product=product, lot=lot, recalled_on=recalled_on)
+                rows += self._journal.rows(event, person_id=person_id)
+                rows.append((recall_store.NOTIFIED, (person_id, dose_id, recalled_on)))
+            await insert(conn, rows)
         return len(doses)
 
     def _changed(self, requester: Requester, recall: LotRecall, change: str) -> list[Row]:

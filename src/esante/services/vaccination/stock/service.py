@@ -1,6 +1,6 @@
 """The use cases of stock: the professionals of a site keep its account, operators see all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -93,7 +93,7 @@ class Stocks:
         requester: Requester,
         key: UUID,
         note: str,
-        moves: list[tuple[LotAt, EntryKind, int | None, UUID | None]],
+        moves: Sequence[tuple[LotAt, EntryKind, int | None, UUID | None]],
         expires_on: date | None = None,
         counted: int = 0,
     ) -> None:

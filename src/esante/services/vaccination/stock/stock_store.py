@@ -235,7 +235,7 @@ async def clear_break(conn: Connection, break_id: UUID) -> ColdChainBreak | None
 async def fetch_persons(conn: Connection, one: ColdChainBreak) -> list[UUID]:
     """Return the persons who were given the lot at the site within the days of a break."""
     rows = await conn.fetch(
-        "SELECT DISTINCT person_id FROM vaccination_dose WHERE lot_key = $1 AND lot_key <> '' AND given_here"
+        "SELECT DISTINCT person_id FROM vaccination_dose WHERE lot = $1 AND lot <> '' AND given_here"
         " AND organization_id = $2 AND given_on >= $3 AND ($4::date IS NULL OR given_on <= $4)",
         normal_lot(one.place.lot),
         one.place.organization_id,
@@ -260,8 +260,8 @@ async def fetch_given(conn: Connection, person_id: UUID) -> set[tuple[UUID, LotA
     """Return the doses of a person that were given where account is kept of their lot, and from which stock."""
     rows = await conn.fetch(
         "SELECT d.dose_id, s.organization_id, s.product, s.lot_key FROM vaccination_dose d JOIN vaccination_stock s"
-        " ON s.organization_id = d.organization_id AND s.product = d.product AND s.lot_key = d.lot_key"
-        " WHERE d.person_id = $1 AND d.given_here AND d.lot_key <> '' AND d.given_on >= s.since",
+        " ON s.organization_id = d.organization_id AND s.product = d.product AND s.lot_key = d.lot"
+        " WHERE d.person_id = $1 AND d.given_here AND d.lot <> '' AND d.given_on >= s.since",
         person_id,
     )
     return {(row[0], LotAt(*row[1:])) for row in rows}

@@ -111,12 +111,11 @@ class _Comparison:
             return None
         history, day = self.person.history, self.given.day
         longest = max(conflict.end.days + 31 * conflict.end.months for conflict in conflicts.values())
-        failed = {one.given.place for one in self.state.outcomes if one.status is not _VALID}
         for place in range(self.person.first_on_or_after(day - longest), self.given.place):
             before = history[place]
             conflict = conflicts.get(before.cvx)
             if conflict is not None and add(before.day, conflict.begin) <= day:
-                end = conflict.end if place in failed else conflict.minimum_end
+                end = conflict.end if place in self.state.failed else conflict.minimum_end
                 if day < add(before.day, end):
                     return conflict
         return None

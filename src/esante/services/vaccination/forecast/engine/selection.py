@@ -85,8 +85,8 @@ def scorable_series(members: list[SeriesForecast], person: Person) -> list[Serie
 
 def _started_in_time(one: SeriesForecast, person: Person) -> bool:
     """Return whether the first valid dose was given before the maximum age to start."""
-    first = next((each.given for each in one.state.outcomes if each.status is EvaluationStatus.VALID), None)
-    return first is not None and first.day < person.ages.until(one.state.series.maximum_start)
+    valid = one.state.valid
+    return bool(valid) and valid[0].day < person.ages.until(one.state.series.maximum_start)
 
 
 def _is_complete(one: SeriesForecast) -> bool:

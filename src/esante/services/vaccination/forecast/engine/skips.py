@@ -1,11 +1,15 @@
 """Conditional skips: whether a target dose is not needed (CDSi Logic Specification, section 6.2)."""
 
+from bisect import bisect_left
 from collections.abc import Collection
+from operator import attrgetter
 
 from esante.services.vaccination.forecast.durations import add
 from esante.services.vaccination.forecast.engine.person import Given, Person
 from esante.services.vaccination.forecast.engine.state import SeriesState
 from esante.services.vaccination.forecast.rules.model import Comparison, ConditionKind, Skip, SkipCondition, SkipSet
+
+_place, _day = attrgetter("place"), attrgetter("day")
 
 
 class SkipContext:
@@ -58,10 +62,9 @@ class SkipContext:
 
     def _previous(self) -> Given | None:
         """Return the last dose of the antigen before the place, whatever it counts for (CALCDTSKIP-5)."""
-        for given in reversed(self.state.doses):
-            if given.place < self.before:
-                return given
-        return None
+        doses = self.state.doses
+        place = bisect_left(doses, self.before, key=_place)
+        return doses[place - 1] if place else None
 
     def _compare(self, condition: SkipCondition) -> bool:
         wanted = condition.count
@@ -73,21 +76,20 @@ class SkipContext:
     def _count(self, condition: SkipCondition, most: int) -> int:
         """Return how many doses count (CONDSKIP-1), or `most` when there are more.
 
-        A list of vaccines is about the whole history, no list about the doses of the antigen.
+        A list of vaccines is about the whole history, no list about the doses of the antigen; Valid doses are those of
+        this series.
         """
-        ages, valid = self.person.ages, self.state.valid
+        ages = self.person.ages
         first = max(ages[condition.begin], condition.start_date)
         end = min(ages.until(condition.end), condition.end_date)
         found = 0
-        for given in self.person.history if condition.vaccines else self.state.doses:
-            if given.place >= self.before or given.day >= end:
+        if condition.valid_only:
+            doses = self.state.valid
+        else:
+            doses = self.person.history if condition.vaccines else self.state.doses
+        for place in range(bisect_left(doses, first, key=_day), len(doses)):
+            given = doses[place]
+            if given.place >= self.before or given.day >= end or found == most:
                 break
-            if (
-                given.day >= first
-                and (not condition.vaccines or given.cvx in condition.vaccines)
-                and (not condition.valid_only or given.place in valid)
-            ):
-                found += 1
-                if found >= most:
-                    break
+            found += not condition.vaccines or given.cvx in condition.vaccines
         return found

@@ -35,6 +35,8 @@ class SeriesState:
 
     __slots__ = (
         "doses",
+        "failed",
+        "inadvertent",
         "outcomes",
         "position",
         "previous",
@@ -52,8 +54,11 @@ class SeriesState:
         self.statuses = [TargetStatus.NOT_SATISFIED] * len(self.targets)
         self.satisfied: dict[int, Given] = {}
         self.outcomes: list[Outcome] = []
-        self.valid: set[int] = set()
-        """The places in the history of the doses that are Valid in this series."""
+        self.valid: list[Given] = []
+        """The doses that are Valid in this series, oldest first."""
+        self.failed: set[int] = set()
+        self.inadvertent: set[int] = set()
+        """The places in the history of the doses that are not Valid, and of those given inadvertently."""
         self.previous: Given | None = None
         """The last dose that an interval is measured from (CALCDTINT-1)."""
         self.skip_rules: list[str] = []
@@ -77,11 +82,15 @@ class SeriesState:
         valid = status is EvaluationStatus.VALID
         if (valid or status is EvaluationStatus.NOT_VALID) and outcome.reason is not Reason.INADVERTENT:
             self.previous = given
+        if outcome.reason is Reason.INADVERTENT:
+            self.inadvertent.add(given.place)
         if valid:
             self._satisfy(given)
+        else:
+            self.failed.add(given.place)
 
     def _satisfy(self, given: Given) -> None:
-        self.valid.add(given.place)
+        self.valid.append(given)
         self.satisfied[self.position] = given
         self.statuses[self.position] = TargetStatus.SATISFIED
         target = self.targets[self.position]
@@ -104,9 +113,9 @@ class SeriesState:
                 if self.targets[place].number == row.target:
                     return given.day
             return None
-        inadvertent = {one.given.place for one in self.outcomes if one.reason is Reason.INADVERTENT}
-        for given in reversed(person.history[:before]):
-            if given.cvx in row.vaccines and given.place not in inadvertent:
+        for place in range(before - 1, -1, -1):
+            given = person.history[place]
+            if given.cvx in row.vaccines and place not in self.inadvertent:
                 return given.day
         return None
 

@@ -181,7 +181,7 @@ class SeriesReader:
         return None
 
     def _skip(self, row: Table, place: tuple[object, ...], season: Season | None) -> Skip:
-        rule = self._sources.note(row, *place, text=row.get("note", str))
+        rule = self._sources.note(row, *place, text=row.get("label", str))
         conditions = tuple(self._condition(one, season) for one in row.tables("every"))
         row.finish()
         if not conditions:

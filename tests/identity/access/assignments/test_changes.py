@@ -12,12 +12,13 @@ from esante.identity.access import (
     Action,
     AssignmentConfirmed,
     AssignmentProposed,
+    AssignmentSimulated,
+    AssignmentWithdrawn,
     Item,
     Purpose,
     decide,
-    policy_set,
 )
-from esante.identity.access.assignments import NOTICE, simulate
+from esante.identity.access.assignments.changes import NOTICE
 from tests.identity.access.conftest import BASE
 from tests.support.consent import problem_of
 
@@ -96,6 +97,7 @@ async def test_database_refuses_one_person_as_both(house, operators, tomorrow, d
     [
         ({"document_class": "riddle"}, "document_class"),
         ({"category": "riddles"}, "category"),
+        ({"category": "care_reports"}, "category"),
         ({"valid_from": date(2020, 1, 1)}, "valid_from"),
         ({"valid_from": None}, "valid_from"),
         ({"legal_source": " "}, "legal_source"),
@@ -122,7 +124,9 @@ async def test_others_than_operators_are_refused(house, operators, tomorrow, who
         assignments.propose(requester, "letter", "cover", tomorrow, "article 7(1)"),
         assignments.confirm(requester, uuid7()),
         assignments.list_changes(requester),
-        assignments.simulate(requester, "letter", "cover", tomorrow, {}),
+        assignments.simulate(requester, "letter", "cover", tomorrow),
+        assignments.withdraw(requester, uuid7(), "wrong"),
+        assignments.find(requester, uuid7()),
     ):
         assert (await problem_of(act)).status == 403
 
@@ -135,36 +139,38 @@ async def test_changes_are_listed_newest_first(house, operators, tomorrow):
     assert [found.id for found in await house.access.assignments.list_changes(first)] == [two.id, one.id]
 
 
-def test_simulation_tells_who_gains_and_loses_how_much():
-    found = simulate(policy_set(), "letter", "summaries", date(2027, 1, 1), {"letter": 12, "cover": 3})
-    assert (found.before, found.after, found.documents) == ("care_reports", "summaries", 12)
-    changes = {one.column: (one.gains, one.loses) for one in found.changes}
-    assert changes == {
-        "pharmacist": ((), ("read",)),
-        "nurse": ((), ("write",)),
-        "expert": ((), ("write",)),
-        "midwife": ((), ("write",)),
-        "laboratory_technician": ((), ("read",)),
-        "social": ((), ("write",)),
-        "biologist": ((), ("read",)),
-    }
-    assert {one.column: one.professions for one in found.changes}["nurse"] == ("nurse", "surgical_assistant")
+async def test_withdrawn_proposal_is_never_confirmed_and_stays_in_the_list(house, operators, tomorrow, journal):
+    first, second = operators
+    proposed = await house.access.assignments.propose(first, "letter", "cover", tomorrow, "article 7(1)")
+    assert (await problem_of(house.access.assignments.withdraw(second, proposed.id, " "))).place == "reason"
+    withdrawn = await house.access.assignments.withdraw(second, proposed.id, "The committee said no")
+    assert (withdrawn.state, withdrawn.withdrawn_by, withdrawn.withdrawal_reason) == (
+        "withdrawn",
+        second.id,
+        "The committee said no",
+    )
+    for act in (
+        house.access.assignments.confirm(second, proposed.id),
+        house.access.assignments.withdraw(first, proposed.id, "again"),
+    ):
+        assert (await problem_of(act)).status == 409
+    assert await house.access.assignments.list_changes(first) == [withdrawn]
+    assert await house.access.assignments.find(first, proposed.id) == withdrawn
+    (entry,) = await journal.entries_of(NIL, [AssignmentWithdrawn], limit=1)
+    assert (entry.actor.id, entry.event.change_id) == (second.id, proposed.id)
 
 
-def test_simulation_equals_the_decision_after_the_change():
-    day = date(2027, 1, 1)
-    from esante.identity.access.regulation.assignment import Assignment
+async def test_confirmed_change_is_not_withdrawn(house, operators, tomorrow):
+    first, second = operators
+    proposed = await house.access.assignments.propose(first, "letter", "cover", tomorrow, "article 7(1)")
+    await house.access.assignments.confirm(second, proposed.id)
+    assert (await problem_of(house.access.assignments.withdraw(first, proposed.id, "too late"))).status == 409
 
-    for class_ in ("letter", "dispensing", "patient_note"):
-        for category in (one.key for one in policy_set().matrix.categories):
-            found = simulate(policy_set(), class_, category, day, {})
-            change = Assignment(document_class=class_, category=category, valid_from=day, legal_source="x")
-            after = policy_set().with_assignments([change]).on(day).rights
-            before = policy_set().on(day).rights
-            for one in found.changes:
-                for profession in one.professions:
-                    assert (before[profession, class_], after[profession, class_]) == (one.before, one.after)
-            same = {p for column in policy_set().matrix.columns for p in column.members}
-            for profession in same - {p for one in found.changes for p in one.professions}:
-                old, new = before[profession, class_], after[profession, class_]
-                assert (old.read, old.write) == (new.read, new.write)
+
+async def test_simulation_is_journalled_once(house, operators, tomorrow, journal):
+    before = len(await journal.entries_of(NIL, [AssignmentSimulated], limit=100))
+    for journalled in (True, False):
+        await house.access.assignments.simulate(operators[0], "letter", "cover", tomorrow, journalled=journalled)
+    entries = await journal.entries_of(NIL, [AssignmentSimulated], limit=100)
+    assert len(entries) == before + 1
+    assert (entries[0].actor.id, entries[0].event.category) == (operators[0].id, "cover")

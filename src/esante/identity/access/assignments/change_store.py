@@ -39,6 +39,15 @@ class AssignmentChange:
     confirmed_at: datetime | None = None
     confirmed_by: UUID | None = None
     confirmer: str = ""
+    withdrawn_at: datetime | None = None
+    withdrawn_by: UUID | None = None
+    withdrawer: str = ""
+    withdrawal_reason: str = ""
+
+    @property
+    def state(self) -> str:
+        """Return proposed, confirmed or withdrawn."""
+        return "confirmed" if self.confirmed_at else "withdrawn" if self.withdrawn_at else "proposed"
 
 
 def change_row(change: AssignmentChange) -> Row:
@@ -56,13 +65,19 @@ def change_row(change: AssignmentChange) -> Row:
 
 
 async def fetch_changes(db: Database | Connection, *, confirmed: bool = False) -> list[AssignmentChange]:
-    """Return the changes, or only the `confirmed` ones, in the order in which they count."""
+    """Return all changes by their proposal, or only the `confirmed` ones in the order in which they count."""
     rows = await db.fetch(
         "SELECT * FROM access_assignment WHERE confirmed_at IS NOT NULL OR NOT $1"
-        " ORDER BY confirmed_at NULLS LAST, change_id",
+        " ORDER BY CASE WHEN $1 THEN confirmed_at END, change_id",
         confirmed,
     )
     return [_change(row) for row in rows]
+
+
+async def fetch_change(db: Database, change_id: UUID) -> AssignmentChange | None:
+    """Return a change; None for an unknown one."""
+    row = await db.fetchrow("SELECT * FROM access_assignment WHERE change_id = $1", change_id)
+    return _change(row) if row else None
 
 
 async def lock_change(conn: Connection, change_id: UUID) -> AssignmentChange | None:
@@ -82,6 +97,22 @@ async def confirm_change(
         at,
         confirmed_by,
         confirmer,
+    )
+    return _change(row)
+
+
+async def withdraw_change(
+    conn: Connection, change_id: UUID, at: datetime, withdrawn_by: UUID, withdrawer: str, reason: str
+) -> AssignmentChange:
+    """Write that a proposal was withdrawn; return it."""
+    row = await conn.fetchrow(
+        "UPDATE access_assignment SET withdrawn_at = $2, withdrawn_by = $3, withdrawer = $4, withdrawal_reason = $5"
+        " WHERE change_id = $1 RETURNING *",
+        change_id,
+        at,
+        withdrawn_by,
+        withdrawer,
+        reason,
     )
     return _change(row)
 

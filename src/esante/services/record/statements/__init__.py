@@ -1,0 +1,1 @@
+"""What holders state in advance: organ donation, advance directive, end-of-life provisions."""

@@ -1,0 +1,67 @@
+"""The attestation of software over this module's database, and browsers that are signed in or not."""
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from esante.core.storage import uuid7
+from esante.core.web import HANDLERS
+from esante.identity.access import Access, Requester
+from esante.identity.directory import Directory
+from esante.services.conformance import Conformance
+from esante.services.conformance.pages import routes
+from tests.support.portal_browser import PortalBrowser
+
+BASE = "https://esante.example"
+
+
+@pytest.fixture(scope="module")
+def access(db, journal):
+    return Access(db, journal, Directory(db, journal), base_url=BASE)
+
+
+@pytest.fixture
+async def conformance(db, journal):
+    """The use cases, without any product."""
+    for table in ("conformance_act", "conformance_version", "conformance_product"):
+        await db.fetch(f"DELETE FROM {table}")
+    return Conformance(db, journal)
+
+
+@pytest.fixture(scope="module")
+def operator():
+    return Requester(kind="operator", id=uuid7(), name="Olga Operator")
+
+
+@pytest.fixture
+def app(conformance, access):
+    """The pages of the attestation; a POST to /become signs in."""
+    people = {}
+
+    async def become(request):
+        return await access.sign_in(request, people["requester"], method="demo")
+
+    application = Starlette(
+        routes=[Route("/become", become, methods=["POST"]), *routes(conformance, access)], exception_handlers=HANDLERS
+    )
+    application.state.sessions, application.state.people = access.sessions, people
+    return application
+
+
+@pytest.fixture
+async def browse(app):
+    """`await browse(requester)` returns a browser in which the requester (None: nobody) is signed in."""
+    clients = []
+
+    async def visit(requester=None):
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, headers={"Accept-Language": "en"})
+        clients.append(http)
+        if requester is not None:
+            app.state.people["requester"] = requester
+            await http.post("/become")
+        return PortalBrowser(http)
+
+    yield visit
+    for http in clients:
+        await http.aclose()
