@@ -70,7 +70,7 @@ class CoveragePages:
             antigens=catalogue().antigens,
             years=(FIRST_YEAR, LAST_YEAR),
             total=total,
-            waiting=waiting,
+            stale=waiting,
             rules=rules_in_force().name,
             keep=_kept(request),
         )
