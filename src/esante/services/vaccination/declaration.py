@@ -138,7 +138,11 @@ SERVICE = Service(
         ),
         NavigationItem(role="record", url="/vaccinations", label=N_("Vaccinations"), icon="vaccine"),
         NavigationItem(
-            role="practitioner", url="/due-vaccinations", label=P_("menu", "Due vaccinations"), icon="vaccine", order=27
+            role="practitioner",
+            url="/due-vaccinations",
+            label=P_("menu", "Due vaccinations"),
+            icon="vaccine",
+            order=27,
         ),
         NavigationItem(role="practitioner", url="/vaccine-stock", label=N_("Vaccine stock"), icon="archive", order=28),
         NavigationItem(

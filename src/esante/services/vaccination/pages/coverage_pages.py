@@ -51,6 +51,8 @@ class CoveragePages:
         months = await self._coverages.months(requester)
         query = _of_month(query, months)
         rows = await self._coverages.show(requester, query)
+        if query.by == "birth_year":
+            rows.reverse()
         text, offset = request.query_params.get("q", "").strip()[:60], _offset(request)
         named = [(_name(one, query, request), one) for one in rows]
         found_rows = [one for one in named if text.casefold() in one[0].casefold()]
