@@ -62,7 +62,7 @@ class StockPages:
         """Show a professional the stock of the site where they work."""
         requester = await self._access.page_requester(request, ("practitioner",))
         if requester.organization_id is None:
-            return await render(request, "vaccination/stock.html", site=None)
+            return await render(request, "vaccination/stock.html", site=None, url=OWN)
         return await self._show(request, requester, requester.organization_id, OWN)
 
     async def everywhere(self, request: Request) -> Response:
