@@ -11,6 +11,7 @@ from esante.core.storage import NIL, uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
 from esante.identity.access import requester_of
+from esante.services.vaccination.card.advice import advise_on
 from esante.services.vaccination.products.catalogue import normal_lot
 from esante.services.vaccination.reminders import forecast_store
 from esante.services.vaccination.stock.model import EntryKind, LotAt, StockChanged
@@ -218,6 +219,9 @@ async def test_break_of_the_cold_chain_makes_the_dose_invalid_until_cleared(
     async def valid() -> int:
         await catch_up(world, histories, forecasts)
         found = await forecast_store.fetch_own(world.db, person.id)
+        card = (await cards.load(doctor, person.id)).card
+        shown = advise_on(person, card, today(), await cards.suspect_doses(card)).not_counted
+        assert bool(shown) is (await cards.suspect_doses(card) == {card.given[0].id})
         return next(one.valid for one in found if one.antigen == "tetanus")
 
     assert await valid() == 1

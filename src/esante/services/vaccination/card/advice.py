@@ -3,10 +3,11 @@
 "Given" and "valid" are two things: the card holds what was given, the calendar in force judges it, and both are shown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from esante.core.time_zone import day_of
 from esante.core.web import N_
@@ -116,10 +117,13 @@ _ORDER = (
 )
 
 
-def advise_on(person: Person, card: Card, on: date) -> CardAdvice:
-    """Return what the calendar in force on a day says of a person's card."""
+def advise_on(person: Person, card: Card, on: date, suspect: Collection[UUID] = ()) -> CardAdvice:
+    """Return what the calendar in force on a day says of a person's card.
+
+    `suspect`: the keys of doses of which the vaccine may not have been fit for use; they do not count.
+    """
     rules = load_rules(COUNTRY, on=on)
-    advice = _advice(person, card, on, rules)
+    advice = _advice(person, card, on, rules, suspect)
     found = best_by_antigen(advice)
     rows = [_row(key, found.get(one.in_rules), card, on, rules) for key, one in catalogue().antigens.items()]
     shown = _merged(row for row in rows if _is_shown(row, on))
@@ -178,8 +182,9 @@ def _cvx_of(entry: DoseEntry) -> Iterable[str]:
     return product.cvx if product else generic_vaccines(entry.antigens)
 
 
-def _advice(person: Person, card: Card, on: date, rules: RuleSet) -> Advice:
-    return advise(_patient(person, card), [part for dose in card.given for part in _parts(dose)], on, rules)
+def _advice(person: Person, card: Card, on: date, rules: RuleSet, suspect: Collection[UUID]) -> Advice:
+    doses = [replace(part, condition_flag=dose.id in suspect) for dose in card.given for part in _parts(dose)]
+    return advise(_patient(person, card), doses, on, rules)
 
 
 def _patient(person: Person, card: Card) -> Patient:

@@ -124,7 +124,7 @@ async def fetch_doses(db: Database, person_ids: Sequence[UUID]) -> dict[UUID, li
     rows = await db.fetch(
         "SELECT d.person_id, d.dose_id, d.given_on, d.cvx, d.antigens, d.expires_on, d.public, EXISTS ("
         " SELECT FROM vaccination_break b WHERE b.lot_key = d.lot AND d.lot <> '' AND d.given_here"
-        " AND b.organization_id IN (d.organization_id, d.author_id) AND d.given_on >= b.first_day"
+        " AND b.organization_id = d.organization_id AND d.given_on >= b.first_day"
         " AND (b.last_day IS NULL OR d.given_on <= b.last_day) AND b.cleared_at IS NULL) AS suspect"
         " FROM vaccination_dose d WHERE d.person_id = ANY ($1::uuid[]) AND d.given_on IS NOT NULL",
         list(person_ids),
