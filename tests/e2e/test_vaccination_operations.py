@@ -62,7 +62,7 @@ async def test_dose_given_takes_the_reminder_and_one_of_the_stock(demo: DemoServ
 
 async def give(doctor: Visitor, person: str, lot: str) -> None:
     """Give a dose of a lot today."""
-    await doctor.open(f"/patients/{person}/vaccinations/enter")
+    await doctor.open(f"/patients/{person}/vaccinations/new")
     await doctor.page.locator("[name=product]").select_option(VACCINE)
     await doctor.page.locator("[name=lot]").fill(lot)
     if await doctor.page.locator("[name=reason]").count():

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from esante.core.storage import Connection, Database, Kind, Table, insert_in_batches, uuid7
+from esante.core.storage import Connection, Database, Kind, Table, insert, uuid7
 from esante.services.vaccination.forecast import Observation
 from esante.services.vaccination.reminders.model import Standing
 from esante.services.vaccination.reminders.standing import KeptDose
@@ -163,7 +163,7 @@ async def keep(db: Database, made: Sequence[Made], rules: str) -> None:
     rows = [(STANDING, (key, basis, *astuple(standing))) for key, basis, standing in _standing_rows(made)]
     async with db.transaction() as conn:
         await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
-        await insert_in_batches(conn, rows)
+        await insert(conn, rows)
         await conn.execute(
             "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
             " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"

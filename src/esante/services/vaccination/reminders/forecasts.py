@@ -38,7 +38,7 @@ from esante.services.vaccination.reminders.terms import canton_of, reminder_term
 
 LEASE = timedelta(minutes=10)
 """For how long a process has the persons that it took."""
-FEW, MANY = 100, 5_000
+FEW, MANY = 100, 20_000
 """Persons taken at once, and when more than `POOLED` wait."""
 POOLED = 1_000
 """From so many persons on, a pool of processes is worth its start."""
