@@ -1,7 +1,6 @@
 """A dose in a browser: the reminder goes, and the stock of the site goes down by one."""
 
 import asyncio
-import re
 from datetime import timedelta
 
 import pytest
@@ -34,30 +33,30 @@ async def due_of(patient: Visitor) -> str:
 
 async def test_dose_given_takes_the_reminder_and_one_of_the_stock(demo: DemoServer) -> None:
     lot, person = f"OP{uuid7().hex[-5:]}".upper(), await find_patient_id(demo)
-    async with chromium() as browser:
-        async with open_visitor(browser, demo.base, "de", viewport=NARROW) as doctor:
-            await doctor.sign_in(DOCTOR)
-            await doctor.open("/vaccine-stock/delivery")
-            await doctor.page.locator("[name=product]").select_option(VACCINE)
-            await doctor.page.locator("[name=lot]").fill(lot)
-            await doctor.page.locator("[name=quantity]").fill("10")
-            await doctor.page.locator("[name=expires_on]").fill((today() + timedelta(days=300)).isoformat())
-            await check_page(doctor)
-            await doctor.button("Save").click()
-            await doctor.page.get_by_text(doctor.translate("Saved.")).wait_for()
-            assert await stock_of(doctor, lot) == 10
-            await check_page(doctor)
-            await doctor.open("/due-vaccinations")
-            await check_page(doctor)
-            async with open_visitor(browser, demo.base, "fr", viewport=NARROW) as patient:
-                await patient.sign_in(PATIENT)
-                before = await due_of(patient)
-                await check_page(patient)
-                await give(doctor, person, lot)
-                async with asyncio.timeout(60):
-                    while await stock_of(doctor, lot) != 9 or await due_of(patient) == before:
-                        await asyncio.sleep(0.5)
-                assert patient.translate("Tetanus") not in re.split(r"\n\d", await due_of(patient))[0].split(",")
+    async with chromium() as browser, open_visitor(browser, demo.base, "de", viewport=NARROW) as doctor:
+        await doctor.sign_in(DOCTOR)
+        await doctor.open("/vaccine-stock/delivery")
+        await doctor.page.locator("[name=product]").select_option(VACCINE)
+        await doctor.page.locator("[name=lot]").fill(lot)
+        await doctor.page.locator("[name=quantity]").fill("10")
+        await doctor.page.locator("[name=expires_on]").fill((today() + timedelta(days=300)).isoformat())
+        await check_page(doctor)
+        await doctor.button("Save").click()
+        await doctor.page.get_by_text(doctor.translate("Saved.")).wait_for()
+        assert await stock_of(doctor, lot) == 10
+        await check_page(doctor)
+        await doctor.open("/due-vaccinations")
+        await check_page(doctor)
+        async with open_visitor(browser, demo.base, "fr", viewport=NARROW) as patient:
+            await patient.sign_in(PATIENT)
+            late = patient.translate("Overdue")
+            before = (await due_of(patient)).count(late)
+            await check_page(patient)
+            assert before > 0
+            await give(doctor, person, lot)
+            async with asyncio.timeout(60):
+                while await stock_of(doctor, lot) != 9 or (await due_of(patient)).count(late) == before:
+                    await asyncio.sleep(0.5)
 
 
 async def give(doctor: Visitor, person: str, lot: str) -> None:
