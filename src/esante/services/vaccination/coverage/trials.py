@@ -32,7 +32,7 @@ from esante.services.vaccination.reminders.forecasts import (
     engine_record,
     rules_in_force,
 )
-from esante.services.vaccination.reminders.standing import standings
+from esante.services.vaccination.reminders.standings import standings
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)

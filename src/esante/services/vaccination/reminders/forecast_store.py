@@ -8,7 +8,7 @@ from uuid import UUID
 from esante.core.storage import Connection, Database, Kind, Table, insert, uuid7
 from esante.services.vaccination.forecast import Observation
 from esante.services.vaccination.reminders.model import Standing
-from esante.services.vaccination.reminders.standing import KeptDose
+from esante.services.vaccination.reminders.standings import KeptDose
 
 FORECAST = Table("vaccination_forecast", Kind.LOCAL, {"person_id": "uuid", "mark": "uuid"})
 STANDING = Table(

@@ -26,7 +26,7 @@ from esante.services.vaccination.products.catalogue import Age
 from esante.services.vaccination.reminders import forecast_store
 from esante.services.vaccination.reminders.forecast_store import Made, Stale
 from esante.services.vaccination.reminders.model import Standing
-from esante.services.vaccination.reminders.standing import (
+from esante.services.vaccination.reminders.standings import (
     KeptDose,
     engine_doses,
     forecast_of,
