@@ -54,7 +54,7 @@ async def test_dose_given_takes_the_reminder_and_one_of_the_stock(demo: DemoServ
             await check_page(patient)
             assert before > 0
             await give(doctor, person, lot)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 while await stock_of(doctor, lot) != 9 or (await due_of(patient)).count(late) == before:
                     await asyncio.sleep(0.5)
 
