@@ -14,6 +14,7 @@ PACKAGES = (
     "esante.core.storage",
     "esante.core.web",
     "esante.core.journal",
+    "esante.core.disclosure",
     "esante.core.witness",
     "esante.core.fhir",
     "esante.identity.directory",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Actor, Event, Journal
 from esante.core.storage import NIL, Objects
 from esante.demo.history.journal_history import ORIGIN, JournalHistory
@@ -28,7 +29,7 @@ LAST = month_back(1)
 def open_bulletin(journal: Journal, folder: Path) -> Bulletin:
     """Open a bulletin with a key and a scratch folder of its own."""
     objects = Objects.open("", folder)
-    return Bulletin.open(journal.db, objects, journal, folder / "bulletin.key", folder / "scratch")
+    return Bulletin.open(journal.db, objects, journal, StatisticsKey.open(folder / "bulletin.key"), folder / "scratch")
 
 
 async def load_entries(journal: Journal, events: Sequence[HistoricEvent]) -> None:

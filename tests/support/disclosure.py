@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from esante.core.disclosure import StatisticsKey
 from esante.services.bulletin import Cell, CellFlag, IndicatorSpecification
 from esante.services.bulletin.compilation.exact_counts import ExactCount
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage, DisclosedCell, IntruderAudit
 from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import ProtectedCell
@@ -13,7 +13,7 @@ from esante.services.bulletin.model import ProtectedCell
 SPECIFICATION = IndicatorSpecification.from_packages()
 MONTH = "2026-10"
 RULE = SPECIFICATION.rule_for(MONTH)
-KEY = BulletinKey(b"t" * 32)
+KEY = StatisticsKey(b"t" * 32)
 
 
 def count_table(*parts: int) -> dict[str, list[ExactCount]]:

@@ -35,3 +35,11 @@ async def renew(world, histories) -> None:
     while await advance(world.db, histories.consumer):
         pass
     await histories.run()
+
+
+async def catch_up(world, histories, forecasts) -> None:
+    """Let the platform catch up with the journal, and make the forecasts."""
+    await renew(world, histories)
+    while await advance(world.db, forecasts.consumer):
+        pass
+    await forecasts.run()

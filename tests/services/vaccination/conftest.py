@@ -2,11 +2,16 @@
 
 import pytest
 
+from esante.core.disclosure import StatisticsKey
 from esante.services.vaccination.card.service import VaccinationCards
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.health_links.service import HealthLinks
 from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.products.catalogue import use_samples
+from esante.services.vaccination.recalls.service import Recalls
+from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.reminders.service import Reminders
+from esante.services.vaccination.stock.service import Stocks
 from tests.support.record import BASE, open_world
 
 
@@ -48,3 +53,33 @@ def proofs(world, cards, tmp_path_factory):
 def links(world, proofs):
     """The health links of all persons."""
     return HealthLinks(world.db, world.journal, proofs, world.record, world.access, BASE)
+
+
+@pytest.fixture(scope="module")
+def statistics_key():
+    """The secret of the statistics."""
+    return StatisticsKey(b"s" * 32)
+
+
+@pytest.fixture(scope="module")
+def forecasts(world, statistics_key):
+    """The kept forecasts of all persons."""
+    return Forecasts(world.db, world.directory, statistics_key)
+
+
+@pytest.fixture(scope="module")
+def reminders(world):
+    """The reminders of all persons."""
+    return Reminders(world.db, world.journal, world.directory, world.access)
+
+
+@pytest.fixture(scope="module")
+def recalls(world):
+    """Lots and their recalls."""
+    return Recalls(world.db, world.journal, world.directory)
+
+
+@pytest.fixture(scope="module")
+def stocks(world):
+    """The stock of all sites."""
+    return Stocks(world.db, world.journal, world.directory)

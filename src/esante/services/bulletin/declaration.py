@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
 from esante.core import clock
+from esante.core.disclosure import StatisticsKey
 from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
@@ -41,7 +42,7 @@ class BulletinSettings:
 def _build(platform: Platform) -> Iterable[object]:
     register_packages(service.package for service in platform.services)
     settings = platform.settings
-    key = Path(settings.journal_key or settings.data / "keys" / "journal.pem").with_name("bulletin.key")
+    key = platform[StatisticsKey]
     yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
     if _portal_url(settings):
         portal = settings.of(BulletinSettings)

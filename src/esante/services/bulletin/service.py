@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from esante.core import clock
+from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Actor, Checkpoint, Event, Journal
 from esante.core.storage import Connection, Database, Objects, insert
 from esante.core.types import Progress
@@ -14,7 +15,6 @@ from esante.services.bulletin.compilation.build import BuildRequest, VintageBuil
 from esante.services.bulletin.compilation.event_lake import EventLake
 from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
 from esante.services.bulletin.compilation.monthly_counts import MonthCounter
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage, DisclosedCell, IntruderAudit
 from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import (
@@ -57,7 +57,7 @@ class Bulletin:
         db: Database,
         objects: Objects,
         journal: Journal,
-        key: BulletinKey,
+        key: StatisticsKey,
         scratch: Path,
         specification: IndicatorSpecification,
     ) -> None:
@@ -65,9 +65,9 @@ class Bulletin:
         self._scratch, self.specification = scratch, specification
 
     @classmethod
-    def open(cls, db: Database, objects: Objects, journal: Journal, key: Path, scratch: Path) -> "Bulletin":
-        """Open the bulletin over `db`; its secret is in the file `key`, which is made when missing."""
-        return cls(db, objects, journal, BulletinKey.open(key), scratch, IndicatorSpecification.from_packages())
+    def open(cls, db: Database, objects: Objects, journal: Journal, key: StatisticsKey, scratch: Path) -> "Bulletin":
+        """Open the bulletin over `db`."""
+        return cls(db, objects, journal, key, scratch, IndicatorSpecification.from_packages())
 
     async def build(
         self, period: str, by: str, *, reason: str = "", progress: Progress = lambda *_: None

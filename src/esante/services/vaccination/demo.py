@@ -6,19 +6,26 @@ from datetime import date, timedelta
 from uuid import UUID
 
 from esante.contract import DemoCountry, Platform
+from esante.core.journal import advance
 from esante.core.storage import uuid8
 from esante.core.types import Progress
 from esante.identity.access import Access, RecordState, Requester, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.products.catalogue import Age, catalogue
+from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.stock.model import LotAt
+from esante.services.vaccination.stock.service import Stocks
 
 _PERSONS = 30
 """Persons beside those who use the portal."""
 _CARD_DOSES = 3
 """Doses on the signed card."""
+_SITES = 8
+"""Practices with stock."""
 _INFANT = (
     ("2m", "infanrix_hexa"),
     ("2m", "prevenar_20"),
@@ -62,6 +69,34 @@ async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
             await cards.issue(requester, doses[:_CARD_DOSES])
         if doses:
             return
+
+
+async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Keep the stock of some sites, make the forecasts of everybody, and count coverage."""
+    await _load_stock(platform, country)
+    while await advance(platform.db, platform[Forecasts].consumer):
+        pass
+    await platform[Forecasts].run(progress)
+    await platform[Coverages].refresh(force=True)
+
+
+async def _load_stock(platform: Platform, country: DemoCountry) -> None:
+    """Enter deliveries of invented lots at some practices, each once."""
+    practices = {one.id: one for one in country.organizations.values() if one.kind == "practice"}
+    doctors = {
+        role.organization_id: one
+        for one in country.practitioners
+        for role in one.roles
+        if one.profession == "doctor" and role.organization_id in practices
+    }
+    for site_id, doctor in [*doctors.items()][:_SITES]:
+        requester, chance = requester_of(doctor, practices[site_id]), random.Random(f"{country.seed} {site_id}")  # noqa: S311 - invented data
+        for product in ("infanrix_hexa", "boostrix_polio", "vaxigrip"):
+            place = LotAt(site_id, product, f"{product[:2]}{chance.randint(100, 999)}B".upper())
+            expires_on = country.now.date() + timedelta(days=chance.randint(60, 500))
+            key = uuid8(random.Random(f"{site_id} {product} stock").randbytes(16))  # noqa: S311 - invented data
+            await platform[Stocks].receive(requester, place, chance.randint(8, 40), expires_on, key)
+            await platform[Stocks].set_reorder(requester, site_id, product, 15)
 
 
 async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:

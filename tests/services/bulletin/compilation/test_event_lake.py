@@ -7,10 +7,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from esante.core.disclosure import StatisticsKey
 from esante.core.storage import NIL, Objects
 from esante.services.bulletin import LAKE_SCHEMA, IndicatorSpecification, store
 from esante.services.bulletin.compilation.event_lake import EventLake
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from tests.support.bulletin_journal import (
     LAST,
     load_past,
@@ -21,7 +21,7 @@ from tests.support.bulletin_journal import (
 def open_lake(journal, folder, objects=None):
     """Return a lake over a journal, and its identifier."""
     specification = IndicatorSpecification.from_packages()
-    lake = EventLake(journal.db, objects or Objects.open("", folder), journal, BulletinKey(b"k" * 32), specification)
+    lake = EventLake(journal.db, objects or Objects.open("", folder), journal, StatisticsKey(b"k" * 32), specification)
     return lake, specification.lake_id
 
 

@@ -2,15 +2,13 @@
 
 from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.core.journal import Actor
 from esante.services.bulletin import Cell, CellFlag
 from esante.services.bulletin.compilation.exact_counts import ExactCount
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
-from esante.services.bulletin.disclosure.suppression import noise, protect
+from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import ProtectedCell
 from esante.services.record import DepositedEvent
 from tests.support.bulletin_journal import (
@@ -88,23 +86,6 @@ def test_other_breakdown_does_not_disclose_suppressed_total():
     cells = protect_counts({"documents_deposited": [ExactCount("", "", 6, 0, 1, 9, 6), *origins, *formats]})
     assert find_disclosed(audited(cells)) == []
     assert {cell.value for cell, _, _ in cells} == {None}
-
-
-@given(st.integers(0, 10_000), st.integers(0, 2**40))
-def test_noise_is_bounded_keeps_zero_and_is_deterministic(value, people):
-    step = noise(value, people, RULE, KEY)
-    assert abs(step) <= RULE.noise
-    assert value + step >= 0
-    assert value or not step
-    assert step == noise(value, people, RULE, BulletinKey(b"t" * 32))
-
-
-@pytest.mark.parametrize("value", [1, 2, 3, 50])
-def test_noise_is_unbiased_and_depends_on_key(value):
-    steps = [noise(value, people, RULE, KEY) for people in range(8_000)]
-    assert abs(sum(steps) / len(steps)) < 0.06
-    assert len(set(steps)) == 2 * min(value, RULE.noise) + 1
-    assert steps != [noise(value, people, RULE, BulletinKey(b"u" * 32)) for people in range(8_000)]
 
 
 def test_same_people_have_same_count_in_every_table():

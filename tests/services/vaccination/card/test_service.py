@@ -15,9 +15,9 @@ from esante.services.vaccination.card.service import UnansweredWarnings
 from tests.support.vaccination import BOOSTRIX, copied, given, refused
 
 
-async def person_with_doctor(world):
+async def person_with_doctor(world, **traits):
     """A person, and a doctor with lasting access to their record."""
-    person = await world.person()
+    person = await world.person(**traits)
     doctor = await world.practitioner("Faber")
     await world.into_circle(person, doctor)
     return person, requester_of(doctor)

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Actor, Checkpoint, Journal
 from esante.core.storage import Database, insert
 from esante.services.bulletin.compilation.anomalies import find_moved_totals
 from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
 from esante.services.bulletin.compilation.monthly_counts import MonthCounter, MonthCounts, MonthSource
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage
 from esante.services.bulletin.disclosure.suppression import protect
 from esante.services.bulletin.model import (
@@ -54,7 +54,7 @@ class VintageBuilder:
     """One build, with the vintages that are or will be public beside the month at hand."""
 
     def __init__(
-        self, db: Database, journal: Journal, key: BulletinKey, counter: MonthCounter, request: BuildRequest
+        self, db: Database, journal: Journal, key: StatisticsKey, counter: MonthCounter, request: BuildRequest
     ) -> None:
         self._db, self._journal, self._key, self._counter, self._request = db, journal, key, counter, request
         self._records: dict[str, VintageRecord] = {}

@@ -16,12 +16,12 @@ from uuid import UUID
 
 import msgspec
 
+from esante.core.disclosure import StatisticsKey
 from esante.core.journal import EVENTS, Journal, SealedEntry
 from esante.core.storage import NIL, Database, Objects
 from esante.core.types import Progress
 from esante.services.bulletin import store
 from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
 from esante.services.bulletin.store import LakePart
 
 if TYPE_CHECKING:  # imported late, because it takes 50 MB that a server which builds no bulletin does not need
@@ -80,7 +80,12 @@ class EventLake:
     """The lake of one specification."""
 
     def __init__(
-        self, db: Database, objects: Objects, journal: Journal, key: BulletinKey, specification: IndicatorSpecification
+        self,
+        db: Database,
+        objects: Objects,
+        journal: Journal,
+        key: StatisticsKey,
+        specification: IndicatorSpecification,
     ) -> None:
         self._db, self._objects, self._journal, self._key = db, objects, journal, key
         self._lake_id, self._zone = specification.lake_id, specification.zone

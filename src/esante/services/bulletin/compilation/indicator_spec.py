@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from esante.core.dated_data import packaged_text
+from esante.core.disclosure import DisclosureRule, parse_rules, rules_text
 from esante.core.storage import sha256
 from esante.core.time_zone import time_zone
 from esante.core.types import Json
@@ -25,26 +25,6 @@ _TERM = re.compile(r"(\w+)(?:\[(\w+)=([^\]]+)\]|(@-1))?")
 
 LAKE_VERSION = b"1"
 """Increased when the code changes what it writes into the lake: the journal is then read again from its beginning."""
-
-
-class DisclosureRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dated rule of statistical disclosure control (a row `[[rule]]` of data/protection.toml)."""
-
-    valid_from: date
-    threshold: int
-    """The minimum frequency: counts from 1 to one less are sensitive."""
-    width: int
-    """The least width of an intruder's feasibility interval for a sensitive cell."""
-    noise: int
-    """The largest absolute noise on counts of people."""
-    dominance_share: float
-    """A cell of which one establishment contributes a larger share is sensitive (dominance rule)."""
-    dominance_width: float
-    """The least width for a dominated cell, as a share of its value."""
-    contributors: int
-    """A cell with fewer establishments is sensitive."""
-    legal_source: str
-    verified: bool
 
 
 class LinearRelation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,7 +109,7 @@ class IndicatorSpecification:
 
     @cached_property
     def _rules(self) -> list[DisclosureRule]:
-        return msgspec.convert(_parse_toml(self.protection_toml)["rule"], list[DisclosureRule])
+        return parse_rules(self.protection_toml.decode())
 
     def rule_for(self, period: str) -> DisclosureRule:
         """Return the newest rule that was valid when a month began. Raises: LookupError when there is none."""
@@ -138,7 +118,7 @@ class IndicatorSpecification:
             if rule.valid_from <= first:
                 return rule
         raise LookupError(
-            f"no rule of disclosure control is valid for {period}: add one to bulletin/data/protection.toml"
+            f"no rule of disclosure control is valid for {period}: add one to core/disclosure/data/protection.toml"
         )
 
     @cached_property
@@ -159,7 +139,7 @@ class IndicatorSpecification:
     @classmethod
     def from_packages(cls) -> "IndicatorSpecification":
         """Return the specification that the installed packages declare. Raises: ValueError as `validate`."""
-        protection = packaged_text("esante.services.bulletin", "protection.toml").encode()
+        protection = rules_text().encode()
         indicators, lake = (declared_text(name).encode() for name in ("indicators.toml", "lake.toml"))
         lake = _TIMEZONE.sub(f'timezone = "{time_zone().key}"'.encode(), lake)  # the server's, which is stored with it
         return cls(indicators_toml=indicators, lake_toml=lake, protection_toml=protection).validate()

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from math import ceil, floor, inf
 from typing import Any
 
-from esante.services.bulletin.compilation.indicator_spec import DisclosureRule, LinearRelation
+from esante.core.disclosure import DisclosureRule
+from esante.services.bulletin.compilation.indicator_spec import LinearRelation
 from esante.services.bulletin.model import Aggregation, Cell, CellFlag, Indicator, IndicatorKind, ProtectedCell
 
 Unknown = tuple[str, int, str, str, str]

@@ -1,4 +1,4 @@
-"""Statistical disclosure control of exact counts, by the dated rule (data/protection.toml).
+"""Statistical disclosure control of exact counts, by the dated rule (`core.disclosure`).
 
 Counts of people are perturbed by cell-key noise: it depends only on who is counted, so the same people give the same
 number in every table, month and vintage, and repeated queries average nothing away. Other counts stay exact: small and
@@ -8,9 +8,9 @@ dominated cells are suppressed (primary suppression), and further cells until th
 
 from collections.abc import Collection, Mapping, Sequence
 
+from esante.core.disclosure import DisclosureRule, StatisticsKey, noise
 from esante.services.bulletin.compilation.exact_counts import ExactCount
-from esante.services.bulletin.compilation.indicator_spec import DisclosureRule, IndicatorSpecification
-from esante.services.bulletin.compilation.pseudonyms import BulletinKey
+from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
 from esante.services.bulletin.disclosure.intruder_audit import AuditedVintage, DisclosedCell, IntruderAudit
 from esante.services.bulletin.model import (
     Aggregation,
@@ -30,7 +30,7 @@ def protect(
     period: str,
     counts: Mapping[str, Sequence[ExactCount]],
     specification: IndicatorSpecification,
-    key: BulletinKey,
+    key: StatisticsKey,
     *,
     suppressed: Collection[SeriesKey] = (),
     earlier: Sequence[AuditedVintage] = (),
@@ -64,7 +64,7 @@ def protect(
 
 
 def _protect_primary(
-    period: str, indicator: Indicator, counts: Sequence[ExactCount] | None, rule: DisclosureRule, key: BulletinKey
+    period: str, indicator: Indicator, counts: Sequence[ExactCount] | None, rule: DisclosureRule, key: StatisticsKey
 ) -> list[ProtectedCell]:
     """Return the cells of an indicator with noise, or with small and dominated ones suppressed."""
     if counts is None:
@@ -76,7 +76,7 @@ def _protect_primary(
 
 
 def _protect_cell(
-    cell: Cell, count: ExactCount, indicator: Indicator, rule: DisclosureRule, key: BulletinKey
+    cell: Cell, count: ExactCount, indicator: Indicator, rule: DisclosureRule, key: StatisticsKey
 ) -> ProtectedCell:
     if count.value is None:
         return ProtectedCell(_with_value(cell, None, CellFlag.MISSING), None)
@@ -90,20 +90,6 @@ def _protect_cell(
         if required_width:
             return ProtectedCell(_with_value(cell, None, CellFlag.SUPPRESSED), count.value, required_width)
     return ProtectedCell(_with_value(cell, count.value, CellFlag.PLAIN), count.value)
-
-
-def noise(value: int, cell_key: int, rule: DisclosureRule, key: BulletinKey) -> int:
-    """Return the noise of a count: 0 for 0, else without bias within ± the rule's bound, or within ± the count."""
-    bound = min(rule.noise, value)
-    if bound <= 0:
-        return 0
-    weights = [1 << (rule.noise - abs(step)) for step in range(-bound, bound + 1)]
-    left = key.uniform(cell_key) * sum(weights)
-    for step, weight in zip(range(-bound, bound + 1), weights, strict=True):
-        left -= weight
-        if left < 0:
-            return step
-    return bound
 
 
 def _dominance_width(count: ExactCount, rule: DisclosureRule) -> float:

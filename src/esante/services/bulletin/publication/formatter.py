@@ -109,6 +109,7 @@ UNITS: Mapping[str, str] = {
     "choices": N_("choices"),
     "requests": N_("requests"),
     "enquiries": N_("enquiries"),
+    "entries": N_("entries"),
     "professionals": N_("professionals"),
     "%": N_("per cent"),
     "hours": N_("hours"),

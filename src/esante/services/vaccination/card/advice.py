@@ -3,10 +3,11 @@
 "Given" and "valid" are two things: the card holds what was given, the calendar in force judges it, and both are shown.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from esante.core.time_zone import day_of
 from esante.core.web import N_
@@ -29,7 +30,7 @@ from esante.services.vaccination.forecast import (
 from esante.services.vaccination.products.catalogue import Age, catalogue
 
 COUNTRY = "lu"
-_PART = "#"
+PART = "#"
 """Before the number of a vaccine in a dose that holds several."""
 _NEW = "new"
 """The key of a dose that is not in the card yet."""
@@ -116,11 +117,14 @@ _ORDER = (
 )
 
 
-def advise_on(person: Person, card: Card, on: date) -> CardAdvice:
-    """Return what the calendar in force on a day says of a person's card."""
+def advise_on(person: Person, card: Card, on: date, suspect: Collection[UUID] = ()) -> CardAdvice:
+    """Return what the calendar in force on a day says of a person's card.
+
+    `suspect`: the keys of doses of which the vaccine may not have been fit for use; they do not count.
+    """
     rules = load_rules(COUNTRY, on=on)
-    advice = _advice(person, card, on, rules)
-    found = _by_antigen(advice)
+    advice = _advice(person, card, on, rules, suspect)
+    found = best_by_antigen(advice)
     rows = [_row(key, found.get(one.in_rules), card, on, rules) for key, one in catalogue().antigens.items()]
     shown = _merged(row for row in rows if _is_shown(row, on))
     shown.sort(key=lambda row: _ORDER.index(row.standing))
@@ -158,7 +162,7 @@ def judge_entry(person: Person, card: Card, entry: DoseEntry) -> dict[str, tuple
     reasons = {Reason.TOO_SOON, Reason.CONFLICT}
     if entry.day < _grown_on(person, entry.day):
         reasons.add(Reason.TOO_YOUNG)
-    new = [*_vaccines(_NEW, entry.day, _cvx_of(entry), entry.expires_on)]
+    new = [*vaccines_of(_NEW, entry.day, _cvx_of(entry), entry.expires_on)]
     before = [part for dose in card.given if dose.day and dose.day <= entry.day for part in _parts(dose)]
     advice = advise(_patient(person, card), [*before, *new], entry.day, rules)
     keys = {one.in_rules: one.key for one in catalogue().antigens.values() if one.in_rules}
@@ -180,11 +184,12 @@ def _grown_on(person: Person, on: date) -> date:
 
 def _cvx_of(entry: DoseEntry) -> Iterable[str]:
     product = catalogue().products.get(entry.product)
-    return product.cvx if product else _generic(entry.antigens)
+    return product.cvx if product else generic_vaccines(entry.antigens)
 
 
-def _advice(person: Person, card: Card, on: date, rules: RuleSet) -> Advice:
-    return advise(_patient(person, card), [part for dose in card.given for part in _parts(dose)], on, rules)
+def _advice(person: Person, card: Card, on: date, rules: RuleSet, suspect: Collection[UUID]) -> Advice:
+    doses = [replace(part, condition_flag=dose.id in suspect) for dose in card.given for part in _parts(dose)]
+    return advise(_patient(person, card), doses, on, rules)
 
 
 def _patient(person: Person, card: Card) -> Patient:
@@ -206,15 +211,16 @@ def _observations(contraindications: Sequence[Contraindication]) -> Iterator[Obs
 def _parts(dose: Dose) -> Iterator[forecast.Dose]:
     """Yield a dose as the vaccines that the rules know, one for each CVX code; nothing without a whole date."""
     if dose.day is not None:
-        yield from _vaccines(dose.id.hex, dose.day, dose.cvx or _generic(dose.antigens), dose.expires_on)
+        yield from vaccines_of(dose.id.hex, dose.day, dose.cvx or generic_vaccines(dose.antigens), dose.expires_on)
 
 
-def _vaccines(key: str, on: date, cvx: Iterable[str], expires_on: date | None) -> Iterator[forecast.Dose]:
+def vaccines_of(key: str, on: date, cvx: Iterable[str], expires_on: date | None) -> Iterator[forecast.Dose]:
+    """Yield a dose for each CVX code in it; their keys are that of the dose, `PART` and a number."""
     for number, code in enumerate(cvx):
-        yield forecast.Dose(id=f"{key}{_PART}{number}", given_on=on, vaccine=code, expires_on=expires_on)
+        yield forecast.Dose(id=f"{key}{PART}{number}", given_on=on, vaccine=code, expires_on=expires_on)
 
 
-def _generic(antigens: Sequence[str]) -> Iterator[str]:
+def generic_vaccines(antigens: Sequence[str]) -> Iterator[str]:
     """Yield the CVX codes of vaccines without a product that together protect against the antigens."""
     left = set(antigens)
     for covered, cvx in catalogue().generic:
@@ -223,7 +229,7 @@ def _generic(antigens: Sequence[str]) -> Iterator[str]:
             yield cvx
 
 
-def _by_antigen(advice: Advice) -> dict[str, AntigenAdvice]:
+def best_by_antigen(advice: Advice) -> dict[str, AntigenAdvice]:
     """Return the advice on each antigen; of several series the one that asks for a dose first."""
     found: dict[str, AntigenAdvice] = {}
     for one in advice.by_antigen:
@@ -282,10 +288,10 @@ def _not_counted(advice: Advice, person: Person, card: Card) -> dict[str, dict[s
     grown = _grown_on(person, advice.on)
     labels = {one.in_rules: one.label for one in catalogue().antigens.values() if one.in_rules}
     found: dict[str, dict[str, str]] = {}
-    for antigen in _by_antigen(advice).values():
+    for antigen in best_by_antigen(advice).values():
         for one in antigen.evaluations:
             if one.status in (EvaluationStatus.NOT_VALID, EvaluationStatus.SUB_STANDARD) and one.reason:
-                key, words = one.dose.partition(_PART)[0], NOT_COUNTED.get(one.reason.value)
+                key, words = one.dose.partition(PART)[0], NOT_COUNTED.get(one.reason.value)
                 of_adult = one.reason is Reason.TOO_YOUNG and (days.get(key) or grown) >= grown
                 if words and antigen.antigen in labels and not of_adult:
                     found.setdefault(key, {})[labels[antigen.antigen]] = words

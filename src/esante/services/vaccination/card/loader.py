@@ -11,7 +11,7 @@ import orjson
 from esante.core.fhir import parse_logical_id
 from esante.core.fhir.search import ResourceRow
 from esante.core.types import Json
-from esante.identity.access import Requester
+from esante.identity.access import Confidentiality, Requester
 from esante.services.record import Record, Source
 from esante.services.vaccination.card.immunization import CONTRAINDICATION_SYSTEM, dose_of
 from esante.services.vaccination.card.matching import match_doses
@@ -57,6 +57,12 @@ class CardLoader:
         """
         rows, sources = await self._record.clinical.compile_types(person_id, _TYPES[:1], MAX_RESOURCES)
         return [(_dose(person_id, row, sources[row.source]), orjson.loads(row.body)) for row in rows]
+
+    async def contraindications(self, person_id: UUID) -> list[tuple[Contraindication, bool]]:
+        """Return all contraindications of an open record, and whether everybody with access sees each (as `doses`)."""
+        rows, sources = await self._record.clinical.compile_types(person_id, _TYPES[1:2], MAX_RESOURCES)
+        public = {row.id: sources[row.source].confidentiality is Confidentiality.NORMAL for row in rows}
+        return [(one, public[one.id]) for one in _contraindications(rows, sources)]
 
 
 def card_of(person_id: UUID, rows: list[ResourceRow], sources: Mapping[UUID, Source]) -> Card:

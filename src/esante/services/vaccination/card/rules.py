@@ -33,7 +33,7 @@ class Situation:
     """What the checks look at beside the entry: the person, their card, and what others know of the pack.
 
     `not_counting`: the antigens for which the dose would not count by the calendar, with reason (a msgid) and source.
-    `pack_used`: the serial number of the pack is in some card already.
+    `pack_used`: the serial number of the pack is in some card already. `recalled`: an operator recalled the lot.
     """
 
     birth_date: date
@@ -46,6 +46,7 @@ class Situation:
     profession: str = ""
     not_counting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     pack_used: bool = False
+    recalled: bool = False
 
 
 def require_possible(entry: DoseEntry, situation: Situation) -> None:
@@ -161,7 +162,7 @@ def _pack(entry: DoseEntry, situation: Situation, product: Product | None) -> Ch
     if (entry.produced_on is not None and entry.produced_on > day) or (entry.expires_on or day) > implausible:
         text = N_("The dates of this lot lie in the future. Check the pack.")
         yield Warning(rule="lot-in-future", text=text, legal_source=situation.terms.legal_source)
-    if entry.lot and product and situation.catalogue.is_recalled(product.key, entry.lot, day):
+    if situation.recalled or (entry.lot and product and situation.catalogue.is_recalled(product.key, entry.lot, day)):
         text = N_("This lot was recalled. Do not give it without asking the manufacturer.")
         yield Warning(rule="recalled", text=text)
     if situation.pack_used:

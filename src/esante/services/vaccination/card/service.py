@@ -35,13 +35,17 @@ from esante.services.vaccination.card.immunization import (
 from esante.services.vaccination.card.loader import CardLoader, LoadedCard
 from esante.services.vaccination.card.model import (
     Author,
+    Card,
     Dose,
     DoseEntry,
     DoseStatus,
     Override,
     Warning,
 )
-from esante.services.vaccination.products.catalogue import catalogue
+from esante.services.vaccination.products.catalogue import catalogue, normal_lot
+from esante.services.vaccination.recalls import recall_store
+from esante.services.vaccination.stock import stock_store
+from esante.services.vaccination.stock.model import ColdChainBreak
 
 CATEGORY = "vaccination_history"
 """The document class of doses."""
@@ -218,6 +222,12 @@ class VaccinationCards:
         made = resources.adverse_event(key, person_id, dose_id, on, text, clock.now(), serious=serious)
         return (await self._create(requester, [made], conditional=False))[0]
 
+    async def suspect_doses(self, card: Card) -> set[UUID]:
+        """Return the doses of a card of which the vaccine may not have been fit for use (breaks of the cold chain)."""
+        given = [dose for dose in card.given if dose.given_here and dose.lot and dose.day]
+        breaks = await stock_store.fetch_open_breaks(self._db, {dose.lot for dose in given}) if given else []
+        return {dose.id for dose in given for one in breaks if _is_within(dose, one)}
+
     # Steps
 
     async def _person(self, requester: Requester, person_id: UUID) -> Person:
@@ -254,6 +264,7 @@ class VaccinationCards:
             contraindications=contraindication_kinds(),
             not_counting=judge_entry(person, card, entry),
             pack_used=used and without is None,
+            recalled=await recall_store.is_recalled(self._db, entry.product, entry.lot),
         )
 
     def _require_valid(self, requester: Requester, entry: DoseEntry, situation: rules.Situation) -> None:
@@ -304,6 +315,14 @@ def _answered(entry: DoseEntry, warnings: Sequence[Warning], reason: str) -> Dos
     if len(reason) < 3:
         raise UnansweredWarnings(warnings)
     return replace(entry, overrides=tuple(Override(rule=one.rule, reason=reason) for one in warnings))
+
+
+def _is_within(dose: Dose, one: ColdChainBreak) -> bool:
+    """Return whether a dose was given by the site of a break, from its lot, within its days."""
+    place = one.place
+    if place.organization_id != dose.author.organization_id or normal_lot(place.lot) != normal_lot(dose.lot):
+        return False
+    return dose.day is not None and one.first_day <= dose.day <= (one.last_day or dose.day)
 
 
 def _copied(dose: Dose) -> DoseEntry:

@@ -46,6 +46,7 @@ from esante.services.record import (
     Status,
     Withdrawn,
 )
+from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.loader import CardLoader
 from esante.services.vaccination.card.matching import match_doses
 from esante.services.vaccination.card.model import Dose
@@ -60,6 +61,7 @@ COMPILER = UUID("6a1f1d0c-6f0e-8d57-9b0b-6d9a2b0f3c11")
 LEASE = timedelta(minutes=2)
 """For how long a process has a person; the largest history takes seconds."""
 _MAX_PAUSE = timedelta(hours=1)
+_OF_CARD = ("Immunization/", "Condition/")
 _CLINICAL = (ClinicalCreated, ClinicalUpdated, ClinicalDeleted)
 _DOCUMENTS = (DepositedEvent, Replaced, Withdrawn, Corrected, ConfidentialitySet, ContentDeleted, StateChanged)
 
@@ -112,7 +114,8 @@ class Histories:
         found = await self._loader.doses(person_id)
         resources = {(dose.id, dose.source_id): resource for dose, resource in found}
         matched = match_doses(dose for dose, _ in found if dose.is_given)
-        await store.replace_doses(self._db, person_id, _keyed([one.shown for one in matched]))
+        observations = await self._observations(person_id)
+        await store.replace_doses(self._db, person_id, _keyed([one.shown for one in matched]), observations)
         public = match_doses(dose for dose, _ in found if dose.is_given and _is_public(dose))
         doses = [one.shown for one in public]
         await self._renew_documents(person, [(dose, resources[dose.id, dose.source_id]) for dose in doses])
@@ -120,6 +123,15 @@ class Histories:
     async def delete(self, conn: Connection, disposition: Disposition) -> StepOutcome:
         """Delete what is kept of a person, when their record is deleted."""
         return StepOutcome(await store.delete_of_person(conn, disposition.person_id), finished=True)
+
+    async def _observations(self, person_id: UUID) -> list[store.Observed]:
+        """Return the contraindications of a person that the calendar knows."""
+        kinds = contraindication_kinds()
+        return [
+            store.Observed(kinds[one.kind].observation, one.since, one.until, public)
+            for one, public in await self._loader.contraindications(person_id)
+            if one.kind in kinds and kinds[one.kind].observation
+        ]
 
     async def _renew_documents(self, person: Person, doses: Sequence[tuple[Dose, Json]]) -> None:
         before, language = await store.find_history(self._db, person.id), _language(person)
@@ -167,12 +179,12 @@ class Histories:
 
 
 def _concerns_card(entry: Entry) -> bool:
-    """Return whether an entry may change a card: of clinical resources, whether vaccinations are among those named."""
+    """Return whether an entry may change a card: of clinical resources, whether those of a card are among them."""
     event = entry.event
     if event is None or not getattr(event, "allowed", True):
         return False
     if isinstance(event, _CLINICAL):
-        return not event.resources or any(name.startswith("Immunization/") for name in event.resources)
+        return not event.resources or any(name.startswith(_OF_CARD) for name in event.resources)
     return getattr(event, "media_type", FHIR_JSON) == FHIR_JSON
 
 

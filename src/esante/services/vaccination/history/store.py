@@ -1,14 +1,18 @@
 """SQL of the vaccination history: which persons are due, their doses, the documents that were made."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import astuple, dataclass
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from esante.core.storage import Connection, Database, Kind, Row, Table, insert, uuid7
+from esante.identity.access import Confidentiality
 from esante.services.vaccination.card.model import Dose
 from esante.services.vaccination.card.pack_store import pack_row
 from esante.services.vaccination.products.catalogue import normal_lot
+from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.stock import stock_store
+from esante.services.vaccination.stock.usage import settle_use
 
 DOSE = Table(
     "vaccination_dose",
@@ -27,7 +31,14 @@ DOSE = Table(
         "confirmed": "boolean",
         "author_id": "uuid",
         "organization_id": "uuid",
+        "public": "boolean",
+        "expires_on": "date",
     },
+)
+OBSERVATION = Table(
+    "vaccination_observation",
+    Kind.PERSON,
+    {"person_id": "uuid", "code": "text", "since": "date", "until": "date", "public": "boolean"},
 )
 HISTORY = Table(
     "vaccination_history",
@@ -42,6 +53,19 @@ HISTORY = Table(
 )
 DUE = Table("vaccination_due", Kind.LOCAL, {"person_id": "uuid", "mark": "uuid", "due_at": "timestamptz"})
 
+_OF_PERSON = (
+    "vaccination_dose",
+    "vaccination_observation",
+    "vaccination_history",
+    "vaccination_due",
+    "vaccination_recall",
+    "vaccination_forecast",
+    "vaccination_standing",
+    "vaccination_reminder",
+    "vaccination_reminder_refusal",
+)
+"""The tables that hold something of a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -50,6 +74,16 @@ class Due:
     person_id: UUID
     mark: UUID
     failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A contraindication by its code in the calendar; `public`: everybody with access to the record sees it."""
+
+    code: str
+    since: date | None
+    until: date | None
+    public: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +142,21 @@ async def postpone_due(db: Database, due: Due, error: str, until: datetime) -> N
         )
 
 
-async def replace_doses(db: Database, person_id: UUID, doses: Sequence[tuple[UUID, Dose]]) -> None:
-    """Replace a person's doses, each with its key, and note their packs."""
+async def replace_doses(
+    db: Database, person_id: UUID, doses: Sequence[tuple[UUID, Dose]], observations: Sequence[Observed]
+) -> None:
+    """Replace a person's doses, each with its key, and observations; note packs; let stock and forecast follow."""
     rows: list[Row] = [_dose_row(key, dose) for key, dose in doses]
     packs = [pack_row(dose.gtin, dose.serial, key) for key, dose in doses if dose.serial]
     async with db.transaction() as conn:
+        before = await stock_store.fetch_doses(conn, person_id)
         await conn.execute("DELETE FROM vaccination_dose WHERE person_id = $1", person_id)
+        await conn.execute("DELETE FROM vaccination_observation WHERE person_id = $1", person_id)
         await insert(conn, rows)
+        await insert(conn, [(OBSERVATION, (person_id, *astuple(one))) for one in observations])
         await insert(conn, packs)
+        await settle_use(conn, person_id, before)
+        await forecast_store.mark_stale(conn, [person_id])
 
 
 def _dose_row(key: UUID, dose: Dose) -> Row:
@@ -133,6 +174,8 @@ def _dose_row(key: UUID, dose: Dose) -> Row:
         dose.confirmed,
         dose.author.id,
         dose.author.organization_id,
+        dose.confidentiality == Confidentiality.NORMAL.value,
+        dose.expires_on,
     )
 
 
@@ -156,6 +199,6 @@ async def delete_of_person(conn: Connection, person_id: UUID) -> int:
     keys = [row[0] for row in await conn.fetch("SELECT dose_id FROM vaccination_dose WHERE person_id = $1", person_id)]
     await conn.execute("DELETE FROM vaccination_pack WHERE dose_id = ANY ($1::uuid[])", keys)
     count = len(keys)
-    for table in ("vaccination_dose", "vaccination_history", "vaccination_due", "vaccination_recall"):
+    for table in _OF_PERSON:
         await conn.execute(f"DELETE FROM {table} WHERE person_id = $1", person_id)  # noqa: S608 - constant names
     return count

@@ -217,7 +217,9 @@ class CardPages:
 
     async def _advice(self, page: PageContext, card: Card) -> CardAdvice | None:
         person = await self._directory.person(page.person_id)
-        return advise_on(person, card, day_of(clock.now())) if person else None
+        if person is None:
+            return None
+        return advise_on(person, card, day_of(clock.now()), await self._cards.suspect_doses(card))
 
     async def _banner_of(self, page: PageContext) -> dict[str, Any]:
         banner = await self._banner(page)

@@ -1,4 +1,4 @@
-"""The secret of the bulletin: pseudonyms in place of ids, and the noise of perturbed counts."""
+"""The secret of statistics: pseudonyms in place of ids, and the noise of perturbed counts."""
 
 import hmac
 import os
@@ -9,7 +9,7 @@ from esante.core.storage import read_or_create_key
 _POSITIVE = (1 << 63) - 1
 
 
-class BulletinKey:
+class StatisticsKey:
     """A secret of 32 bytes, kept with the platform's keys; with another one, noise and pseudonyms differ."""
 
     def __init__(self, secret: bytes) -> None:
@@ -18,7 +18,7 @@ class BulletinKey:
         self._known: dict[str, int] = {}
 
     @classmethod
-    def open(cls, path: Path) -> "BulletinKey":
+    def open(cls, path: Path) -> "StatisticsKey":
         """Return the secret in the file at `path`; it is made, readable by its owner only, when it is missing."""
         return cls(read_or_create_key(path, lambda: os.urandom(32)))
 

@@ -1,0 +1,1 @@
+"""Coverage: who of a year of birth and canton was given a vaccine and is up to date; small cells are protected."""

@@ -1,0 +1,1 @@
+"""Lots: everybody who got one, and recalls of lots with notices and letters to those persons."""
