@@ -393,6 +393,7 @@ NOT_ABOUT_A_RECORD = (
     "/privacy",
     "/report",
     "/api/bulletin",
+    "/api/health-links",
     "/bulletin",
     "/fhir/.well-known",
     "/fhir/$validate",
@@ -402,15 +403,27 @@ NOT_ABOUT_A_RECORD = (
     "/fhir/metadata",
     "/fhir/{type}/$validate",
     "/health",
+    "/health-cards",
     "/lang",
     "/motive",
     "/oauth",
+    "/open-link",
     "/signin",
     "/signout",
     "/software",
     "/static",
+    "/verify-card",
 )
-OF_PATIENTS_AND_OPERATORS = ("/apps", "/log", "/notices", "/operator", "/record", "/sharing", "/takeout")
+OF_PATIENTS_AND_OPERATORS = (
+    "/apps",
+    "/log",
+    "/notices",
+    "/operator",
+    "/record",
+    "/sharing",
+    "/takeout",
+    "/vaccinations",
+)
 """Pages that show patients everything of their own, and operators no record."""
 BY_OTHER_THINGS = {
     "/emergency": "names a person by their number, and asks about no document",

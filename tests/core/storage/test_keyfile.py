@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from esante.core.storage import keyfile, read_or_create_key
+from esante.core.storage import keyfile, read_or_create_key, replace_key
 
 
 def test_key_is_created_once_and_readable_by_its_owner_only(tmp_path):
@@ -21,3 +21,11 @@ def test_key_of_another_process_that_was_faster_is_used(tmp_path, monkeypatch):
     with ThreadPoolExecutor(8) as pool:
         keys = list(pool.map(lambda number: read_or_create_key(path, str(number).encode), range(32)))
     assert set(keys) == {path.read_bytes()}
+
+
+def test_replaced_key_is_readable_by_its_owner_only_and_the_one_before_is_gone(tmp_path):
+    path = tmp_path / "key.pem"
+    read_or_create_key(path, lambda: b"first")
+    replace_key(path, b"second")
+    assert path.read_bytes() == b"second" and path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

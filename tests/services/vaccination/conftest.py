@@ -43,10 +43,15 @@ def histories(world):
 
 
 @pytest.fixture(scope="module")
-def proofs(world, cards, tmp_path_factory):
+def key_file(tmp_path_factory):
+    """The file of the key that signs cards."""
+    return tmp_path_factory.mktemp("keys") / "health-cards.pem"
+
+
+@pytest.fixture(scope="module")
+def proofs(world, cards, key_file):
     """The health cards of all persons."""
-    key = tmp_path_factory.mktemp("keys") / "health-cards.pem"
-    return HealthCards(world.db, world.journal, cards, world.directory, BASE, key)
+    return HealthCards(world.db, world.journal, cards, world.directory, BASE, key_file)
 
 
 @pytest.fixture(scope="module")

@@ -174,9 +174,9 @@ async def test_card_with_a_dose_that_was_an_error_is_revoked_and_others_stay_val
     assert (entry.actor.kind, event.card_id, event.cause) == ("system", wrong.card_id, "correction")
 
 
-async def test_rotated_key_keeps_cards_valid_and_its_private_half_is_gone(world, cards, proofs):
+async def test_rotated_key_keeps_cards_valid_and_its_private_half_is_gone(world, cards, proofs, key_file):
     patient, _ = await vaccinated(world, cards)
-    card, path = await issue(proofs, patient), proofs._keys._path
+    card, path = await issue(proofs, patient), key_file
     before = path.read_bytes()
     key = await proofs.rotate()
     assert path.read_bytes() != before and stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -12,6 +12,7 @@ from joserfc.jwk import OctKey
 from starlette.applications import Starlette
 
 from esante.core import clock
+from esante.core.journal import advance
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Problem
 from esante.services.vaccination.health_links import api, service
@@ -215,6 +216,23 @@ async def test_guesses_from_one_network_are_limited(world, cards, proofs, links)
     with pytest.raises(Problem) as refusal:
         await links.open(address_of(made), "Guess", made.pin, "198.51.100.9")
     assert refusal.value.status == 429
+
+
+async def test_card_in_a_link_is_revoked_when_a_dose_was_an_error_and_is_not_among_the_cards(
+    world, cards, proofs, links
+):
+    patient, doctor = await vaccinated(world, cards)
+    made = await make(links, proofs, patient)
+    files = await links.open(address_of(made), "Dr Reader", made.pin, ORIGIN)
+    card = decrypt(made, files[0]["embedded"]).decode()
+    await links.end(patient, made.link.link_id)
+    assert await proofs.cards_of(patient) == [] and (await result_of(proofs, card)).value == "valid"
+    dose = (await proofs.provable_doses(patient))[0]
+    await cards.withdraw(doctor, patient.id, dose.id, dose.version, "entered for somebody else")
+    await world.journal.sealer.seal_all()
+    while await advance(world.db, proofs.consumer):
+        pass
+    assert (await result_of(proofs, card)).value == "revoked"
 
 
 async def test_so_many_working_links_and_no_more(world, cards, proofs, links, monkeypatch):

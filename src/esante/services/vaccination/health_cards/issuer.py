@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey
 
 from esante.core import clock
 from esante.core.journal import SYSTEM, Consumer, Entry, Journal
-from esante.core.storage import Connection, Database, insert, uuid7
+from esante.core.storage import Connection, Database, Row, insert, uuid7
 from esante.core.types import Json
 from esante.core.web import DEFAULT_LANGUAGE, N_, NOT_FOUND, Problem, bad_request, current_agency
 from esante.identity.access import Requester
@@ -87,21 +87,25 @@ class HealthCards:
             raise bad_request(
                 "doses", N_("You have too many valid cards."), N_("Declare an old one invalid first."), status=409
             )
-        key, rid = await self._signing_key(), new_rid()
-        jws = await asyncio.to_thread(sign, self._claims(minimal_bundle(person, doses), rid), key)
-        if len(jws) > MAX_QR_JWS:
+        card = await self._signed(person, doses, linked=False)
+        if len(card.jws) > MAX_QR_JWS:
             raise bad_request(
                 "doses",
                 N_("These vaccinations do not fit into one QR code."),
                 N_("Choose fewer, or make a link."),
                 code="too-long",
             )
-        return await self._store(requester, key, rid, jws, [dose.id for dose in doses])
+        event = HealthCardIssued(
+            purpose="PATRQT", categories=(CATEGORY,), card_id=card.card_id, doses=len(card.dose_ids)
+        )
+        rows = self._journal.rows_for(requester, event, person_id=requester.id)
+        await self._db.write([store.card_row(card), *rows])
+        return card
 
-    async def sign_for(self, person: Person, doses: Sequence[Dose]) -> str:
-        """Return a card (JWS) of any size, which is not kept: a part of something that ends by itself."""
-        key = await self._signing_key()
-        return await asyncio.to_thread(sign, self._claims(minimal_bundle(person, doses), ""), key)
+    async def issue_for_link(self, person: Person, doses: Sequence[Dose]) -> tuple[str, Row]:
+        """Return a card (JWS) of any size for a link, and the row by which it can be revoked, to be inserted."""
+        card = await self._signed(person, doses, linked=True)
+        return card.jws, store.card_row(card)
 
     async def cards_of(self, requester: Requester) -> list[HealthCard]:
         """Return the requester's cards, the latest first."""
@@ -174,28 +178,22 @@ class HealthCards:
                 await store.add_key(conn, str(key.kid), public_half(key), clock.now())
         return key
 
-    def _claims(self, bundle: Json, rid: str) -> Json:
-        credential: Json = {
-            "type": [CARD_TYPE],
-            "credentialSubject": {"fhirVersion": "4.0.1", "fhirBundle": bundle},
-        }
-        if rid:
-            credential["rid"] = rid
-        return {"iss": self.iss, "nbf": int(clock.now().timestamp()), "vc": credential}
-
-    async def _store(self, requester: Requester, key: ECKey, rid: str, jws: str, doses: Sequence[UUID]) -> HealthCard:
-        card = HealthCard(
-            person_id=requester.id,
+    async def _signed(self, person: Person, doses: Sequence[Dose], *, linked: bool) -> HealthCard:
+        """Return a new card, which is not stored yet."""
+        key, rid, now = await self._signing_key(), new_rid(), clock.now()
+        subject: Json = {"fhirVersion": "4.0.1", "fhirBundle": minimal_bundle(person, doses)}
+        credential: Json = {"type": [CARD_TYPE], "credentialSubject": subject, "rid": rid}
+        claims = {"iss": self.iss, "nbf": int(now.timestamp()), "vc": credential}
+        return HealthCard(
+            person_id=person.id,
             card_id=uuid7(),
             kid=str(key.kid),
             rid=rid,
-            dose_ids=tuple(doses),
-            jws=jws,
-            issued_at=clock.now(),
+            dose_ids=tuple(dose.id for dose in doses),
+            jws=await asyncio.to_thread(sign, claims, key),
+            linked=linked,
+            issued_at=now,
         )
-        event = HealthCardIssued(purpose="PATRQT", categories=(CATEGORY,), card_id=card.card_id, doses=len(doses))
-        await self._db.write([store.card_row(card), *self._journal.rows_for(requester, event, person_id=requester.id)])
-        return card
 
 
 def new_rid() -> str:

@@ -57,7 +57,7 @@ class HealthCardKeyRotated(Event, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCard:
-    """A card that a person made; `jws` is empty once it is revoked."""
+    """A card that a person made; `jws` is empty once it is revoked. `linked`: a file of a link, and no code."""
 
     person_id: UUID
     card_id: UUID
@@ -65,6 +65,7 @@ class HealthCard:
     rid: str
     dose_ids: tuple[UUID, ...]
     jws: str
+    linked: bool = False
     issued_at: datetime
     revoked_at: datetime | None = None
 

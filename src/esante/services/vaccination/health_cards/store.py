@@ -21,33 +21,34 @@ CARD = Table(
         "rid": "text",
         "dose_ids": "text",
         "jws": "text",
+        "linked": "boolean",
         "issued_at": "timestamptz",
     },
 )
 REVOCATION = Table("health_card_revocation", Kind.LOCAL, {"kid": "text", "rid": "text", "revoked_at": "timestamptz"})
 KEY = Table("health_card_key", Kind.LOCAL, {"kid": "text", "jwk": "jsonb", "created_at": "timestamptz"})
-_CARD = "person_id, card_id, kid, rid, dose_ids, jws, issued_at, revoked_at"
+_CARD = "person_id, card_id, kid, rid, dose_ids, jws, linked, issued_at, revoked_at"
 
 
 def card_row(card: HealthCard) -> Row:
-    """Return the row of a new card."""
-    doses = " ".join(map(str, card.dose_ids))
-    return CARD, (card.person_id, card.card_id, card.kid, card.rid, doses, card.jws, card.issued_at)
+    """Return the row of a new card; that of a link is kept without its content."""
+    doses, jws = " ".join(map(str, card.dose_ids)), "" if card.linked else card.jws
+    return CARD, (card.person_id, card.card_id, card.kid, card.rid, doses, jws, card.linked, card.issued_at)
 
 
 async def find_cards(db: Database, person_id: UUID) -> list[HealthCard]:
-    """Return a person's cards, the latest first."""
+    """Return a person's cards with a code, the latest first."""
     rows = await db.fetch(
-        f"SELECT {_CARD} FROM health_card WHERE person_id = $1 ORDER BY card_id DESC",  # noqa: S608 - constant
+        f"SELECT {_CARD} FROM health_card WHERE person_id = $1 AND NOT linked ORDER BY card_id DESC",  # noqa: S608 - constant
         person_id,
     )
     return [_card(row) for row in rows]
 
 
 async def find_card(db: Database | Connection, person_id: UUID, card_id: UUID) -> HealthCard | None:
-    """Return a card of a person, or None."""
+    """Return a card of a person with a code, or None."""
     row = await db.fetchrow(
-        f"SELECT {_CARD} FROM health_card WHERE person_id = $1 AND card_id = $2",  # noqa: S608 - constant
+        f"SELECT {_CARD} FROM health_card WHERE person_id = $1 AND card_id = $2 AND NOT linked",  # noqa: S608 - constant
         person_id,
         card_id,
     )

@@ -103,7 +103,9 @@ class HealthLinks:
         if sum(link.is_active(now) for link in await self.links_of(requester)) >= MAX_ACTIVE:
             raise bad_request("label", N_("You have too many links."), N_("End an old one first."), status=409)
         key, address, pin = secrets.token_bytes(KEY_BYTES), new_address(), new_pin()
-        files = [encrypt(content, type_, key) for type_, content in await self._contents(person, doses, language)]
+        card, card_row = await self._cards.issue_for_link(person, doses)
+        history = await self._history(person, doses, language)
+        files = [encrypt(card_file(card), MEDIA_TYPE, key), encrypt(history, _FHIR, key)]
         link = HealthLink(
             link_id=uuid7(),
             person_id=requester.id,
@@ -123,7 +125,7 @@ class HealthLinks:
             purpose="PATRQT", categories=(CATEGORY,), link_id=link.link_id, doses=len(doses), until=link.expires_at
         )
         async with self._db.transaction() as conn:
-            await insert(conn, [*rows, *self._journal.rows_for(requester, event, person_id=requester.id)])
+            await insert(conn, [*rows, card_row, *self._journal.rows_for(requester, event, person_id=requester.id)])
         return NewLink(link=link, uri=link_uri(f"{self._url}/{address}", key, label, link.expires_at), pin=pin)
 
     async def links_of(self, requester: Requester) -> list[HealthLink]:
@@ -186,13 +188,11 @@ class HealthLinks:
         limits = {f"health-link:{network_of(origin)}": terms.attempts_per_origin}
         await self._access.count_attempts(limits, terms.attempt_window, None, origin)
 
-    async def _contents(self, person: Person, doses: Sequence[Dose], language: str) -> list[tuple[str, bytes]]:
-        """Return the files of a link, each with its media type."""
+    async def _history(self, person: Person, doses: Sequence[Dose], language: str) -> bytes:
+        """Return the history document of chosen doses."""
         chosen = {dose.id for dose in doses}
         resources = [pair for pair in await self._loader.doses(person.id) if pair[0].id in chosen]
-        history = history_bundle(person, resources, language, clock.now(), secrets.token_bytes(16))
-        card = await self._cards.sign_for(person, doses)
-        return [(MEDIA_TYPE, card_file(card)), (_FHIR, history)]
+        return history_bundle(person, resources, language, clock.now(), secrets.token_bytes(16))
 
     async def _refusal(
         self,

@@ -1,5 +1,6 @@
 -- SMART Health Cards that persons made. `rid` is the random identifier by which a card is revoked; `dose_ids` the keys of
--- its doses, with spaces between; `jws` the signed card, empty once it is revoked.
+-- its doses, with spaces between; `jws` the signed card, empty once it is revoked, and where it is `linked`: a file of a
+-- link, which the server cannot read.
 CREATE TABLE health_card (
     person_id uuid NOT NULL,
     card_id uuid NOT NULL,
@@ -7,6 +8,7 @@ CREATE TABLE health_card (
     rid text NOT NULL,
     dose_ids text NOT NULL,
     jws text NOT NULL,
+    linked boolean NOT NULL,
     issued_at timestamptz NOT NULL,
     revoked_at timestamptz,
     PRIMARY KEY (person_id, card_id)
