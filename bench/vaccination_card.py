@@ -35,11 +35,13 @@ async def doses(data: Path, seconds: float, full: bool) -> Figures:
             await _enter_past(platform, doctor, person_id, DOSES)
         cookie = await platform[Access].sessions.create(principal_of(doctor))
         async with run_server(data, PORT) as base:
+            alone = await _load(base, world.persons, _scan_and_save(cookie), seconds, clients=1)
             scans = await _load(base, world.persons, _scan_and_save(cookie), seconds)
             creates = await _load(base, world.persons, _create(world.doctor_token), seconds)
         figures: Figures = {
-            "scan to saved dose": _times(scans),
-            "create of an Immunization over FHIR": _times(creates),
+            "scan to saved dose, one professional at a time": _times(alone),
+            "the same, four at once": _times(scans),
+            "create of an Immunization over FHIR, four at once": _times(creates),
             "ratio of p95": f"{_p95(scans) / _p95(creates):.1f} x",
         }
         return figures | await _long_card(platform, doctor, world.persons[0])
@@ -98,7 +100,7 @@ def _create(token: str):
     return act
 
 
-async def _load(base: str, persons: list[UUID], act, seconds: float) -> list[float]:
+async def _load(base: str, persons: list[UUID], act, seconds: float, clients: int = CLIENTS) -> list[float]:
     """Let several clients act for some seconds; return how long each act took, in milliseconds."""
     times: list[float] = []
     end = time.perf_counter() + seconds
@@ -110,9 +112,9 @@ async def _load(base: str, persons: list[UUID], act, seconds: float) -> list[flo
                 began = time.perf_counter()
                 await act(http, persons[number % len(persons)], number)
                 times.append((time.perf_counter() - began) * 1_000)
-                number += CLIENTS
+                number += clients
 
-    await asyncio.gather(*(client(first) for first in range(CLIENTS)))
+    await asyncio.gather(*(client(first) for first in range(clients)))
     return times
 
 

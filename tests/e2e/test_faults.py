@@ -248,6 +248,8 @@ async def test_interrupted_body_stores_nothing(served: ServedWorld) -> None:
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize("path", ["/fhir/DocumentReference", "/fhir", "/oauth/token", "/patients/{}/deposit"])
 async def test_200_megabytes_are_refused_while_being_sent(served: ServedWorld, path: str, *, declared: bool) -> None:
+    if path.startswith("/patients"):
+        await open_record(served)
     before = served.server.peak_memory()
     path = path.format(served.world.persons[0].id)
     kind = "application/x-www-form-urlencoded" if path in ("/oauth/token",) else "application/fhir+json"
@@ -263,6 +265,14 @@ async def test_200_megabytes_are_refused_while_being_sent(served: ServedWorld, p
     assert response.startswith(b"HTTP/1.1 413"), response
     assert sent < 100_000_000
     assert served.server.peak_memory() - before < 250_000_000
+
+
+async def open_record(served: ServedWorld) -> None:
+    """Let the doctor open the record of the patient with a presence code."""
+    async with served.browser("patient") as patient, served.browser("doctor") as doctor:
+        code = await issue_code(patient, await form_token(patient, "/sharing"))
+        form = {"_csrf": await form_token(doctor, "/patients"), "code": code}
+        assert (await doctor.post("/patients/code", data=form)).status_code == 303
 
 
 def send_until_answered(port: int, head: bytes, *, chunked: bool) -> tuple[bytes, int]:

@@ -31,7 +31,7 @@ TYPED = frozenset(
         *(test_story.REASON, test_story.TITLE, test_story.TEXT, test_deposit_story.REASON),
         "Schwerer Asthmaanfall, nicht ansprechbar. Admise inconsciente aux urgences, antécédents et traitement inconnus",
         "Je ne connais pas le cabinet qui a consulté mon dossier hier soir. Der Text eines eingescannten Briefs",
-        "wird nicht vorgelesen",
+        *("wird nicht vorgelesen", "The page of the bulletin is empty."),
     ]
 )
 """What other tests type into the pages of the same demo."""

@@ -177,7 +177,8 @@ def act_calls(hidden: Hidden) -> Iterator[Call]:
     for path in ("representations", "capacity", "oppositions"):
         yield _sent(f"{person}/{path}", {})
         yield Call(f"{person}/{path}/{hidden.document.id}", "DELETE")
-    yield _sent(f"{person}/oppositions", {"against": "representatives", "series": str(hidden.document.series_id)})
+    opposed = {"against": "representatives", "series": str(hidden.document.series_id)}
+    yield replace(_sent(f"{person}/oppositions", opposed), writes=True)
 
 
 def refused_writes(hidden: Hidden) -> Iterator[Call]:

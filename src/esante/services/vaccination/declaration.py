@@ -201,7 +201,6 @@ SERVICE = Service(
             icon="warning",
             tone="warn",
             link="/vaccinations",
-            urgent=True,
             contact=True,
             by_any_means=True,
             applies=lambda entry: True,

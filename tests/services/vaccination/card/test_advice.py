@@ -114,3 +114,13 @@ def test_measles_vaccine_before_the_age_of_the_calendar_would_not_count():
 
 def test_day_before_birth_is_judged_by_nobody():
     assert judge_entry(person(BORN), card(), entry(occurred=(BORN - timedelta(days=1)).isoformat())) == {}
+
+
+def test_flu_dose_before_the_age_of_the_calendar_counts_as_any_other_for_an_adult():
+    flu = dose(1, product="vaxigrip", cvx=("140",), antigens=("influenza",), occurred="2024-10-25")
+    assert advise_on(person(date(1961, 4, 12)), card(flu), date(2026, 11, 29)).not_counted == {}
+
+
+def test_measles_dose_of_an_infant_is_shown_as_not_counting():
+    early = dose(1, product="priorix", cvx=("03",), antigens=("measles", "mumps", "rubella"), occurred="2026-10-05")
+    assert UUID(int=1).hex in advise_on(person(BORN), card(early), date(2026, 11, 29)).not_counted

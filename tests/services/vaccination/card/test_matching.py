@@ -7,6 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esante.services.vaccination.card import matching
 from esante.services.vaccination.card.matching import is_same_dose, match_doses
 from esante.services.vaccination.card.model import Author, Dose, DoseStatus
 
@@ -76,6 +77,18 @@ def test_every_record_is_of_one_dose_in_whatever_order_they_come(doses, random):
     shuffled = list(doses)
     random.shuffle(shuffled)
     assert match_doses(shuffled) == found
+
+
+@given(DOSES)
+def test_result_is_that_of_comparing_every_record_with_every_dose(doses):
+    groups = []
+    for one in sorted(doses, key=matching._reliability):
+        fitting = [group for group in groups if all(is_same_dose(one, other) for other in group)]
+        if fitting:
+            max(fitting, key=lambda group: matching._likeness(one, group[0])).append(one)
+        else:
+            groups.append([one])
+    assert {tuple(group) for group in groups} == {matched.all for matched in match_doses(doses)}
 
 
 @given(DOSES)

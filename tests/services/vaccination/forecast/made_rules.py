@@ -5,6 +5,7 @@ from itertools import count
 
 from esante.services.vaccination.forecast import Dose, Patient
 from esante.services.vaccination.forecast.durations import Duration, parse_duration
+from esante.services.vaccination.forecast.rules.antigen_data import in_order_of_evaluation
 from esante.services.vaccination.forecast.rules.logic import LOGIC_RULES
 from esante.services.vaccination.forecast.rules.model import (
     AgeRow,
@@ -98,7 +99,8 @@ def rule_set(*members, groups=None, vaccines=None, conflicts=None, antigens=None
     return RuleSet(
         name="made",
         antigens={
-            name: Antigen(name, tuple(one for one in members if one.antigen == name), **of_antigen) for name in names
+            name: Antigen(name, in_order_of_evaluation(one for one in members if one.antigen == name), **of_antigen)
+            for name in names
         },
         groups=groups or (VaccineGroup("G", tuple(names)),),
         vaccines=vaccines

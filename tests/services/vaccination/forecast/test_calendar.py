@@ -11,7 +11,6 @@ from esante.services.vaccination.forecast.rules import parse_calendar
 from tests.test_structure import ROOT
 
 DATA = files("esante.services.vaccination") / "data" / "lu-2026"
-CALENDAR = (DATA / "calendar.toml").read_text(encoding="utf-8")
 VACCINES = (DATA / "vaccines.toml").read_text(encoding="utf-8")
 
 SMALL = """\
@@ -43,7 +42,7 @@ label = "Pregnancy"
 
 def small(old="", new="", vaccines=VACCINES):
     assert old in SMALL
-    return parse_calendar("xx-2026", SMALL.replace(old, new, 1), vaccines)
+    return parse_calendar("xx-2026", {"calendar.toml": SMALL.replace(old, new, 1), "vaccines.toml": vaccines})
 
 
 def test_small_calendar_is_read():

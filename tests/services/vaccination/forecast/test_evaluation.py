@@ -94,6 +94,12 @@ def test_interval_from_the_most_recent_of_some_vaccines():
     assert evaluated(rules, given(100, 2), given(149)) == [VALID, ("Not Valid", "Interval: too short")]
 
 
+def test_inadvertent_dose_is_not_the_most_recent_one():
+    recent = interval("50 days", start=IntervalFrom.MOST_RECENT, vaccines=frozenset({2}))
+    rules = rule_set(series(dose(inadvertent=frozenset({2})), dose(intervals=[recent])))
+    assert evaluated(rules, given(100, 2), given(110), given(120))[2] == VALID
+
+
 def test_interval_without_a_reference_is_ignored():
     onset = interval("13 weeks", start=IntervalFrom.OBSERVATION, observation="170")
     assert evaluated(rule_set(series(dose(intervals=[onset]))), given(100)) == [VALID]

@@ -69,6 +69,13 @@ def test_priority_interval_makes_the_group_due_with_its_first_antigen():
     assert days(advised(calm, given(100, 3)))[0] == 200
 
 
+def test_priority_needs_the_flag_on_every_interval():
+    rows = [interval("10 days", priority=True), interval("20 days", priority=False)]
+    wait = dose(preferable=(2,), intervals=[interval("100 days")])
+    rules = two_antigens([dose(preferable=(3,)), dose(preferable=(1,), intervals=rows)], [dose(preferable=(3,)), wait])
+    assert days(advised(rules, given(100, 3)))[0] == 200
+
+
 def test_priority_is_not_earlier_than_the_last_dose_of_the_group():
     hurry = dose(
         preferable=(1,), intervals=[interval("10 days", start=IntervalFrom.TARGET_DOSE, target=1, priority=True)]

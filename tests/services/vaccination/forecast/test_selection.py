@@ -58,6 +58,12 @@ def test_series_begun_after_its_maximum_age_to_start_is_not_scorable():
     assert followed(early, late, doses=[given(90)]) == ["late"]
 
 
+def test_first_valid_dose_decides_whether_a_series_was_begun_in_time():
+    early = series(*two(), two()[1], name="early", maximum_start=span("90 days"))
+    slow = series(*two(), two()[1], two()[1], name="slow", default=False, preference=0)
+    assert followed(early, slow, doses=[given(89), given(200)]) == ["early"]
+
+
 def test_product_path_is_preferred_while_every_dose_is_valid():
     product = series(*two(preferable=(2,)), name="product", default=False, product_path=True, preference=2)
     mixed = series(*two(preferable=(1, 2)), name="mixed", preference=1)
@@ -124,6 +130,20 @@ def test_evaluation_only_series_counts_when_it_is_complete():
     standard = series(*two(), name="standard")
     assert followed(old, standard, doses=[given(100, 2)]) == ["old"]
     assert followed(old, standard) == ["standard"]
+
+
+def test_evaluation_only_series_that_is_not_complete_is_no_best_series():
+    assert followed(series(*two(), name="old", kind=SeriesKind.EVALUATION_ONLY), doses=[given(100)]) == []
+
+
+def test_contraindicated_default_gives_way_to_a_series_that_is_aged_out():
+    row = series(dose(preferable=(2,))).doses[0].preferable[0]
+    against = Contraindication("no 2", "C", "not 2", vaccines=(row,))
+    default = series(*two(preferable=(2,), allowable=(1,)), name="default")
+    over = series(*two(preferable=(1,), ages=[age(maximum="900 days")]), name="over", default=False)
+    patient = Patient(BIRTH, "female", (Observation("C"),))
+    found = followed(default, over, doses=[given(100)], patient=patient, vaccine_contraindications=(against,))
+    assert found == ["over"]
 
 
 def test_contraindicated_series_is_dropped_unless_all_are():

@@ -82,6 +82,12 @@ def test_interval_condition_needs_a_dose_and_its_distance(days, skipped):
     assert advised(first, on=on_day(500)).suitable == ("2",)
 
 
+def test_unfit_dose_skips_nothing():
+    first = dose(preferable=(2,), skips=[skip(by_age("10 days"), context="Evaluation")])
+    rules = rule_set(series(first, dose(preferable=(1,))))
+    assert advised(rules, given(100, condition_flag=True), on=on_day(200)).suitable == ("2",)
+
+
 def test_dose_under_evaluation_does_not_count_itself():
     rules = rule_set(series(dose(preferable=(2,), skips=[skip(counting(0))]), dose()))
     assert evaluations(advise(CHILD, [given(100), given(200)], on_day(300), rules)) == [
@@ -111,14 +117,10 @@ def test_series_asked_about_is_evaluated_first_whatever_its_place():
     risk = series(
         dose(preferable=(2,), skips=[skip(asks)]), dose(preferable=(3,)), name="asks", series_group="2", default=True
     )
-    rules = rule_set(series(dose(), name="asked", series_group="1"), risk)
-    assert [one.series for one in advise(CHILD, [given(100)], on_day(300), rules).by_antigen] == [
-        ("asked",),
-        ("asks",),
-    ]
-    asking = advise(CHILD, [given(100)], on_day(300), rules).by_antigen[1]
-    assert asking.suitable == ("3",)
-    assert advise(CHILD, [], on_day(300), rules).by_antigen[1].suitable == ("2",)
+    rules = rule_set(risk, series(dose(), name="asked", series_group="1"))
+    for doses, suitable in (([given(100)], ("3",)), ([], ("2",))):
+        found = advise(CHILD, doses, on_day(300), rules).by_antigen
+        assert [one.suitable for one in found if one.series == ("asks",)] == [suitable]
 
 
 def test_set_is_looked_at_on_its_dates_only():

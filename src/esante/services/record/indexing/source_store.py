@@ -52,10 +52,11 @@ ViewKey = tuple[UUID, ReadFilter]
 """The key of a person, and which of their sources may be read."""
 
 _COLUMNS = "category, confidentiality, author_kind, author_id, author, organization_id, organization"
-# What the platform compiled repeats what the record's resources say already.
-_IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json' AND author_kind <> 'system'"
+_IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json'"
+# What the platform compiled repeats what the record's resources say already, and is never indexed.
 _IS_UNINDEXED = (
-    "NOT EXISTS (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
+    "author_kind <> 'system' AND NOT EXISTS"
+    " (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
 _DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at, series_id, event_date"
 _CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at, NULL::uuid, NULL::date"

@@ -128,7 +128,7 @@ def advise_on(person: Person, card: Card, on: date, suspect: Collection[UUID] = 
     rows = [_row(key, found.get(one.in_rules), card, on, rules) for key, one in catalogue().antigens.items()]
     shown = _merged(row for row in rows if _is_shown(row, on))
     shown.sort(key=lambda row: _ORDER.index(row.standing))
-    return CardAdvice(rows=tuple(shown), not_counted=_not_counted(advice), rules=rules.name)
+    return CardAdvice(rows=tuple(shown), not_counted=_not_counted(advice, person, card), rules=rules.name)
 
 
 def _merged(rows: Iterable[AntigenRow]) -> list[AntigenRow]:
@@ -160,7 +160,7 @@ def judge_entry(person: Person, card: Card, entry: DoseEntry) -> dict[str, tuple
         return {}
     rules = load_rules(COUNTRY, on=entry.day)
     reasons = {Reason.TOO_SOON, Reason.CONFLICT}
-    if entry.day < Age(check_terms(entry.day).calendar_age_until_years, "y").on(person.birth_date):
+    if entry.day < _grown_on(person, entry.day):
         reasons.add(Reason.TOO_YOUNG)
     new = [*vaccines_of(_NEW, entry.day, _cvx_of(entry), entry.expires_on)]
     before = [part for dose in card.given if dose.day and dose.day <= entry.day for part in _parts(dose)]
@@ -175,6 +175,11 @@ def judge_entry(person: Person, card: Card, entry: DoseEntry) -> dict[str, tuple
         elif own:
             found.pop(keys[antigen.antigen], None)
     return found
+
+
+def _grown_on(person: Person, on: date) -> date:
+    """Return the day from which the calendar's ages are those of adults."""
+    return Age(check_terms(on).calendar_age_until_years, "y").on(person.birth_date)
 
 
 def _cvx_of(entry: DoseEntry) -> Iterable[str]:
@@ -274,14 +279,20 @@ def _source(advice: AntigenAdvice, what: str, rules: RuleSet) -> str:
     return rules.rule(rule).source if rule else ""
 
 
-def _not_counted(advice: Advice) -> dict[str, dict[str, str]]:
-    """Return for each dose (its key as 32 hexadecimal digits) the antigens for which it does not count, and why."""
+def _not_counted(advice: Advice, person: Person, card: Card) -> dict[str, dict[str, str]]:
+    """Return for each dose (its key as 32 hexadecimal digits) the antigens for which it does not count, and why.
+
+    An age that the calendar asks of adults is no such reason (see `judge_entry`).
+    """
+    days = {dose.id.hex: dose.day for dose in card.given}
+    grown = _grown_on(person, advice.on)
     labels = {one.in_rules: one.label for one in catalogue().antigens.values() if one.in_rules}
     found: dict[str, dict[str, str]] = {}
     for antigen in best_by_antigen(advice).values():
         for one in antigen.evaluations:
             if one.status in (EvaluationStatus.NOT_VALID, EvaluationStatus.SUB_STANDARD) and one.reason:
-                words = NOT_COUNTED.get(one.reason.value)
-                if words and antigen.antigen in labels:
-                    found.setdefault(one.dose.partition(PART)[0], {})[labels[antigen.antigen]] = words
+                key, words = one.dose.partition(PART)[0], NOT_COUNTED.get(one.reason.value)
+                of_adult = one.reason is Reason.TOO_YOUNG and (days.get(key) or grown) >= grown
+                if words and antigen.antigen in labels and not of_adult:
+                    found.setdefault(key, {})[labels[antigen.antigen]] = words
     return found

@@ -59,7 +59,6 @@ WRITTEN = frozenset(
 )
 """The elements that the card writes itself."""
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-ORIGIN_SYSTEM = f"{_TERMINOLOGY}/immunization-origin"
 _MISSING = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
@@ -88,7 +87,7 @@ def immunization(
         "protocolApplied": _protocol(entry, product, catalogue),
     }
     if not entry.given_here and entry.status is DoseStatus.GIVEN:
-        resource["reportOrigin"] = _concept(ORIGIN_SYSTEM, entry.origin.value)
+        resource["reportOrigin"] = _concept(f"{_TERMINOLOGY}/immunization-origin", "record")
     if entry.reason:
         resource["statusReason"] = _concept(f"{_TERMINOLOGY}/v3-ActReason", entry.reason)
     if product:

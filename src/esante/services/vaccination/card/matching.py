@@ -6,7 +6,8 @@ one against a part of what the other does, and do not name two lots. What one pa
 doses: it is for them to correct, since two injections on one day exist.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from esante.services.vaccination.card.model import Dose, MatchedDose
 from esante.services.vaccination.products.catalogue import normal_lot
@@ -33,14 +34,34 @@ def match_doses(doses: Iterable[Dose]) -> list[MatchedDose]:
     A record belongs to a dose when it is the same as every other record of that dose.
     """
     groups: list[list[Dose]] = []
+    by_trait: defaultdict[object, list[int]] = defaultdict(list)
     for dose in sorted(doses, key=_reliability):
-        fitting = [group for group in groups if all(is_same_dose(dose, other) for other in group)]
+        near = sorted({number for trait in _searched_traits(dose) for number in by_trait[trait]})
+        fitting = [number for number in near if all(is_same_dose(dose, other) for other in groups[number])]
         if fitting:
-            max(fitting, key=lambda group: _likeness(dose, group[0])).append(dose)
+            number = max(fitting, key=lambda number: _likeness(dose, groups[number][0]))
+            groups[number].append(dose)
         else:
+            number = len(groups)
             groups.append([dose])
+        for trait in _known_traits(dose):
+            by_trait[trait].append(number)
     matched = [MatchedDose(group[0], tuple(group[1:])) for group in groups]
     return sorted(matched, key=lambda one: (one.shown.occurred, one.shown.id.bytes), reverse=True)
+
+
+def _known_traits(dose: Dose) -> Iterator[object]:
+    """Yield by what a record is found: its identifiers, its date, and the month and year that it lies in."""
+    yield from dose.identifiers
+    yield from (("in", dose.occurred[:length]) for length in (4, 7, 10) if len(dose.occurred) >= length)
+    yield "on", dose.occurred[:10]
+
+
+def _searched_traits(dose: Dose) -> Iterator[object]:
+    """Yield the traits of all records that may be of the same dose."""
+    yield from dose.identifiers
+    yield "in", dose.occurred[:10]
+    yield from (("on", dose.occurred[:length]) for length in (4, 7, 10) if len(dose.occurred) >= length)
 
 
 def _reliability(dose: Dose) -> tuple[object, ...]:

@@ -16,17 +16,6 @@ class DoseStatus(StrEnum):
     ENTERED_IN_ERROR = "entered-in-error"
 
 
-class Origin(StrEnum):
-    """Where a dose comes from that its author did not give (FHIR immunization-origin)."""
-
-    CARD = "record"
-    """Copied from a paper card or another written record."""
-    PROVIDER = "provider"
-    """Said by another provider."""
-    RECALL = "recall"
-    """Said by the person or a parent, from memory."""
-
-
 SITES = {
     "LA": N_("left upper arm"),
     "RA": N_("right upper arm"),
@@ -49,7 +38,6 @@ REFUSALS = {
     "OSTOCK": N_("The vaccine is not available."),
 }
 """Why a dose was not given (v3-ActReason), as msgids."""
-LEVELS = ("normal", "restricted", "hidden")
 
 
 def whole_day(text: str) -> date | None:
@@ -75,7 +63,7 @@ class DoseEntry:
     `product` is a key of the catalogue, "" where only `antigens` are known; `name` is what is written of the product.
     `occurred` is a FHIR date, of a past dose perhaps a year or a month only. `key` is the identifier that the form
     gives the dose, so that sending it twice is one dose. `given_here`: the author gave it (primarySource), otherwise
-    it is copied, from `origin`. `reason` is a key of `REFUSALS`.
+    it is copied from a paper card. `reason` is a key of `REFUSALS`.
     """
 
     key: UUID
@@ -95,7 +83,6 @@ class DoseEntry:
     place: str = ""
     """Where a copied dose was given, in words."""
     given_here: bool = True
-    origin: Origin = Origin.CARD
     reason: str = ""
     note: str = ""
     overrides: tuple[Override, ...] = ()

@@ -1,5 +1,6 @@
 """Advice for many persons at once, on all cores."""
 
+import gc
 import multiprocessing
 import os
 from collections import deque
@@ -30,6 +31,7 @@ class _Worker:
 
 def _start(load: Callable[[], RuleSet], on: date, measure: Callable[[Advice], object]) -> None:
     _Worker.rules, _Worker.on, _Worker.measure = load(), on, staticmethod(measure)
+    gc.freeze()  # the rules stay: the collector need not look through them again and again
 
 
 def _advise_chunk(records: list[Record]) -> list[object]:

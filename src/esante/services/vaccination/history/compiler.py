@@ -17,7 +17,7 @@ import orjson
 
 from esante.core import clock
 from esante.core.journal import Consumer, Entry
-from esante.core.storage import Connection, Database, Unavailable
+from esante.core.storage import Connection, Database, Unavailable, yield_to_requests
 from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import DEFAULT_LANGUAGE, FHIR_JSON, LANGUAGES, Problem, current_agency, translator
@@ -90,6 +90,7 @@ class Histories:
 
     async def advance(self) -> bool:
         """Work on the person who has waited longest; False when nobody is due."""
+        await yield_to_requests()
         due = await store.take_due(self._db, clock.now(), LEASE)
         if due is None:
             return False

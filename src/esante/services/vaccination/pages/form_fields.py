@@ -12,7 +12,7 @@ from esante.core.storage import parse_uuid, uuid7
 from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
-from esante.services.vaccination.card.model import DoseEntry, DoseStatus, Origin
+from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import PLACE
 from esante.services.vaccination.products.catalogue import Catalogue, Product, catalogue
 from esante.services.vaccination.scan.pack_code import PackCode
@@ -89,7 +89,6 @@ def entry_of(
         note=text.get("note", ""),
         reason=text.get("reason", "") if status is DoseStatus.NOT_GIVEN else "",
         given_here=given_here,
-        origin=Origin.CARD,
     )
 
 

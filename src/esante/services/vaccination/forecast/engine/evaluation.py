@@ -122,19 +122,20 @@ class _Comparison:
 
     def _vaccine(self) -> tuple[VaccineRow | None, Reason | None]:
         """Return the row that allows the vaccine, preferable ones first, and a remark (sections 6.8 and 6.9)."""
+        cvx = self.given.cvx
         for row in self.target.preferable:
-            if self._is_meant(row) and _is_product(row, self.given):
+            if row.cvx == cvx and self._is_of_age(row) and _is_product(row, self.given):
                 volume = self.given.dose.volume
                 less = volume is not None and row.volume is not None and volume < row.volume
                 return row, Reason.VOLUME if less else None
         for row in self.target.allowable:
-            if self._is_meant(row):
+            if row.cvx == cvx and self._is_of_age(row):
                 return row, None
         return None, None
 
-    def _is_meant(self, row: VaccineRow) -> bool:
+    def _is_of_age(self, row: VaccineRow) -> bool:
         ages = self.person.ages
-        return row.cvx == self.given.cvx and ages[row.begin] <= self.given.day < ages.until(row.end)
+        return ages[row.begin] <= self.given.day < ages.until(row.end)
 
     def _grace(self, age: AgeRow | None) -> Reason | None:
         """Return the remark that age or interval were only just long enough."""

@@ -1,10 +1,12 @@
 """Loading a country's calendar: series and vaccines in TOML, in a form that expresses the model of the engine.
 
-A calendar is a folder of the package's data with `calendar.toml` and `vaccines.toml`; the newest one that begins on or
-before a day holds on it. A calendar that contradicts itself is refused (`calendar_checks`).
+A calendar is a folder of the package's data: `calendar.toml` (when it is in force, its sources), `vaccines.toml`,
+and files of series and observations. The newest one that begins on or before a day holds on it. A calendar that
+contradicts itself is refused (`calendar_checks`).
 """
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -27,6 +29,7 @@ from esante.services.vaccination.forecast.rules.model import (
 from esante.services.vaccination.forecast.rules.toml_table import Table, read_toml
 
 _PACKAGE = "esante.services.vaccination"
+_CALENDAR, _VACCINES = "calendar.toml", "vaccines.toml"
 _SNOMED = "SNOMED"
 
 
@@ -44,31 +47,34 @@ def _calendars(country: str) -> list[str]:
     return [folder.name for folder in folders if folder.name.startswith(f"{country}-")]
 
 
-def _text(name: str, file: str) -> str:
-    return (files(_PACKAGE) / "data" / name / file).read_text(encoding="utf-8")
+def _texts(name: str) -> dict[str, str]:
+    found = (files(_PACKAGE) / "data" / name).iterdir()
+    return {file.name: file.read_text(encoding="utf-8") for file in found}
 
 
 @cache
 def _begins(name: str) -> date:
-    return read_toml(f"{name}/calendar.toml", _text(name, "calendar.toml")).get("valid_from", date)
+    return read_toml(f"{name}/{_CALENDAR}", _texts(name)[_CALENDAR]).get("valid_from", date)
 
 
 @cache
 def _packaged_calendar(name: str) -> RuleSet:
-    return parse_calendar(name, _text(name, "calendar.toml"), _text(name, "vaccines.toml"))
+    return parse_calendar(name, _texts(name))
 
 
-def parse_calendar(name: str, calendar: str, vaccines: str) -> RuleSet:
-    """Return the rules of the two texts of a calendar. Raises: RulesError with file and row."""
-    table = read_toml(f"{name}/calendar.toml", calendar)
-    begins = table.get("valid_from", date)
-    sources = Sources(table, name.partition("-")[0])
-    contents = CalendarVaccines(read_toml(f"{name}/vaccines.toml", vaccines), sources)
-    series = _read_series(table, SeriesReader(sources, contents, table.duration("grace") or NOTHING))
-    antigens = _read_antigens(table, sources, series)
-    observations, coded_values = _read_observations(table)
-    table.finish()
-    _check_observations(table, antigens, observations)
+def parse_calendar(name: str, texts: Mapping[str, str]) -> RuleSet:
+    """Return the rules of the texts of a calendar by file name. Raises: RulesError with file and row."""
+    tables = {file: read_toml(f"{name}/{file}", text) for file, text in sorted(texts.items())}
+    head, vaccines = tables[_CALENDAR], tables.pop(_VACCINES)
+    begins = head.get("valid_from", date)
+    sources = Sources(head, name.partition("-")[0])
+    contents = CalendarVaccines(vaccines, sources)
+    series = _read_series(tables.values(), SeriesReader(sources, contents, head.duration("grace") or NOTHING))
+    antigens = _read_antigens(head, sources, series)
+    observations, coded_values = _read_observations(tables.values())
+    for table in tables.values():
+        table.finish()
+    _check_observations(head, antigens, observations)
     return RuleSet(
         name=f"{name} ({begins})",
         antigens=antigens,
@@ -82,12 +88,12 @@ def parse_calendar(name: str, calendar: str, vaccines: str) -> RuleSet:
     )
 
 
-def _read_series(table: Table, reader: SeriesReader) -> dict[str, list[Series]]:
+def _read_series(tables: Iterable[Table], reader: SeriesReader) -> dict[str, list[Series]]:
     """Return the series by antigen, checked."""
     found: defaultdict[str, list[Series]] = defaultdict(list)
     rows: defaultdict[tuple[str, str], list[Table]] = defaultdict(list)
     names: set[str] = set()
-    for row in table.tables("series"):
+    for row in (row for table in tables for row in table.tables("series")):
         if row.get("id", str) in names:
             raise row.error(f"there is a second series {row.get('id', str)}")
         names.add(row.get("id", str))
@@ -138,10 +144,11 @@ def _known(row: Table, series: dict[str, list[Series]]) -> tuple[str, ...]:
     return antigens
 
 
-def _read_observations(table: Table) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
+def _read_observations(tables: Iterable[Table]) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
+    """Return the titles of observations, and the observations of coded values."""
     titles: dict[str, str] = {}
     coded: defaultdict[tuple[str, str], tuple[str, ...]] = defaultdict(tuple)
-    for row in table.tables("observation"):
+    for row in (row for table in tables for row in table.tables("observation")):
         code = row.get("code", str)
         if code in titles:
             raise row.error(f"the observation {code} is there twice")

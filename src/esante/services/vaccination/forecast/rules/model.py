@@ -229,11 +229,11 @@ class Series:
     maximum_start: Duration | None = None
     indications: tuple[Indication, ...] = ()
     guidance: tuple[str, ...] = ()
+    seasonal: bool = field(init=False)
+    """Whether a dose is bound to a season."""
 
-    @property
-    def seasonal(self) -> bool:
-        """Whether a dose is bound to a season."""
-        return any(dose.season for dose in self.doses)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seasonal", any(dose.season for dose in self.doses))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
