@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 NARROW = {"width": 360, "height": 740}
 VACCINES = {
     "Tetanus": "boostrix_polio",
-    "Influenza": "vaxigrip",
+    "Flu": "vaxigrip",
     "Shingles": "shingrix",
     "Pneumococci": "prevenar_20",
     "COVID-19": "comirnaty",

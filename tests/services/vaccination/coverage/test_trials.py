@@ -12,8 +12,8 @@ from tests.support.record import refusal_of
 from tests.support.vaccination import catch_up
 
 FOLDER = files("esante.services.vaccination") / "data" / "lu-2026"
-CALENDAR = (FOLDER / "calendar.toml").read_text("utf-8")
-VACCINES = (FOLDER / "vaccines.toml").read_text("utf-8")
+TEXTS = {file.name: file.read_text("utf-8") for file in FOLDER.iterdir()}
+DOSE = 'recommended = "2 months"\nlate = "3 months"'
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +22,17 @@ def trials(world, forecasts, statistics_key):
     return CalendarTrials(world.db, world.journal, forecasts, statistics_key)
 
 
-def later_first_dose() -> str:
+def later_first_dose() -> dict[str, str]:
     """The calendar with the first dose against diphtheria at three months in place of two."""
-    before = 'recommended = "2 months"\nlate = "3 months"'
-    assert before in CALENDAR
-    return CALENDAR.replace(before, 'recommended = "3 months"\nlate = "4 months"', 1)
+    (name,) = [name for name, text in TEXTS.items() if 'id = "dtp-polio"' in text]
+    place = TEXTS[name].index('id = "dtp-polio"')
+    assert DOSE in TEXTS[name][place:]
+    later = TEXTS[name][place:].replace(DOSE, 'recommended = "3 months"\nlate = "4 months"', 1)
+    return TEXTS | {name: TEXTS[name][:place] + later}
 
 
 async def run(world, trials, calendar):
-    trial_id = await trials.ask(world.people["operator"], calendar, VACCINES)
+    trial_id = await trials.ask(world.people["operator"], calendar)
     await trials.run()
     page = await trials.page(world.people["operator"])
     (trial,) = [one for one in page.items if one.id == trial_id]
@@ -41,7 +43,7 @@ async def run(world, trials, calendar):
 async def test_same_calendar_changes_nothing(world, histories, forecasts, trials):
     await world.person(birth_date=today() - timedelta(days=75))
     await catch_up(world, histories, forecasts)
-    assert trials.changes(await run(world, trials, CALENDAR)) == []
+    assert trials.changes(await run(world, trials, TEXTS)) == []
 
 
 async def test_later_dose_is_no_longer_due_to_those_of_that_age(world, histories, forecasts, trials):
@@ -66,23 +68,25 @@ async def test_small_change_is_not_shown(world, trials):
 
 
 @pytest.mark.parametrize(
-    ("calendar", "vaccines"),
+    "texts",
     [
-        ("", VACCINES),
-        ("not toml [", VACCINES),
-        ("valid_from = 2026-01-01", ""),
-        (CALENDAR, "x = 1"),
-        ("x" * 400_001, "y"),
+        {},
+        {"calendar.toml": TEXTS["calendar.toml"]},
+        TEXTS | {"calendar.toml": "not toml ["},
+        TEXTS | {"calendar.toml": "valid_from = 2026-01-01"},
+        TEXTS | {"vaccines.toml": "x = 1"},
+        TEXTS | {"more.toml": "x" * 900_001},
+        TEXTS | {f"{number}.toml": "" for number in range(31)},
     ],
 )
-async def test_what_is_no_calendar_is_refused(world, trials, calendar, vaccines):
-    assert (await refusal_of(trials.ask(world.people["operator"], calendar, vaccines)))[0] == 400
+async def test_what_is_no_calendar_is_refused(world, trials, texts):
+    assert (await refusal_of(trials.ask(world.people["operator"], texts)))[0] == 400
 
 
 async def test_only_operators_try_calendars_and_one_at_a_time(world, trials):
     for who in ("doctor", "hospital"):
-        assert (await refusal_of(trials.ask(world.people[who], CALENDAR, VACCINES)))[0] == 403
+        assert (await refusal_of(trials.ask(world.people[who], TEXTS)))[0] == 403
         assert (await refusal_of(trials.page(world.people[who])))[0] == 403
-    await trials.ask(world.people["operator"], CALENDAR, VACCINES)
-    assert (await refusal_of(trials.ask(world.people["operator"], CALENDAR, VACCINES)))[0] == 409
+    await trials.ask(world.people["operator"], TEXTS)
+    assert (await refusal_of(trials.ask(world.people["operator"], TEXTS)))[0] == 409
     await trials.run()

@@ -11,27 +11,25 @@ TRIAL = Table(
     Kind.LOCAL,
     {
         "trial_id": "uuid",
-        "calendar": "text",
-        "vaccines": "text",
+        "texts": "text",
         "name": "text",
         "asked_at": "timestamptz",
         "asked_by": "text",
         "total": "integer",
     },
 )
-_COLUMNS = "trial_id, calendar, vaccines, name, asked_at, asked_by, total, done, after, ended_at, error, result"
+_COLUMNS = "trial_id, texts, name, asked_at, asked_by, total, done, after, ended_at, error, result"
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial of a calendar (`calendar`, `vaccines`: its texts) on `total` persons, of whom `done` are worked out.
+    """A trial of a calendar (`texts`: its files, JSON) on `total` persons, of whom `done` are worked out.
 
     `after`: the last of them; `result`: exact counts (JSON), of which only protected ones are shown.
     """
 
     id: UUID
-    calendar: str
-    vaccines: str
+    texts: str
     name: str
     asked_at: datetime
     asked_by: str

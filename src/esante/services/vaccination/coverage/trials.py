@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
@@ -36,8 +36,10 @@ from esante.services.vaccination.reminders.standings import standings
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)
-MAX_TEXT = 400_000
-"""Characters of a text of a calendar."""
+FILES = frozenset({"calendar.toml", "vaccines.toml"})
+"""The files that every calendar has."""
+MAX_FILES, MAX_TEXT = 30, 900_000
+"""Files of a calendar, and characters of all of them."""
 COHORT = 10
 """Years of birth that are counted together."""
 Counts = dict[str, list[int]]
@@ -69,24 +71,26 @@ class CalendarTrials:
     def __init__(self, db: Database, journal: Journal, forecasts: Forecasts, key: StatisticsKey) -> None:
         self._db, self._journal, self._forecasts, self._key = db, journal, forecasts, key
 
-    async def ask(self, requester: Requester, calendar: str, vaccines: str) -> UUID:
-        """Ask what a calendar would change; return the key of the trial.
+    async def ask(self, requester: Requester, texts: Mapping[str, str]) -> UUID:
+        """Ask what a calendar would change; return the key of the trial. `texts`: its files by their names.
 
         Raises: `Problem` 403 for others than operators, 400 for texts that are no calendar (with file and row), 409
         while another trial runs.
         """
         require_operator(requester)
-        for name, text in (("calendar", calendar), ("vaccines", vaccines)):
-            if not text.strip() or len(text) > MAX_TEXT:
-                raise bad_request(name, N_("Choose the file of the calendar."), code="required")
+        if not set(texts) >= FILES or len(texts) > MAX_FILES or sum(map(len, texts.values())) > MAX_TEXT:
+            raise bad_request("files", N_("Choose all files of the calendar."), detail=" ".join(sorted(FILES)))
         try:
-            rules = await asyncio.to_thread(parse_calendar, "new", calendar, vaccines)
+            rules = await asyncio.to_thread(parse_calendar, "new", texts)
         except (RulesError, RecursionError) as error:
             raise bad_request(
-                "calendar", N_("This is no vaccination calendar."), detail=str(error)[:500], code="value"
+                "files", N_("This is no vaccination calendar."), detail=str(error)[:500], code="value"
             ) from error
         trial_id, (total, _) = uuid7(), await self._forecasts.count()
-        row = trial_store.TRIAL, (trial_id, calendar, vaccines, rules.name, clock.now(), requester.name, total)
+        row = (
+            trial_store.TRIAL,
+            (trial_id, orjson.dumps(dict(texts)).decode(), rules.name, clock.now(), requester.name, total),
+        )
         event = CalendarTried(trial_id=trial_id, name=rules.name)
         async with self._db.transaction() as conn:
             if await trial_store.count_open(conn):
@@ -163,7 +167,7 @@ def _compare(
     records: Sequence[Record], trial: Trial, day: date
 ) -> tuple[Sequence[frozenset[str]], Sequence[frozenset[str]]]:
     """Return what is due to each person by the calendar in force, and by the new one."""
-    new = partial(parse_calendar, "new", trial.calendar, trial.vaccines)
+    new = partial(parse_calendar, "new", orjson.loads(trial.texts))
     return _due(records, rules_in_force, day), _due(records, new, day)
 
 

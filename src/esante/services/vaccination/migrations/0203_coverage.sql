@@ -16,11 +16,10 @@ CREATE TABLE vaccination_coverage (
     PRIMARY KEY (month, antigen, birth_year, canton)
 );
 
--- What a new calendar would change: a job and its protected result.
+-- What a new calendar (`texts`: its files, JSON) would change: a job, and its exact result, which is shown protected.
 CREATE TABLE vaccination_calendar_trial (
     trial_id uuid PRIMARY KEY,
-    calendar text NOT NULL,
-    vaccines text NOT NULL,
+    texts text NOT NULL,
     name text NOT NULL,
     asked_at timestamptz NOT NULL,
     asked_by text NOT NULL,

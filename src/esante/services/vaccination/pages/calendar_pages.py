@@ -63,8 +63,8 @@ class CalendarPages:
         requester = await self._access.page_requester(request, ("operator",))
         try:
             form = await read_form(request, FORM_LIMIT)
-            calendar, vaccines = [await _text(form.get(name), name) for name in ("calendar", "vaccines")]
-            await self._trials.ask(requester, calendar, vaccines)
+            found = [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
+            await self._trials.ask(requester, {str(one.filename): await _text(one) for one in found})
         except Problem as problem:
             if problem.status not in _SHOWN_IN_FORM:
                 raise
@@ -72,11 +72,9 @@ class CalendarPages:
         return redirect(f"{PLACE}#trials")
 
 
-async def _text(value: object, name: str) -> str:
+async def _text(file: UploadFile) -> str:
     """Return the text of a file in a form. Raises: `Problem` 400 for a file that is no text."""
-    if not isinstance(value, UploadFile):
-        return str(value or "")
     try:
-        return (await value.read(4 * MAX_TEXT + 1)).decode("utf-8")
+        return (await file.read(4 * MAX_TEXT + 1)).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise bad_request(name, N_("Choose the file of the calendar."), code="value") from error
+        raise bad_request("files", N_("Choose all files of the calendar."), detail="UTF-8", code="value") from error
