@@ -13,6 +13,7 @@ from tests.support.vaccination import catch_up
 
 FOLDER = files("esante.services.vaccination") / "data" / "lu-2026"
 TEXTS = {file.name: file.read_text("utf-8") for file in FOLDER.iterdir()}
+DOSE = 'recommended = "2 months"\nlate = "3 months"'
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,15 @@ def trials(world, forecasts, statistics_key):
 
 def later_first_dose() -> dict[str, str]:
     """The calendar with the first dose against diphtheria at three months in place of two."""
-    children = TEXTS["children.toml"]
-    before = 'recommended = "2 months"\nlate = "3 months"'
-    assert before in children
-    return TEXTS | {"children.toml": children.replace(before, 'recommended = "3 months"\nlate = "4 months"', 1)}
+    (name,) = [name for name, text in TEXTS.items() if 'id = "dtp-polio"' in text]
+    place = TEXTS[name].index('id = "dtp-polio"')
+    assert DOSE in TEXTS[name][place:]
+    later = TEXTS[name][place:].replace(DOSE, 'recommended = "3 months"\nlate = "4 months"', 1)
+    return TEXTS | {name: TEXTS[name][:place] + later}
 
 
-async def run(world, trials, texts):
-    trial_id = await trials.ask(world.people["operator"], texts)
+async def run(world, trials, calendar):
+    trial_id = await trials.ask(world.people["operator"], calendar)
     await trials.run()
     page = await trials.page(world.people["operator"])
     (trial,) = [one for one in page.items if one.id == trial_id]
@@ -66,24 +68,19 @@ async def test_small_change_is_not_shown(world, trials):
 
 
 @pytest.mark.parametrize(
-    "changed",
+    "texts",
     [
-        {"calendar.toml": ""},
-        {"calendar.toml": "not toml ["},
-        {"vaccines.toml": ""},
-        {"vaccines.toml": "x = 1"},
-        {"children.toml": "x" * 400_001},
-        {"further.toml": "nothing = 1"},
+        {},
+        {"calendar.toml": TEXTS["calendar.toml"]},
+        TEXTS | {"calendar.toml": "not toml ["},
+        TEXTS | {"calendar.toml": "valid_from = 2026-01-01"},
+        TEXTS | {"vaccines.toml": "x = 1"},
+        TEXTS | {"more.toml": "x" * 900_001},
+        TEXTS | {f"{number}.toml": "" for number in range(31)},
     ],
 )
-async def test_what_is_no_calendar_is_refused(world, trials, changed):
-    assert (await refusal_of(trials.ask(world.people["operator"], TEXTS | changed)))[0] == 400
-
-
-async def test_calendar_without_one_of_its_files_is_refused(world, trials):
-    for name in ("calendar.toml", "vaccines.toml"):
-        texts = {other: text for other, text in TEXTS.items() if other != name}
-        assert (await refusal_of(trials.ask(world.people["operator"], texts)))[0] == 400
+async def test_what_is_no_calendar_is_refused(world, trials, texts):
+    assert (await refusal_of(trials.ask(world.people["operator"], texts)))[0] == 400
 
 
 async def test_only_operators_try_calendars_and_one_at_a_time(world, trials):

@@ -140,9 +140,8 @@ async def test_wrong_query_of_coverage_is_explained(world, browse, query):
 async def test_file_that_is_no_calendar_is_refused_with_its_place(world, browse):
     operator = await browse(world.people["operator"])
     place = "/operator/vaccination-calendar"
-    files = {"calendar": ("calendar.toml", b"valid_from = 1"), "vaccines": ("vaccines.toml", b"\xff\xfe")}
-    csrf = {"_csrf": await token(operator, place)}
-    assert (await operator.post(place, data=csrf, files=files)).status_code == 400
-    files["vaccines"] = ("vaccines.toml", b"x = 1")
-    answer = await operator.post(place, data=csrf, files=files)
-    assert answer.status_code == 400 and "calendar.toml" in answer.text
+    csrf, names = {"_csrf": await token(operator, place)}, ("calendar.toml", "vaccines.toml")
+    for content, said in ((b"\xff\xfe", "UTF-8"), (b"valid_from = 1", "calendar.toml")):
+        files = [("files", (name, content)) for name in names]
+        answer = await operator.post(place, data=csrf, files=files)
+        assert answer.status_code == 400 and said in answer.text

@@ -23,7 +23,7 @@ _COLUMNS = "trial_id, texts, name, asked_at, asked_by, total, done, after, ended
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial of a calendar (`texts`: its files by name, JSON) on `total` persons, of whom `done` are worked out.
+    """A trial of a calendar (`texts`: its files, JSON) on `total` persons, of whom `done` are worked out.
 
     `after`: the last of them; `result`: exact counts (JSON), of which only protected ones are shown.
     """

@@ -36,8 +36,10 @@ from esante.services.vaccination.reminders.standings import standings
 
 log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=15)
-MAX_TEXT = 400_000
-"""Characters of the files of a calendar."""
+FILES = frozenset({"calendar.toml", "vaccines.toml"})
+"""The files that every calendar has."""
+MAX_FILES, MAX_TEXT = 30, 900_000
+"""Files of a calendar, and characters of all of them."""
 COHORT = 10
 """Years of birth that are counted together."""
 Counts = dict[str, list[int]]
@@ -70,19 +72,14 @@ class CalendarTrials:
         self._db, self._journal, self._forecasts, self._key = db, journal, forecasts, key
 
     async def ask(self, requester: Requester, texts: Mapping[str, str]) -> UUID:
-        """Ask what a calendar would change (`texts`: its files by name); return the key of the trial.
+        """Ask what a calendar would change; return the key of the trial. `texts`: its files by their names.
 
         Raises: `Problem` 403 for others than operators, 400 for texts that are no calendar (with file and row), 409
         while another trial runs.
         """
         require_operator(requester)
-        if not {"calendar.toml", "vaccines.toml"} <= texts.keys() or sum(map(len, texts.values())) > MAX_TEXT:
-            raise bad_request(
-                "files",
-                N_("Choose all files of the calendar."),
-                N_("calendar.toml and vaccines.toml must be among them."),
-                code="required",
-            )
+        if not set(texts) >= FILES or len(texts) > MAX_FILES or sum(map(len, texts.values())) > MAX_TEXT:
+            raise bad_request("files", N_("Choose all files of the calendar."), detail=" ".join(sorted(FILES)))
         try:
             rules = await asyncio.to_thread(parse_calendar, "new", texts)
         except (RulesError, RecursionError) as error:

@@ -16,7 +16,7 @@ CREATE TABLE vaccination_coverage (
     PRIMARY KEY (month, antigen, birth_year, canton)
 );
 
--- What a new calendar would change: a job and its protected result.
+-- What a new calendar (`texts`: its files, JSON) would change: a job, and its exact result, which is shown protected.
 CREATE TABLE vaccination_calendar_trial (
     trial_id uuid PRIMARY KEY,
     texts text NOT NULL,

@@ -1,6 +1,6 @@
 """The page of operators about the calendar in force, and what a new one would change."""
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -14,7 +14,7 @@ from esante.services.vaccination.reminders.forecasts import rules_in_force
 PLACE = "/operator/vaccination-calendar"
 PAGE_SIZE = 20
 FORM_LIMIT = 2_000_000
-"""Bytes of the files of a calendar with their form."""
+"""Bytes of the two files of a calendar with their form."""
 _SHOWN_IN_FORM = (400, 409)
 
 
@@ -63,7 +63,8 @@ class CalendarPages:
         requester = await self._access.page_requester(request, ("operator",))
         try:
             form = await read_form(request, FORM_LIMIT)
-            await self._trials.ask(requester, await _texts(form))
+            found = [one for one in form.getlist("files") if isinstance(one, UploadFile) and one.filename]
+            await self._trials.ask(requester, {str(one.filename): await _text(one) for one in found})
         except Problem as problem:
             if problem.status not in _SHOWN_IN_FORM:
                 raise
@@ -71,13 +72,9 @@ class CalendarPages:
         return redirect(f"{PLACE}#trials")
 
 
-async def _texts(form: FormData) -> dict[str, str]:
-    """Return the texts of the files in a form by their names. Raises: `Problem` 400 for a file that is no text."""
-    texts = {}
-    for file in form.getlist("files"):
-        if isinstance(file, UploadFile) and file.filename:
-            try:
-                texts[file.filename] = (await file.read(4 * MAX_TEXT + 1)).decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise bad_request("files", N_("Choose all files of the calendar."), code="value") from error
-    return texts
+async def _text(file: UploadFile) -> str:
+    """Return the text of a file in a form. Raises: `Problem` 400 for a file that is no text."""
+    try:
+        return (await file.read(4 * MAX_TEXT + 1)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise bad_request("files", N_("Choose all files of the calendar."), detail="UTF-8", code="value") from error
