@@ -149,7 +149,7 @@ async def test_recall_is_a_notice_and_a_letter_to_who_never_signed_in(world, car
         while await advance(world.db, consumer):
             pass
     (notice, *_) = await notices.unread(person.id)
-    assert notice.kind.name == "vaccine_recalled" and notice.kind.urgent
+    assert notice.kind.name == "vaccine_recalled"
     page = await letters.page(world.people["operator"], person_id=person.id)
     assert [letter.kind.name for letter, _ in page.items] == ["vaccine_recalled"]
 

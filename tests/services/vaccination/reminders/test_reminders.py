@@ -159,6 +159,15 @@ async def test_doctor_sees_own_patients_only_who_find_it_in_their_log(world, car
     assert (await reminders.list_due(world.people["other"])).items == []
 
 
+async def test_profession_that_may_not_read_vaccinations_sees_nobody(world, cards, histories, forecasts, reminders):
+    person, _ = await overdue_person(world, cards)
+    clerk = await world.practitioner("Clerk", profession="admin")
+    await world.into_circle(person, clerk)
+    await catch_up(world, histories, forecasts)
+    assert person.id in await world.access.grants.list_persons(requester_of(clerk), limit=10)
+    assert (await reminders.list_due(requester_of(clerk))).items == []
+
+
 async def test_ended_access_takes_the_patient_off_the_list(world, cards, histories, forecasts, reminders):
     person, doctor = await overdue_person(world, cards)
     await catch_up(world, histories, forecasts)
