@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.async_api import Browser, Page
 
 from esante.core import clock
-from esante.services.vaccination.health_cards.codec import read_cards, sign
+from esante.services.vaccination.health_cards.codec import card_file, read_cards, sign
 from esante.services.vaccination.health_cards.keys import SigningKeys
 from tests.support.demo_server import DemoServer
 from tests.support.health_cards import sample_claims
@@ -99,6 +99,8 @@ async def test_stranger_verifies_cards_without_a_network(demo: DemoServer, brows
     late = sign(sample_claims(iss=iss, nbf=int(time.time()) + 3_600), old)
     head, _, signature = card.split(".")
     tampered = f"{head}.{late.split('.')[1]}.{signature}"
+    saved = tmp_path / "card.smart-health-card"
+    saved.write_bytes(card_file(card))
     camera = f"--use-file-for-fake-video-capture={film}"
     options = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", camera)
     async with chromium(*options) as own, open_visitor(own, demo.base, "de", viewport=NARROW) as stranger:
@@ -124,6 +126,9 @@ async def test_stranger_verifies_cards_without_a_network(demo: DemoServer, brows
             "late": "key-expired",
             "other": "not-a-card",
         }
+        await page.evaluate("document.getElementById('results').replaceChildren()")
+        await page.set_input_files("#f-file", saved)
+        await page.locator("#results section[data-result=valid]").wait_for()
         await page.evaluate("document.getElementById('results').replaceChildren()")
         await stranger.button("Use the camera").click()
         await page.locator("#results section[data-result=valid]").wait_for()

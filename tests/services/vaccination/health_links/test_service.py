@@ -235,6 +235,17 @@ async def test_card_in_a_link_is_revoked_when_a_dose_was_an_error_and_is_not_amo
     assert (await result_of(proofs, card)).value == "revoked"
 
 
+async def test_deleted_person_leaves_no_link_and_no_file(world, cards, proofs, links):
+    patient, _ = await vaccinated(world, cards)
+    made = await make(links, proofs, patient)
+    async with world.db.transaction() as conn:
+        assert await links.delete_of_person(conn, patient.id) == 1
+    assert await links.links_of(patient) == [] and await files_of(world, patient) == 0
+    with pytest.raises(Problem) as refusal:
+        await links.open(address_of(made), "Dr Reader", made.pin, ORIGIN)
+    assert refusal.value.status == 404
+
+
 async def test_so_many_working_links_and_no_more(world, cards, proofs, links, monkeypatch):
     monkeypatch.setattr(service, "MAX_ACTIVE", 1)
     patient, _ = await vaccinated(world, cards)

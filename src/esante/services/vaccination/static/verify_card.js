@@ -2,6 +2,7 @@
 import { verify } from "./health_card.js";
 import { show } from "./health_card_view.js";
 
+const MAX_FILE = 20 * 1024 * 1024; // a photograph
 const place = document.getElementById("verify");
 const directory = JSON.parse(place.dataset.directory);
 const said = document.getElementById("camera-said");
@@ -61,7 +62,9 @@ async function start() {
 }
 
 async function readFile(file) {
-  if (file.type.startsWith("image/")) {
+  if (file.size > MAX_FILE) {
+    show([{ result: "too-large" }]);
+  } else if (file.type.startsWith("image/")) {
     const text = await readCodes(file).catch(() => "");
     await check(text || "no code");
   } else {
