@@ -426,6 +426,7 @@ OF_PATIENTS_AND_OPERATORS = (
 )
 """Pages that show patients everything of their own, and operators no record."""
 BY_OTHER_THINGS = {
+    "/due-vaccinations": "lists of whom doses are due (tests/services/vaccination/reminders)",
     "/emergency": "names a person by their number, and asks about no document",
     "/fhir/$export/{job}": "names an export of the requester",
     "/fhir/AuditEvent/{id}": "names an entry of the patient's own log",
@@ -435,6 +436,7 @@ BY_OTHER_THINGS = {
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
     "/patients/code": "names a code",
     "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
+    "/vaccine-stock": "is of a site, and of no record",
     "/tasks": "lists what the requester's organisation has to deposit, and opens no record",
 }
 

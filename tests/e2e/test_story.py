@@ -186,7 +186,7 @@ async def declare_emergency(second: Visitor, person: dict[str, Any], born: str) 
 
 async def assert_emergency_is_announced(patient: Visitor) -> None:
     """Assert that the home page shows the emergency first, with a link to the log."""
-    alarm = patient.page.locator("section[role=alert]")
+    alarm = patient.page.locator("section[role=alert]", has_text=SECOND).first
     await patient.reload_until("/", alarm)
     assert SECOND in await alarm.inner_text()
     await alarm.get_by_role("link", name=patient.translate("See what was viewed")).click()

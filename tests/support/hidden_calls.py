@@ -169,6 +169,20 @@ def form_calls(hidden: Hidden, csrf: str) -> Iterator[Call]:
     yield Call(f"{document}/retention", "POST", page=True, form={"_csrf": csrf, "length": "life"})
     yield Call(f"/patients/{hidden.person_id}/deposit/opposition", "POST", page=True, form={"_csrf": csrf})
     yield from act_calls(hidden)
+    yield from vaccination_calls(hidden, csrf)
+
+
+def vaccination_calls(hidden: Hidden, csrf: str) -> Iterator[Call]:
+    """Yield pages and forms of the vaccination card, and of what would be a dose on it."""
+    home = f"/patients/{hidden.person_id}/vaccinations"
+    dose, form = f"{home}/{UUID(hidden.resource[1][-32:])}", {"_csrf": csrf}
+    for path in (home, *(f"{home}/{name}" for name in ("copy", "new", "refusal", "scan")), dose, f"{dose}/correct"):
+        yield Call(path, page=True, writes=True)  # a form has a new key each time
+    for name in ("contraindications", "copy", "new", "refusal", "scan"):
+        yield Call(f"{home}/{name}", "POST", page=True, form=form, writes=True)
+    yield Call(f"{home}/contraindications/{dose.rpartition('/')[2]}/end", "POST", page=True, form=form)
+    for name in ("confirm", "correct", "event", "withdraw"):
+        yield Call(f"{dose}/{name}", "POST", page=True, form=form)
 
 
 def act_calls(hidden: Hidden) -> Iterator[Call]:

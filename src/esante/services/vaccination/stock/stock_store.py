@@ -51,6 +51,8 @@ BREAK = Table(
         "by_name": "text",
     },
 )
+STOCK = Table("vaccination_stock", Kind.LOCAL, {"organization_id": "uuid", "product": "text", "lot_key": "text"})
+REORDER = Table("vaccination_reorder", Kind.LOCAL, {"organization_id": "uuid", "product": "text"})
 _SUSPECT = (
     "EXISTS (SELECT FROM vaccination_break b WHERE b.lot_key = s.lot_key AND b.organization_id = s.organization_id"
     " AND b.product = s.product AND b.cleared_at IS NULL)"
