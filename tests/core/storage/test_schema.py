@@ -1,13 +1,9 @@
 """The schema of the database agrees with the declared tables: names, kinds, keys, columns."""
 
-import importlib
-
 from esante.core.storage import TABLES, Kind
-from esante.packages import PACKAGES
+from esante.packages import declared_services
 
-for package in PACKAGES:
-    importlib.import_module(package)
-importlib.import_module("esante.core.fhir.store")
+declared_services()  # imports what declares tables
 
 UNDECLARED = {"schema_migration"}
 
