@@ -21,7 +21,7 @@ from esante.contract import (
 from esante.core.journal import Consumer, Entry
 from esante.core.time_zone import today
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES
@@ -204,7 +204,9 @@ SERVICE = Service(
     categories={code: category.label for code, category in CATEGORIES.items()},
     navigation=[
         NavigationItem(role="patient", url="/record", label=N_("My record"), icon="record", order=20),
-        NavigationItem(role="practitioner", url="/tasks", label=N_("Documents to add"), icon="upload", order=25),
+        NavigationItem(
+            role="practitioner", url="/tasks", label=P_("menu", "Documents to add"), icon="upload", order=25
+        ),
         NavigationItem(
             role="operator", url="/operator/deposits", label=N_("Documents added in time"), icon="upload", order=35
         ),

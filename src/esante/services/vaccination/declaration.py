@@ -178,7 +178,9 @@ SERVICE = Service(
             icon="vaccine",
             order=27,
         ),
-        NavigationItem(role="practitioner", url="/vaccine-stock", label=N_("Vaccine stock"), icon="archive", order=28),
+        NavigationItem(
+            role="practitioner", url="/vaccine-stock", label=P_("menu", "Vaccine stock"), icon="archive", order=28
+        ),
         NavigationItem(
             role="operator", url="/operator/vaccinations", label=N_("Vaccination coverage"), icon="vaccine", order=50
         ),
