@@ -8,7 +8,7 @@ import pytest
 
 from esante.services.bulletin.model import LANGUAGES
 from esante.services.bulletin.publication.formatter import formatter
-from esante.services.bulletin.publication.themes import group_by_theme
+from esante.services.bulletin.publication.themes import themes_begun
 from tests.support.bulletin_issue import sample
 
 
@@ -23,7 +23,7 @@ def test_pdf_is_archivable_accessible_and_in_its_language(issue_files, language)
         assert 8 <= len(pdf.pages) <= 16
     shown = " ".join(" ".join(page_texts(file.path)).split())
     fmt, issue = formatter(language), sample()
-    themes = group_by_theme(issue.indicators)
+    themes = themes_begun(issue.indicators, issue.period)
     for text in ("Based on synthetic data: all figures are fictitious.", *(theme.title for theme in themes)):
         assert "".join(fmt.text(text).split()) in shown.replace(" ", "")  # extraction drops narrow spaces
     cell = issue.cell("documents_deposited")

@@ -16,7 +16,7 @@ from esante.services.bulletin.publication.formatter import UNKNOWN, Formatter, f
 from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.publication.model import IssueDocument
 from esante.services.bulletin.publication.pdf import template_content, typeset
-from esante.services.bulletin.publication.themes import group_by_theme
+from esante.services.bulletin.publication.themes import themes_begun
 from esante.services.bulletin.releases.published import PublishedReleases
 
 ADDITIVE = (Aggregation.ROWS, Aggregation.SUM)
@@ -116,9 +116,12 @@ def annual_content(releases: PublishedReleases, document: IssueDocument, year: i
     content = template_content(document, fmt)
     known = [one for one in figures.values() if one.value is not None]
     leading = [
-        one for theme in group_by_theme(document.indicators) for one in known if one.indicator in theme.indicators[:2]
+        one
+        for theme in themes_begun(document.indicators, document.period)
+        for one in known
+        if one.indicator in theme.indicators[:2]
     ]
-    for section, theme in zip(content["themes"], group_by_theme(document.indicators), strict=True):
+    for section, theme in zip(content["themes"], themes_begun(document.indicators, document.period), strict=True):
         section["summary"] = _table([figures[one.id] for one in theme.indicators], year, fmt)
         section["parts"] = []
     return content | {

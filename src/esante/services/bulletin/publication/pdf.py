@@ -26,7 +26,7 @@ from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Form
 from esante.services.bulletin.publication.key_messages import KeyMessage, key_messages
 from esante.services.bulletin.publication.metadata import LICENCE
 from esante.services.bulletin.publication.model import IssueDocument
-from esante.services.bulletin.publication.themes import Theme, group_by_theme
+from esante.services.bulletin.publication.themes import Theme, themes_begun
 
 PLOTS, BREAKDOWNS = 2, 2
 """The most line charts in a theme, and the most breakdowns of one indicator; the web has all."""
@@ -76,7 +76,7 @@ def template_content(document: IssueDocument, fmt: Formatter) -> Json:
         "labels": {key: fmt.text(text) for key, text in _LABELS.items()},
         "messages": [_message(message, document, fmt) for message in key_messages(document)],
         "overview": _table(summary_table(document, _leading(document), fmt, fmt.text(N_("The month at a glance")))),
-        "themes": [_section(document, theme, fmt) for theme in group_by_theme(document.indicators)],
+        "themes": [_section(document, theme, fmt) for theme in themes_begun(document.indicators, document.period)],
         "objectives": [_objective(view, fmt) for view in objective_views(document, fmt, live=False)],
         "corrections": _table(revisions_table(document, document.issue.revisions, fmt)),
         "method": [fmt.text(text) for text in _METHOD],
@@ -117,7 +117,9 @@ def status_text(value: VintageStatus, fmt: Formatter) -> str:
 
 def _leading(document: IssueDocument) -> list[Indicator]:
     """Return the first two indicators of each theme that have a value."""
-    return [one for theme in group_by_theme(document.indicators) for one in _with_value(document, theme)[:2]]
+    return [
+        one for theme in themes_begun(document.indicators, document.period) for one in _with_value(document, theme)[:2]
+    ]
 
 
 def _with_value(document: IssueDocument, theme: Theme) -> list[Indicator]:

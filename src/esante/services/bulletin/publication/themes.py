@@ -31,6 +31,11 @@ def group_by_theme(indicators: Iterable[Indicator]) -> list[Theme]:
     ]
 
 
+def themes_begun(indicators: Iterable[Indicator], period: str) -> list[Theme]:
+    """Return the themes of which an indicator has begun by a month."""
+    return [theme for theme in group_by_theme(indicators) if any(one.since <= period for one in theme.indicators)]
+
+
 def _theme_of(id_: str) -> str:
     for entry in _theme_entries():
         if any(id_.startswith(prefix) for prefix in entry["begins"]):
