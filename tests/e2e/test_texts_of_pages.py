@@ -108,7 +108,7 @@ async def test_pages_of_operator_have_no_text_outside_the_catalogue(
 ) -> None:
     async with open_visitor(browser, demo.base, "en") as doctor:
         await doctor.sign_in(OTHER)
-        await declare_emergency(doctor, demo.person("Erika Beispiel"), "1947-01-27")
+        await declare_emergency(doctor, demo.person("Camille Modèle"), "1988-09-03")
     steps: tuple[Step, ...] = (
         *("/", "/operator/reviews", open_first("/operator/reviews"), "/operator/reviews?done=1"),
         *("/operator/reports", open_first("/operator/reports"), "/operator/reports?q=xyzzy", "/help"),

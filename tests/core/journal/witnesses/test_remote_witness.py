@@ -36,8 +36,8 @@ def test_witnesses_are_key_and_address_in_turn(keys):
 )
 def test_wrong_setting_is_refused_with_its_name(keys, text, message):
     log = str(NoteVerifier("log.example", b"k" * 32))
-    for name, key in {"A ": keys[0], "B ": keys[1], "LOG ": log}.items():
-        text = f"{text} ".replace(name, f"{key} ").strip()
+    known = {"A": keys[0], "B": keys[1], "LOG": log}
+    text = " ".join(known.get(word, word) for word in text.split())
     with pytest.raises(RuntimeError, match=message) as refused:
         parse_witnesses(text)
     assert str(refused.value).startswith("ESANTE_WITNESSES: ")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from esante.services.bulletin.publication.chart_axis import FEW, RATIO, least_extreme, make_axis, tick_values
 
-VALUES = st.lists(st.integers(0, 120) | st.integers(300, 9_000) | st.floats(0, 100, width=32), min_size=1, max_size=40)
-"""Months that lie close together, with some far above them."""
+SHARES = st.floats(0, 100, width=32).map(lambda value: round(value, 2))
+VALUES = st.lists(st.integers(0, 120) | st.integers(300, 9_000) | SHARES, min_size=1, max_size=40)
+"""Months that lie close together, with some far above them; shares have two decimals."""
 
 
 @pytest.mark.parametrize(
