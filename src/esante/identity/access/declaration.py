@@ -14,44 +14,32 @@ from esante.contract import (
     HomeTile,
     KeptData,
     NavigationItem,
-    NoticeKind,
     Platform,
     QuickAction,
     Service,
     Task,
-    actor_name,
 )
 from esante.core import clock
-from esante.core.journal import Consumer, Entry
+from esante.core.journal import Consumer
 from esante.core.journal.retention import retention_policy
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access.api import api_routes, capabilities
 from esante.identity.access.audit.log_scan import is_by_another, scan_visits
-from esante.identity.access.choice_events import CapacityChanged, OppositionChanged, RepresentationChanged
 from esante.identity.access.cli import access, client
-from esante.identity.access.consent.break_glass import VERDICTS
-from esante.identity.access.consent.ceilings import CEILING
+from esante.identity.access.consent import declaration as consent
 from esante.identity.access.disposition import declaration as disposition
-from esante.identity.access.events import (
-    EmergencyDeclared,
-    EmergencyReviewed,
-    Granted,
-    GrantEnded,
-    StateChanged,
-    StayRenewed,
-    StayReported,
-    StayReviewed,
-)
-from esante.identity.access.model import AccessEvent, GrantKind, RecordState, Requester, access_types
+from esante.identity.access.model import AccessEvent, Requester, access_types
 from esante.identity.access.pages.assignments import STATES
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.reasons import REASONS
 from esante.identity.access.regulation.policy_set import policy, policy_set, use_policy_set
+from esante.identity.access.reviews import declaration as reviews
 from esante.identity.access.rules import ACCESS_LOG
 from esante.identity.access.service import Access
 from esante.identity.access.settings import AccessSettings
 from esante.identity.access.smart.discovery import security
+from esante.identity.access.stays import declaration as stays
 from esante.identity.directory import Directory
 
 _TILE_ROWS, _REVIEWS, _PATIENTS = 4, 5, 8
@@ -147,14 +135,6 @@ async def _ended(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     return {"count": await platform[Access].ceilings.count_ended(requester.id, since)}
 
 
-async def _verdicts(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    return {"verdicts": await platform[Access].emergencies.list_verdicts(requester, _REVIEWS), "names": VERDICTS}
-
-
-async def _questions(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    return {"questions": await platform[Access].review_questions.list_open(requester, _REVIEWS)}
-
-
 async def _proposals(platform: Platform, requester: Requester) -> Mapping[str, Any]:
     changes = await platform[Access].assignments.list_changes(requester)
     return {
@@ -165,230 +145,10 @@ async def _proposals(platform: Platform, requester: Requester) -> Mapping[str, A
     }
 
 
-async def _reviews(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    emergencies = platform[Access].emergencies
-    waiting = await emergencies.list_reviews(requester, limit=_REVIEWS)
-    stays = await emergencies.list_reviews(requester, "stay", limit=_REVIEWS)
-    return {
-        "reviews": waiting.items,
-        "more": waiting.next is not None,
-        "stays": stays.items,
-        "more_stays": stays.next is not None,
-        "alarms": await emergencies.list_alarms(requester, _REVIEWS),
-    }
-
-
 def _history_kept(day: date) -> timedelta:
     """How long the journal keeps the accesses to a record at least."""
     moment = datetime.combine(day, time(), UTC)
     return timedelta(days=retention_policy(AccessEvent.TYPE, moment, of_person=True).days)
-
-
-def _state_is(state: RecordState) -> Any:
-    return lambda entry: entry.event.after == state
-
-
-def _grant_is(kind: GrantKind) -> Any:
-    return lambda entry: entry.event.kind == kind
-
-
-def _verdict_is(verdict: str) -> Any:
-    return lambda entry: entry.event.verdict == verdict
-
-
-def _reviewed(entry: Entry) -> str:
-    """Whose access was reviewed; "" in old entries, which do not name them."""
-    name: str = entry.event.practitioner
-    return name
-
-
-def _organization(entry: Entry) -> str:
-    name: str = entry.event.organization
-    return name
-
-
-def _holder(entry: Entry) -> str:
-    """Who got the grant: a stay is registered by the hospital's software."""
-    return entry.event.holder or actor_name(entry)
-
-
-_NOTICES = (
-    NoticeKind(
-        name="emergency",
-        event=EmergencyDeclared,
-        text=N_("%(actor)s used emergency access to open your record without asking you first."),
-        icon="emergency",
-        tone="danger",
-        link="/log",
-        urgent=True,
-    ),
-    NoticeKind(
-        name="emergency_unjustified",
-        event=EmergencyReviewed,
-        text=N_(
-            "The emergency access of %(actor)s was reviewed by %(agency)s: it was not justified, and it has ended."
-        ),
-        icon="emergency",
-        tone="danger",
-        link="/log?kind=emergency",
-        contact=True,
-        applies=_verdict_is("unjustified"),
-        actor=_reviewed,
-    ),
-    NoticeKind(
-        name="emergency_unclear",
-        event=EmergencyReviewed,
-        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: whether it was justified is unclear."),
-        icon="emergency",
-        tone="warn",
-        link="/log?kind=emergency",
-        contact=True,
-        applies=_verdict_is("unclear"),
-        actor=_reviewed,
-    ),
-    NoticeKind(
-        name="emergency_reviewed",
-        event=EmergencyReviewed,
-        text=N_("The emergency access of %(actor)s was reviewed by %(agency)s: it was justified."),
-        icon="check",
-        tone="good",
-        link="/log?kind=emergency",
-        contact=True,
-        applies=lambda entry: True,
-        actor=_reviewed,
-    ),
-    NoticeKind(
-        name="code_used",
-        event=Granted,
-        text=N_("%(actor)s used the code you gave to open your record."),
-        icon="key",
-        tone="act",
-        link="/sharing",
-        applies=_grant_is(GrantKind.PRESENCE),
-        actor=_holder,
-    ),
-    NoticeKind(
-        name="stay",
-        event=Granted,
-        text=N_("%(actor)s reported a hospital stay of yours. See under Sharing who can read your record."),
-        icon="hospital",
-        tone="act",
-        link="/sharing",
-        applies=_grant_is(GrantKind.STAY),
-        actor=_holder,
-    ),
-    NoticeKind(
-        name="stay_refused",
-        event=StayReported,
-        text=N_("%(actor)s reported a hospital stay of yours. It gets no access to your record: it was ended before."),
-        icon="hospital",
-        tone="warn",
-        link="/sharing",
-        applies=lambda entry: entry.event.cause == "refused",
-        actor=_organization,
-    ),
-    NoticeKind(
-        name="stay_unproved",
-        event=StayReported,
-        text=N_(
-            "%(actor)s reported a hospital stay of yours. Confirm under Sharing that you are there to give it access."
-        ),
-        icon="hospital",
-        tone="act",
-        link="/sharing",
-        actor=_organization,
-    ),
-    NoticeKind(
-        name="stay_unjustified",
-        event=StayReviewed,
-        text=N_(
-            "The stay that %(actor)s reported was reviewed by %(agency)s: it was not justified. Its access has ended."
-        ),
-        icon="hospital",
-        tone="danger",
-        link="/sharing",
-        contact=True,
-        applies=_verdict_is("unjustified"),
-        actor=_organization,
-    ),
-    NoticeKind(
-        name="ceiling",
-        event=GrantEnded,
-        text=N_(
-            "The access of %(actor)s is limited to the longest duration that is allowed. If it is needed for longer,"
-            " give a new code."
-        ),
-        icon="clock",
-        tone="act",
-        link="/sharing",
-        applies=lambda entry: entry.event.cause == CEILING,
-        actor=_holder,
-    ),
-    NoticeKind(
-        name="stay_renewed",
-        event=StayRenewed,
-        text=N_("%(actor)s extended its access to your record, because your stay goes on."),
-        icon="hospital",
-        tone="act",
-        link="/sharing",
-        actor=_organization,
-    ),
-    NoticeKind(
-        name="opposition_recorded",
-        event=OppositionChanged,
-        text=N_("%(actor)s recorded that you oppose that documents are added, or that your parents are told."),
-        icon="lock",
-        tone="act",
-        link="/sharing#oppositions",
-    ),
-    NoticeKind(
-        name="representation",
-        event=RepresentationChanged,
-        text=N_("%(actor)s recorded who acts for you. See under Sharing."),
-        icon="people",
-        tone="act",
-        link="/sharing#representatives",
-        contact=True,
-    ),
-    NoticeKind(
-        name="capacity",
-        event=CapacityChanged,
-        text=N_("%(actor)s recorded whether you can act for yourself. See your access history."),
-        icon="people",
-        tone="act",
-        link="/log?kind=sharing",
-        contact=True,
-    ),
-    NoticeKind(
-        name="announced",
-        event=StateChanged,
-        text=N_("Your record will be opened soon. You can object before then."),
-        icon="letter",
-        tone="act",
-        link="/sharing",
-        applies=_state_is(RecordState.ANNOUNCED),
-    ),
-    NoticeKind(
-        name="opened",
-        event=StateChanged,
-        text=N_("Your record is open."),
-        icon="record",
-        tone="good",
-        link="/sharing",
-        applies=_state_is(RecordState.OPEN),
-    ),
-    NoticeKind(
-        name="closed",
-        event=StateChanged,
-        text=N_("Your record is closed. No professional can see it and nothing can be added."),
-        icon="lock",
-        tone="warn",
-        link="/sharing",
-        applies=_state_is(RecordState.CLOSED),
-        by_any_means=True,
-    ),
-)
-"""The person is notified of changes of the record's state whoever made them: if it was not they, they must know."""
 
 
 SERVICE = Service(
@@ -447,12 +207,10 @@ SERVICE = Service(
     tiles=[
         HomeTile(role="patient", template="access/tile_log.html", load=_recent_accesses, order=30, half=True),
         HomeTile(role="patient", template="access/tile_grants.html", load=_grants, order=40, half=True),
-        HomeTile(role="practitioner", template="access/tile_questions.html", load=_questions, order=-20),
-        HomeTile(role="practitioner", template="access/tile_verdicts.html", load=_verdicts, order=-10),
         HomeTile(role="practitioner", template="access/tile_ended.html", load=_ended, order=10),
         HomeTile(role="practitioner", template="access/tile_patients.html", load=_patients, order=20),
-        HomeTile(role="operator", template="access/tile_reviews.html", load=_reviews, order=20),
         HomeTile(role="operator", template="access/tile_assignments.html", load=_proposals, order=22),
+        *reviews.TILES,
         *disposition.TILES,
     ],
     dispositions=lambda platform: platform[Access].lifecycle.handlers(),
@@ -477,6 +235,6 @@ SERVICE = Service(
             with_data=True,
         ),
     ],
-    notices=[*_NOTICES, *disposition.NOTICES],
+    notices=[*reviews.NOTICES, *stays.NOTICES, *consent.NOTICES, *disposition.NOTICES],
     commands=[client, access],
 )
