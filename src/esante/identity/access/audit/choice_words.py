@@ -74,7 +74,7 @@ def role_words(entry: Entry, _: Gettext, roles: Mapping[str, str]) -> str:
 
 
 def risk_remark(entry: Entry, _: Gettext) -> tuple[str, ...]:
-    """Return the remark that the risk of a choice was stated before it was confirmed, as worded on that day."""
+    """Return the remark that the risk of a choice was stated before, as worded on that day."""
     words = choice_terms(day_of(entry.at)).risks.get(getattr(entry.event, "risk", ""))
     return (_(N_("You were told before: %(risk)s")) % {"risk": _(words)},) if words else ()
 
