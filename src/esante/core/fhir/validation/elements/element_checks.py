@@ -88,7 +88,7 @@ class _ElementChecks:
             self._marked.append(item.path)
 
     def finish(self, seconds: float) -> Iterator[Finding]:
-        """Yield the problems that only the whole resource shows; profiles are checked for `seconds` of processor time."""
+        """Yield problems that only the whole resource shows; profiles are checked for `seconds` of processor time."""
         if self._profiled and seconds:
             yield from check_values(self._resource, self._profiled, seconds)
         yield from self._narratives.warn_of_dead_links()
