@@ -23,7 +23,7 @@ NOTE = Table(
         "issued_on": "date",
         "received_at": "timestamptz",
         "total": "numeric",
-        "settled": "bool",
+        "settled": "boolean",
         "replaces_id": "uuid",
         "replaced_by_id": "uuid",
         "body": "bytea",
@@ -47,11 +47,11 @@ ACT = Table(
     {
         "person_id": "uuid",
         "note_id": "uuid",
-        "line": "int",
+        "line": "integer",
         "code": "text",
         "on_day": "date",
         "provider_code": "text",
-        "quantity": "int",
+        "quantity": "integer",
         "hospital_class": "text",
     },
 )
