@@ -31,7 +31,5 @@ class BadNote(Problem):
 
     def __init__(self, faults: Sequence[NoteFault], status: int = 400) -> None:
         first = faults[0]
-        super().__init__(
-            status, first.code, first.title, detail=first.detail, place=first.where, remedy=first.remedy
-        )
+        super().__init__(status, first.code, first.title, detail=first.detail, place=first.where, remedy=first.remedy)
         self.faults = tuple(faults)

@@ -225,9 +225,7 @@ _FREE = Block(
 _FOOTER = Block((Field("nombreDePage", "pages", integer(-999_999, 999_999)),))
 
 
-def _make_note(
-    head: Mapping[str, Any], free: Mapping[str, Any], footer: Mapping[str, Any], **values: Any
-) -> FeeNote:
+def _make_note(head: Mapping[str, Any], free: Mapping[str, Any], footer: Mapping[str, Any], **values: Any) -> FeeNote:
     return FeeNote(**head, **free, **footer, **values)
 
 

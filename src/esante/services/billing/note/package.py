@@ -1,7 +1,7 @@
 """The ZIP in which a fee note is deposited: exactly one XML, named by the rule of the CNS.
 
-Nothing beyond a bound is decompressed: the sizes that the ZIP declares decide, and what turns out to be larger ends the
-reading.
+Nothing beyond a bound is decompressed: the sizes that the ZIP declares decide, and what turns out to be larger ends
+the reading.
 """
 
 import re

@@ -87,9 +87,7 @@ def padded_text(least: int, longest: int) -> Value:
             raise ValueError
         return tolerate(found)
 
-    return Value(
-        f"{least} to {longest} characters", read, lambda value: tolerate(value).ljust(least), "", tolerate
-    )
+    return Value(f"{least} to {longest} characters", read, lambda value: tolerate(value).ljust(least), "", tolerate)
 
 
 def _date(found: str) -> date:
