@@ -5,11 +5,12 @@ A text that means two things has a context for each (gettext's msgctxt): `P_` in
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from babel import dates, units
+from babel import dates, numbers, units
 from babel.messages.pofile import read_po
 from markupsafe import escape
 
@@ -135,6 +136,11 @@ def show_datetime(value: date | datetime, language: str) -> str:
     if not isinstance(value, datetime):
         return show_date(value, language)
     return f"{show_date(value, language)}, {show_clock(value)}"
+
+
+def show_money(value: Decimal, language: str) -> str:
+    """Return an amount in euros, with two decimals."""
+    return str(numbers.format_currency(value, "EUR", locale=_LOCALES.get(language, language)))
 
 
 def show_clock(value: datetime) -> str:

@@ -24,6 +24,7 @@ from esante.core.web.i18n import (
     show_date,
     show_datetime,
     show_limit,
+    show_money,
     show_month,
     show_span,
     show_weekday,
@@ -66,6 +67,7 @@ def template_environment(language: str) -> Environment:
     env.filters["month"] = lambda value: show_month(value, language)
     env.filters["weekday"] = lambda value: show_weekday(value, language)
     env.filters["clock"] = show_clock
+    env.filters["money"] = lambda value: show_money(value, language)
     env.filters["ago"] = lambda value: _ago(value, language)
     env.filters["limit"] = lambda value: show_limit(value, language)
     env.filters["span"] = lambda value: show_span(value, language)
