@@ -108,7 +108,7 @@ def _quantity(state: LineState, rule: RuleInForce) -> Params | None:
 def _impossible(state: LineState, rule: RuleInForce) -> Params | None:
     most = rule.params["most"]
     amounts = (state.line.gross if state.case.has_amounts else None, state.line.personal)
-    return (("most", str(most)),) if not all(_is_possible(one, most) for one in amounts) else None
+    return (("bound", str(most)),) if not all(_is_possible(one, most) for one in amounts) else None
 
 
 def _is_possible(amount: Decimal | None, most: Decimal) -> bool:
