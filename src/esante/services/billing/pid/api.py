@@ -242,7 +242,9 @@ def _eligibility(found: Eligibility) -> dict[str, Any]:
         }
         for one in found.covers
     ]
-    reason = {"motif": found.reason, "libelle": translator("fr").gettext(REASONS[found.reason])} if found.reason else {}
+    reason = (
+        {"motif": found.reason, "libelle": translator("fr").gettext(REASONS[found.reason])} if found.reason else {}
+    )
     return {
         "matricule": found.matricule,
         "date": found.on.isoformat(),
