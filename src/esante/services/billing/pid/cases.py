@@ -15,6 +15,7 @@ from esante.services.billing.note.model import FeeNote
 from esante.services.billing.note.service import Notes
 from esante.services.billing.pid import rules, simulation_store
 from esante.services.billing.pid.model import USE_RA, PidUnavailable, Simulated
+from esante.services.billing.pid.requests import has_amounts
 from esante.services.billing.pid.terms import pid_terms
 
 LOOK_BACK = timedelta(days=366)
@@ -104,6 +105,8 @@ class Cases:
             profession=biller.profession,
             specialities=biller.specialities,
             past=tuple(past),
+            received_on=today(),
+            has_amounts=has_amounts(note),
         )
 
 
