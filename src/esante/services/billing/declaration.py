@@ -104,7 +104,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *ra.routes(),
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
-        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Access]),
+        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
     ]
 
 

@@ -1,7 +1,7 @@
 """JSON endpoints of immediate payment under /pid/v1, with the names of the national messages.
 
-Errors are problem details (RFC 9457, application/problem+json) with `code`, `place` and `remedy`; where immediate payment
-cannot be had now, `fallback` names the way that is left and the id of the note, which stays.
+Errors are problem details (RFC 9457, application/problem+json) with `code`, `place` and `remedy`; where immediate
+payment cannot be had now, `fallback` names the way that is left and the id of the note, which stays.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
