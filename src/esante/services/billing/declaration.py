@@ -6,10 +6,10 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, NoticeKind, Platform, Service, Task
+from esante.contract import KeptData, NavigationItem, NoticeKind, Platform, Service, Task
 from esante.core.journal import Entry
 from esante.core.types import Json
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.billing.adjudication.engine import adjudicate
@@ -21,6 +21,7 @@ from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
 from esante.services.billing.note.model import NoteKept
 from esante.services.billing.note.service import Notes
+from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.payment.bank import Bank
 from esante.services.billing.payment.pain001 import Debtor
 from esante.services.billing.payment.payees import Payees
@@ -37,6 +38,7 @@ from esante.services.billing.ra.sender import ReimbursementSender
 from esante.services.billing.ra.service import Reimbursements
 from esante.services.billing.ra.team import BillingTeam
 from esante.services.billing.settings import BillingSettings
+from esante.services.billing.statements.service import Statements
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -85,6 +87,7 @@ def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insur
     yield Payees(db, journal, directory, bank, payments)
     yield Transfers(db, journal, bank)
     yield ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
+    yield Statements(db, directory, notes, payments, insurance, cases, _adjudicate)
 
 
 def _adjudicate(case: Case) -> Adjudication:
@@ -102,6 +105,9 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         platform[BillingTeam],
     )
     return [
+        *PatientPages(
+            platform[Statements], platform[Reimbursements], platform[NoteConsents], platform[Access]
+        ).routes(),
         *ra.routes(),
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
         *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
@@ -139,6 +145,9 @@ SERVICE = Service(
     tasks=_tasks,
     capabilities=_capabilities,
     commands=[billing, mock],
+    navigation=[
+        NavigationItem(role="patient", url="/fee-notes", label=P_("menu", "Fee notes"), icon="letter", order=35),
+    ],
     kept=[
         KeptData(
             what=N_("The payments of your health insurance to professionals for your fee notes"),

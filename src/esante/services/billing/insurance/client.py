@@ -9,6 +9,7 @@ import ssl
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import httpx
@@ -70,6 +71,17 @@ class Insurance:
         while len(self._covers) > MAX_COVERS:
             self._covers.popitem(last=False)
         return covers
+
+    async def income(self, matricule: str, year: int) -> Decimal | None:
+        """Return the contributory income of a person in a year, None where there is none. Raises: `Silent`."""
+        response = await self._ask("GET", f"/insured/{matricule}/income", params={"year": str(year)})
+        if response.status_code == 404:
+            return None
+        try:
+            found = Decimal(str(_object(response)["income"]))
+        except (KeyError, InvalidOperation) as error:
+            raise Silent("the answer of the health insurance has no income") from error
+        return found if found.is_finite() and found >= 0 else None
 
     async def send(self, model: str, message: bytes) -> bytes:
         """Send a national message of a model (modelUID), and return the answer.

@@ -1,6 +1,7 @@
 """A mock of the health insurance (CNS): who is insured, the national messages of RA, and what was reimbursed.
 
     GET  /insured/{matricule}?on=DAY    {"covers": [{"fund", "since", "until", "third_party_payer"}]}, 404 not insured
+    GET  /insured/{matricule}/income?year=YYYY          {"income": "41000.00"}, the contributory income of a year
     POST /messages/{modelUID}           a national message; the answer to a note is a DEPOT-RES, to others empty
     GET  /notes/{UuidSecu}              {"state": deposited | asked | reimbursed | cancelled, "amount", "on"}
     GET  /control/messages, /control/notes             what came, and what became of it
@@ -112,6 +113,11 @@ class MockCns:
             return self.insured[matricule]
         since = f"{matricule[:4]}-{matricule[4:6]}-{matricule[6:8]}"
         return [{"fund": "CNS", "since": since, "until": None, "third_party_payer": False}]
+
+    def income(self, matricule: str, year: int) -> str:
+        """Return the contributory income of somebody in a year: invented, the same each time."""
+        digest = hashlib.sha256(f"{matricule} {year}".encode()).digest()
+        return f"{30_000 + int.from_bytes(digest[:2], 'big') % 60_000}.00"
 
     async def take(self, model: str, body: bytes) -> Response:
         """Carry out a message and return the answer."""
@@ -235,6 +241,13 @@ def create_app(mock: MockCns) -> Starlette:
 
         return await faults.answer(make, lambda code: JSONResponse({"code": code}, 503))
 
+    async def income(request: Request) -> Response:
+        async def make() -> Response:
+            year = int(request.query_params.get("year", "0"))
+            return JSONResponse({"income": mock.income(request.path_params["matricule"], year)})
+
+        return await faults.answer(make, lambda code: JSONResponse({"code": code}, 503))
+
     async def message(request: Request) -> Response:
         body = await _body(request)
         if body is None:
@@ -270,6 +283,7 @@ def create_app(mock: MockCns) -> Starlette:
     return Starlette(
         routes=[
             Route("/insured/{matricule}", insured),
+            Route("/insured/{matricule}/income", income),
             Route("/messages/{model}", message, methods=["POST"]),
             Route("/notes/{secu_id}", note),
             Route("/control/messages", show_messages),

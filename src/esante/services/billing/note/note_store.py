@@ -209,21 +209,20 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-async def fetch_past_acts(source: Database | Connection, person_id: UUID, since: date) -> list[PastAct]:
-    """Return the acts billed for a person since a day, the oldest first."""
+async def fetch_past_acts(
+    source: Database | Connection, person_id: UUID, since: date, codes: Sequence[str] = (), without: UUID | None = None
+) -> list[PastAct]:
+    """Return the acts billed for a person since a day, and those with some codes of all times, the oldest first.
+
+    `without`: a note that does not count, since it is the one that is decided, or is being replaced.
+    """
     rows = await source.fetch(
-        "SELECT code, on_day, provider_code, quantity, hospital_class FROM billing_act"
-        " WHERE person_id = $1 AND on_day >= $2 ORDER BY on_day, note_id, line",
+        "SELECT code, on_day AS on, provider_code, quantity, hospital_class FROM billing_act"
+        " WHERE person_id = $1 AND (on_day >= $2 OR code = ANY ($3::text[]))"
+        " AND ($4::uuid IS NULL OR note_id <> $4) ORDER BY on_day, note_id, line",
         person_id,
         since,
+        list(codes),
+        without,
     )
-    return [
-        PastAct(
-            code=row["code"],
-            on=row["on_day"],
-            provider_code=row["provider_code"],
-            quantity=row["quantity"],
-            hospital_class=row["hospital_class"],
-        )
-        for row in rows
-    ]
+    return [PastAct(**dict(row)) for row in rows]

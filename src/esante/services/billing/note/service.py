@@ -278,10 +278,6 @@ class Notes:
         """Return the person of a biller's note; None when the biller has no such note."""
         return await note_store.find_person_of(self._db, biller_code, note_id)
 
-    async def past_acts(self, person_id: UUID, since: date) -> list[PastAct]:
-        """Return the acts billed for a person since a day, the oldest first."""
-        return await note_store.fetch_past_acts(self._db, person_id, since)
-
 
 def acts_of(note: FeeNote) -> list[PastAct]:
     """Return the acts of a note, in the order of its lines."""

@@ -1,5 +1,6 @@
 """The pages of a patient: their fee notes with the shares, sending, consents, and the statement of a year."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -88,7 +89,7 @@ class PatientPages:
         """Return a fee note as PDF, with the note in national XML and FHIR inside."""
         requester = await self._access.page_requester(request, _PATIENT)
         own, content = await self._statements.read(requester, request.path_params["note_id"])
-        made = await note_pdf(content, own.adjudication, language_of(request), own.note.received_at)
+        made = await asyncio.to_thread(note_pdf, content, own.adjudication, language_of(request), own.note.received_at)
         headers = {
             "Content-Disposition": f'attachment; filename="{own.note.issued_on}-{own.note.note_id}.pdf"',
             "Cache-Control": "no-store",

@@ -1,5 +1,6 @@
 """What is known of a case before it is decided: who bills, who is insured, what was billed before."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -11,11 +12,11 @@ from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person, Practitioner
 from esante.services.billing.adjudication.model import Case, Cover
 from esante.services.billing.insurance.client import Insurance, Silent
+from esante.services.billing.note import note_store
 from esante.services.billing.note.model import FeeNote
 from esante.services.billing.note.service import Notes
-from esante.services.billing.pid import rules, simulation_store
+from esante.services.billing.pid import rules
 from esante.services.billing.pid.model import USE_RA, PidUnavailable, Simulated
-from esante.services.billing.pid.requests import has_amounts
 from esante.services.billing.pid.terms import pid_terms
 
 LOOK_BACK = timedelta(days=366)
@@ -94,19 +95,28 @@ class Cases:
             event = Simulated(note_ids=(note.id,), provider_code=note.biller.provider_code, allowed=False, rule=reason)
             await self._journal.append_for(requester, event, person_id=person.id if person else NIL)
             raise not_insured(reason or rules.NOT_INSURED)
-        past = await simulation_store.fetch_past_acts(
-            self._db, person.id, first - LOOK_BACK, [line.act.code for line in note.lines], corrected
-        )
-        return person, Case(
+        return person, await self.gather(note, person, biller, covers, corrected)
+
+    async def gather(
+        self,
+        note: FeeNote,
+        person: Person,
+        biller: Practitioner | None,
+        covers: Sequence[Cover],
+        without: UUID | None = None,
+    ) -> Case:
+        """Return all that the decision on a note depends on; the acts of the note `without` do not count."""
+        first = min(line.period.start for line in note.lines)
+        codes = [line.act.code for line in note.lines]
+        past = await note_store.fetch_past_acts(self._db, person.id, first - LOOK_BACK, codes, without)
+        return Case(
             note=note,
             birth_date=person.birth_date,
             deceased_on=day_of(person.deceased_at) if person.deceased_at else None,
             covers=tuple(covers),
-            profession=biller.profession,
-            specialities=biller.specialities,
+            profession=biller.profession if biller else "",
+            specialities=biller.specialities if biller else (),
             past=tuple(past),
-            received_on=today(),
-            has_amounts=has_amounts(note),
         )
 
 

@@ -1,8 +1,7 @@
 """SQL of simulations."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from esante.core.storage import Connection, Database, Kind, Row, Table
-from esante.services.billing.adjudication.model import Adjudication, PastAct
+from esante.services.billing.adjudication.model import Adjudication
 from esante.services.billing.note.model import FeeNote
 from esante.services.billing.payment.model import NOTHING, Payment
 from esante.services.billing.payment.payment_store import COLUMNS, payment_from
@@ -157,25 +156,6 @@ async def fetch_paid(db: Database, note_id: UUID) -> list[Found]:
         note_id,
     )
     return [_found(row) for row in rows]
-
-
-async def fetch_past_acts(
-    db: Database, person_id: UUID, since: date, codes: Sequence[str], without: UUID | None
-) -> list[PastAct]:
-    """Return the acts billed for a person since a day, and those with some codes of all times, the oldest first.
-
-    `without`: a note that does not count, since it is being replaced.
-    """
-    rows = await db.fetch(
-        "SELECT code, on_day AS on, provider_code, quantity, hospital_class FROM billing_act"
-        " WHERE person_id = $1 AND (on_day >= $2 OR code = ANY ($3::text[]))"
-        " AND ($4::uuid IS NULL OR note_id <> $4) ORDER BY on_day, note_id, line",
-        person_id,
-        since,
-        list(codes),
-        without,
-    )
-    return [PastAct(**dict(row)) for row in rows]
 
 
 async def delete_expired(conn: Connection, before: datetime, limit: int) -> int:

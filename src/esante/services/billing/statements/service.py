@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
 from esante.core.storage import Database
-from esante.core.time_zone import day_of, today
+from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Page, Problem, decode_offset_cursor
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
@@ -16,14 +16,13 @@ from esante.services.billing.insurance.client import Insurance, Silent
 from esante.services.billing.note.model import FeeNote, KeptNote, NoteQuery, NoteStatus
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.service import Payments
+from esante.services.billing.pid.cases import Cases
 from esante.services.billing.ra import reimbursement_store
 from esante.services.billing.statements import statement_store
 from esante.services.billing.statements.model import OwnNote, YearStatement
 from esante.services.billing.statements.rules import participation_limit, standing_of
 from esante.services.billing.statements.terms import participation_terms
 
-LOOK_BACK = timedelta(days=366)
-"""How far back acts are looked at for an estimate."""
 MOST_NOTES = 1_000
 """Notes of a year that a statement has at most."""
 FIRST_YEAR = 2000
@@ -39,10 +38,11 @@ class Statements:
         notes: Notes,
         payments: Payments,
         insurance: Insurance,
+        cases: Cases,
         adjudicate: Callable[[Case], Adjudication],
     ) -> None:
         self._db, self._directory, self._notes, self._payments = db, directory, notes, payments
-        self._insurance, self._adjudicate = insurance, adjudicate
+        self._insurance, self._cases, self._adjudicate = insurance, cases, adjudicate
 
     async def search(
         self, requester: Requester, text: str = "", cursor: str | None = None, limit: int = 20
@@ -105,18 +105,8 @@ class Statements:
             covers = await self._insurance.cover(note.patient.matricule, first)
         except Silent:
             covers = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)]
-        past = await self._notes.past_acts(person.id, first - LOOK_BACK, without=kept.note_id)
-        return self._adjudicate(
-            Case(
-                note=note,
-                birth_date=person.birth_date,
-                deceased_on=day_of(person.deceased_at) if person.deceased_at else None,
-                covers=tuple(covers),
-                profession=biller.profession if biller else "doctor",
-                specialities=biller.specialities if biller else (),
-                past=tuple(past),
-            )
-        )
+        case = await self._cases.gather(note, person, biller, covers, kept.note_id)
+        return self._adjudicate(case)
 
     async def _income(self, requester: Requester, year: int) -> Decimal | None:
         """Return the contributory income of the requester in a year; None where the insurance does not say it."""
