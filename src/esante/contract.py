@@ -296,6 +296,18 @@ class DemoStep:
     background: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoProcess:
+    """A command of `esante` that the demo runs beside the server, a mock of a partner outside: it takes `--port`.
+
+    `variable`: the environment variable that tells the platform its address; where it is set already, the command is
+    not run.
+    """
+
+    command: tuple[str, ...]
+    variable: str
+
+
 @dataclass(frozen=True, slots=True)
 class SignInPeople:
     """People to choose from on the sign-in page.
@@ -348,6 +360,7 @@ class Service:
     topics         topics of subscriptions
     commands       commands or groups of the `esante` command
     demo           demonstration data
+    demo_processes mocks of partners outside, which the demo runs
     people         people to choose from on the sign-in page; None: none
 
     The files `data/indicators.toml` and `data/lake.toml` declare indicators of the bulletin and what of the service's
@@ -373,6 +386,7 @@ class Service:
     topics: Sequence[Topic] = ()
     commands: Sequence[click.Command] = ()
     demo: Sequence[DemoStep] = ()
+    demo_processes: Sequence[DemoProcess] = ()
     people: Callable[[Platform], SignInPeople | None] = lambda platform: None
 
     @property

@@ -2,10 +2,11 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import click
 
 from esante.app import open_platform
 from esante.command_line import ProgressBar, data_option, platform_command, run, serve_platform
-from esante.contract import Platform
+from esante.contract import DemoProcess, Platform
 from esante.demo.accounts import issue_token, list_people, list_personas
 from esante.demo.load import load, load_background
+from esante.packages import declared_services
 from esante.settings import Settings
 
 
@@ -45,7 +47,12 @@ def demo(
 
     run(fill)
     if not load_only:
-        with _beside(settings, "demo-background"):
+        with ExitStack() as beside:
+            for process in _partners():
+                port = _free_port()
+                os.environ[process.variable] = f"http://127.0.0.1:{port}"
+                beside.enter_context(_beside(settings, *process.command, "--port", str(port)))
+            beside.enter_context(_beside(settings, "demo-background"))
             serve_platform(settings, workers)
 
 
@@ -96,11 +103,24 @@ async def _fill(platform: Platform, persons: int, seed: int, history: int) -> No
     click.echo()
 
 
+def _partners() -> list[DemoProcess]:
+    """Return the mocks of partners outside whose addresses nobody has set."""
+    services = declared_services(os.environ.get("ESANTE_SERVICES", ""))
+    processes = [process for service in services for process in service.demo_processes]
+    return [process for process in processes if process.variable not in os.environ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def _beside(settings: Settings, command: str) -> Iterator[None]:
+def _beside(settings: Settings, *command: str) -> Iterator[None]:
     """Run another command of esante meanwhile, in a process of its own."""
     environment = {**os.environ, **settings.environ()}
-    process = subprocess.Popen([sys.executable, "-m", "esante.cli", command], env=environment)  # noqa: S603 - our own
+    process = subprocess.Popen([sys.executable, "-m", "esante.cli", *command], env=environment)  # noqa: S603 - our own
     try:
         yield
     finally:

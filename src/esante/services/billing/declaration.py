@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, NavigationItem, NoticeKind, Platform, Service, Task
+from esante.contract import DemoProcess, DemoStep, KeptData, NavigationItem, NoticeKind, Platform, Service, Task
 from esante.core.journal import Entry
 from esante.core.types import Json
 from esante.core.web import N_, P_
@@ -16,6 +16,7 @@ from esante.services.billing.adjudication.engine import adjudicate
 from esante.services.billing.adjudication.model import Adjudication, Case
 from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.cli import billing
+from esante.services.billing.demo import load_notes, load_payments
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
@@ -145,6 +146,14 @@ SERVICE = Service(
     tasks=_tasks,
     capabilities=_capabilities,
     commands=[billing, mock],
+    demo=[
+        DemoStep(name="fee notes", load=load_notes),
+        DemoStep(name="immediate payments", load=load_payments, background=True),
+    ],
+    demo_processes=[
+        DemoProcess(command=("mock", "cns"), variable="ESANTE_CNS_URL"),
+        DemoProcess(command=("mock", "bank"), variable="ESANTE_BANK_URL"),
+    ],
     navigation=[
         NavigationItem(role="patient", url="/fee-notes", label=P_("menu", "Fee notes"), icon="letter", order=35),
     ],

@@ -1,0 +1,135 @@
+"""Demonstration data: fee notes of the users of the portal on both ways."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import UUID
+
+from schwifty import IBAN
+
+from esante.contract import DemoCountry, Platform
+from esante.core.storage import uuid7, uuid8
+from esante.core.types import Progress
+from esante.core.web import Problem
+from esante.identity.access import Requester, requester_of
+from esante.identity.directory import Directory, Person, Practitioner
+from esante.services.billing.adjudication.engine import adjudicate
+from esante.services.billing.adjudication.model import Case, Cover
+from esante.services.billing.adjudication.rule_set import current_rules
+from esante.services.billing.note.model import FeeNote
+from esante.services.billing.payment.payees import Payees
+from esante.services.billing.pid.model import Confirmations, NoteRequest, RequestedLine
+from esante.services.billing.pid.requests import compose_note, with_amounts
+from esante.services.billing.pid.service import ImmediatePayments
+from esante.services.billing.ra.service import Reimbursements
+
+_NOTES = 9
+"""Notes of each user of the portal by accelerated reimbursement."""
+_PAID = 3
+"""Notes of each user of the portal by immediate payment."""
+_ACTS = (("C1",), ("C1", "9T01"), ("C1", "9T10"), ("V1", "DK1"), ("C1", "RM1"), ("C1", "CP1"))
+"""Codes of the notes of a general practitioner."""
+_OPERATOR = Requester(kind="operator", id=uuid7(), name="Olivia Opérateur")
+
+
+async def load_notes(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Deposit notes of the last months, each once; how they get further depends on the health insurance."""
+    billers = [*_billers(platform[Directory], country)]
+    notes = [one for person in country.account_holders for one in _plan(platform, country, person, billers)]
+    for number, (biller, note) in enumerate(notes, 1):
+        try:
+            await platform[Reimbursements].deposit_note(requester_of(biller), biller, note)
+        except Problem as problem:
+            if problem.status != 409:
+                raise
+        progress(number, len(notes), "fee notes")
+
+
+async def load_payments(platform: Platform, country: DemoCountry, progress: Progress) -> None:
+    """Name the accounts of some doctors, and let notes of today be paid to them; needs insurance and bank."""
+    billers = [*_billers(platform[Directory], country)][:3]
+    for number, (biller, code) in enumerate(billers):
+        await _name_account(platform[Payees], requester_of(biller), code, biller, number)
+    for number, person in enumerate(country.account_holders, 1):
+        for place in range(_PAID):
+            biller, code = billers[place % len(billers)]
+            await _pay(platform, country, person, biller, code, place)
+        progress(number, len(country.account_holders), "immediate payments")
+
+
+async def _name_account(payees: Payees, requester: Requester, code: str, biller: Practitioner, number: int) -> None:
+    if await payees.of_provider(requester, code):
+        return
+    iban = IBAN.generate("LU", bank_code="001", account_code=f"{9400640000000 + number:013d}")
+    payee = await payees.propose(requester, code, str(iban), biller.name)
+    await payees.confirm(_OPERATOR, payee.id)
+
+
+async def _pay(
+    platform: Platform, country: DemoCountry, person: Person, biller: Practitioner, code: str, place: int
+) -> None:
+    pid, requester = platform[ImmediatePayments], requester_of(biller)
+    request = _request(platform, country, person, code, country.now.date(), f"pid {place}", place)
+    try:
+        simulation = await pid.simulate(requester, await pid.compose(requester, request))
+        await pid.validate(requester, simulation.id, Confirmations(doctor=True, patient=True, personal_share=True))
+    except Problem as problem:
+        if problem.status not in (409, 410, 422):
+            raise
+
+
+def _billers(directory: Directory, country: DemoCountry) -> Iterator[tuple[Practitioner, str]]:
+    """Yield general practitioners with their provider codes."""
+    uri = directory.catalogue.system("provider_code").uri
+    for one in country.practitioners:
+        codes = [identifier.value for identifier in one.identifiers if identifier.system == uri]
+        if codes and one.profession == "doctor" and "general_medicine" in one.specialities:
+            yield one, codes[0]
+
+
+def _plan(
+    platform: Platform, country: DemoCountry, person: Person, billers: list[tuple[Practitioner, str]]
+) -> Iterator[tuple[Practitioner, FeeNote]]:
+    """Yield the notes of a person over the last months."""
+    chance = random.Random(f"{country.seed} {person.id} fee notes")  # noqa: S311 - invented data
+    for place in range(_NOTES if billers and person.deceased_at is None else 0):
+        biller, code = chance.choice(billers[:6])
+        day = country.now.date() - timedelta(days=chance.randint(2, 330))
+        request = _request(platform, country, person, code, day, f"ra {place}", chance.randrange(len(_ACTS)))
+        note = compose_note(request, biller, person, None)
+        case = Case(
+            note=note,
+            birth_date=person.birth_date,
+            covers=(Cover(fund="CNS", since=person.birth_date),),
+            profession=biller.profession,
+            specialities=biller.specialities,
+        )
+        yield biller, _settled(with_amounts(note, adjudicate(case, current_rules())), day, settled=place % 4 != 3)
+
+
+def _settled(note: FeeNote, day: date, *, settled: bool) -> FeeNote:
+    """Return a note that the patient has to pay whole, or has paid."""
+    settlement = replace(note.settlement, due=note.total, settled=settled, settled_on=day if settled else None)
+    return replace(note, settlement=settlement)
+
+
+def _request(
+    platform: Platform, country: DemoCountry, person: Person, code: str, day: date, key: str, acts: int
+) -> NoteRequest:
+    """Return the request of a note: the acts of a place in `_ACTS` on a day."""
+    uri = platform[Directory].catalogue.system("matricule").uri
+    return NoteRequest(
+        provider_code=code,
+        matricule=next(one.value for one in person.identifiers if one.system == uri),
+        note_id=_key(person, f"{country.seed} {key}"),
+        issued_on=day,
+        lines=tuple(
+            RequestedLine(id=_key(person, f"{key} {line}"), on=day, code=act)
+            for line, act in enumerate(_ACTS[acts % len(_ACTS)], 1)
+        ),
+    )
+
+
+def _key(person: Person, what: str) -> UUID:
+    return uuid8(random.Random(f"{person.id} {what}").randbytes(16))  # noqa: S311 - invented data
