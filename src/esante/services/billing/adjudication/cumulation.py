@@ -120,10 +120,10 @@ class _Ranked:
     amount: Decimal = _NOTHING
 
     @property
-    def order(self) -> tuple[Decimal, Decimal, Decimal, int]:
+    def order(self) -> tuple[Decimal, Decimal, Decimal, str, int]:
         """The highest coefficient is first; then what costs more, what is charged more, and the number of the line."""
         first = self.lines[0].line
-        return -self.exact, -self.amount, -first.gross, first.number
+        return -self.exact, -self.amount, -first.gross, first.hospital_class, first.number
 
 
 def share_out(lines: Sequence[LineState], places: int, shares: Sequence[Decimal]) -> Mapping[int, Parts]:
