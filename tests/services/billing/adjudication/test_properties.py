@@ -137,7 +137,7 @@ def test_one_more_act_never_lowers_what_is_paid_for_the_session(acts):
 def test_later_index_and_coefficients_change_no_old_note(row):
     tariff, acts = load_tariff(), report_of(data_text(PACKAGE, "acts.csv")).acts
     index = Value(valid_from=date(2024, 1, 1), value=Decimal("1500"), legal_source="test", verified=False)
-    later = replace(tariff, index=tuple(one for one in tariff.index if one.valid_from <= ON) + (index,))
+    later = replace(tariff, index=(*(one for one in tariff.index if one.valid_from <= ON), index))
     changed = {
         code: tuple(replace(act, valid_to=ON) for act in periods if act.valid_from <= ON)
         + tuple(
