@@ -72,8 +72,8 @@ class BillingWorld:
     insurance: StubInsurance
     bank: MockBank
     transfers: Transfers
+    network: "LossyTransport"
     operator: Requester = field(default_factory=lambda: Requester(kind="operator", id=uuid7(), name="Operator"))
-    _codes: int = 0
 
     async def patient(self, **traits) -> Person:
         """Register a person with a matricule."""
@@ -175,7 +175,8 @@ async def open_billing(db, journal, objects, *, bank: MockBank | None = None, li
     directory = Directory(db, journal)
     notes, insurance = Notes(db, objects, journal, directory), StubInsurance()
     bank = bank or MockBank()
-    client = Bank("http://bank.test", DEBTOR, 1.0, httpx.ASGITransport(application(bank)))
+    network = LossyTransport(bank)
+    client = Bank("http://bank.test", DEBTOR, 1.0, network)
     payments = Payments(db, journal)
     cases = Cases(db, journal, directory, notes, insurance)
     pid = ImmediatePayments(
@@ -193,5 +194,53 @@ async def open_billing(db, journal, objects, *, bank: MockBank | None = None, li
         insurance=insurance,
         bank=bank,
         transfers=Transfers(db, journal, client),
+        network=network,
     )
     await client.close()
+
+
+class Crash(Exception):
+    """The process ended here, as far as the test is concerned."""
+
+
+class CrashingDatabase:
+    """A database whose next write or transaction ends in a crash, `before` its commit or `after` it."""
+
+    def __init__(self, db) -> None:
+        self._db, self.crash = db, ""
+
+    def __getattr__(self, name: str):
+        return getattr(self._db, name)
+
+    async def write(self, rows) -> None:
+        self._crash("before")
+        await self._db.write(rows)
+        self._crash("after")
+
+    @asynccontextmanager
+    async def transaction(self, isolation: str | None = None):
+        async with self._db.transaction(isolation) as conn:
+            yield conn
+            self._crash("before")
+        self._crash("after")
+
+    def _crash(self, when: str) -> None:
+        if self.crash == when:
+            self.crash = ""
+            raise Crash
+
+
+class LossyTransport(httpx.AsyncBaseTransport):
+    """The network to the bank: `lost` requests never arrive, of `unanswered` ones only the answer is missing."""
+
+    def __init__(self, bank: MockBank) -> None:
+        self._inner, self.mode = httpx.ASGITransport(application(bank)), "ok"
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.mode == "lost":
+            raise httpx.ReadTimeout("lost")
+        answer = await self._inner.handle_async_request(request)
+        if self.mode == "unanswered":
+            await answer.aread()
+            raise httpx.ReadTimeout("no answer")
+        return answer
