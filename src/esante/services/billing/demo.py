@@ -104,6 +104,7 @@ def _plan(
             covers=(Cover(fund="CNS", since=person.birth_date),),
             profession=biller.profession,
             specialities=biller.specialities,
+            has_amounts=False,
         )
         yield biller, _settled(with_amounts(note, adjudicate(case, current_rules())), day, settled=place % 4 != 3)
 

@@ -139,7 +139,7 @@ async def search_notes(
         f"SELECT {_HEAD} FROM billing_note WHERE person_id = $1"  # noqa: S608 - columns are declared
         " AND ($2::date IS NULL OR issued_on >= $2) AND ($3::date IS NULL OR issued_on <= $3)"
         " AND ($4 = '' OR status = $4) AND ($5 = '' OR biller ILIKE '%' || $5 || '%') AND ($6 OR sent_at IS NOT NULL)"
-        " ORDER BY received_at DESC, note_id OFFSET $7 LIMIT $8",
+        " ORDER BY issued_on DESC, received_at DESC, note_id OFFSET $7 LIMIT $8",
         person_id,
         query.since,
         query.until,
