@@ -14,6 +14,8 @@ from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.billing.adjudication.words import explain
+from esante.services.billing.nomenclature import nomenclature
+from esante.services.billing.note.model import NoteLine
 from esante.services.billing.note.pdf import note_pdf
 from esante.services.billing.ra.consents import NoteConsents
 from esante.services.billing.ra.model import ConsentType
@@ -79,7 +81,8 @@ class PatientPages:
             own=own,
             content=content,
             decisions=decisions,
-            explanations=[(finding, explain(finding, language)) for finding in findings],
+            explanations=list({explain(one, language): one for one in findings}.items()),
+            names={line.number: _name(line, language) for line in content.lines},
             standings=STANDING_NAMES,
             may_send=own.standing is Standing.TO_SEND and own.reimbursement is not None,
             sent=request.query_params.get("sent") == "yes",
@@ -161,6 +164,12 @@ def _person(requester: Requester) -> UUID:
     if requester.only_person_id is None:
         raise Problem(404, "not-found", NOT_FOUND)
     return requester.only_person_id
+
+
+def _name(line: NoteLine, language: str) -> str:
+    """Return what an act is called, in a language where the nomenclature has it."""
+    act = nomenclature().act(line.act.code, line.period.start)
+    return act.labels.get(language, "") if act else line.act.label
 
 
 def _until(now: datetime) -> datetime:

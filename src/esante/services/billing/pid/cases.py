@@ -17,6 +17,7 @@ from esante.services.billing.note.model import FeeNote
 from esante.services.billing.note.service import Notes
 from esante.services.billing.pid import rules
 from esante.services.billing.pid.model import USE_RA, PidUnavailable, Simulated
+from esante.services.billing.pid.requests import has_amounts
 from esante.services.billing.pid.terms import pid_terms
 
 LOOK_BACK = timedelta(days=366)
@@ -124,6 +125,7 @@ class Cases:
             profession=biller.profession if biller else "",
             specialities=biller.specialities if biller else (),
             past=tuple(past),
+            has_amounts=has_amounts(note),
         )
 
 
