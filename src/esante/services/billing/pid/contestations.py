@@ -58,6 +58,11 @@ class Contestations:
                 await insert(conn, self._journal.rows_for(requester, event, person_id=simulation.person_id))
             return await contestation_store.fetch_of_simulation(conn, simulation.id)
 
+    async def of_simulation(self, simulation_id: UUID) -> list[Contestation]:
+        """Return the contestations of a simulation that the requester was found to may see."""
+        async with self._db.transaction() as conn:
+            return await contestation_store.fetch_of_simulation(conn, simulation_id)
+
     async def search(
         self,
         requester: Requester,

@@ -15,7 +15,7 @@ from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, clean_text
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person, Practitioner
-from esante.services.billing.adjudication.model import Adjudication, Case, PastAct
+from esante.services.billing.adjudication.model import Adjudication, Case, Cover, PastAct
 from esante.services.billing.note import note_store
 from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note.limits import note_limits
@@ -37,6 +37,7 @@ from esante.services.billing.pid.model import (
     NoteRequest,
     Objection,
     PaymentReversed,
+    PidUnavailable,
     Simulated,
     Simulation,
     Validated,
@@ -132,6 +133,31 @@ class ImmediatePayments:
         rows = simulation_store.simulation_rows(simulation, rules.encode(note), rules.encode(adjudication))
         await self._db.write([*rows, *self._record_rows(requester, simulation, began)])
         return simulation
+
+    async def preview(self, requester: Requester, request: NoteRequest) -> Adjudication:
+        """Return what the rules give on a request; nothing is kept. Raises: as `compose`."""
+        return (await self._estimate(requester, request))[1]
+
+    async def priced(self, requester: Requester, request: NoteRequest) -> FeeNote:
+        """Return the whole note of a request with the tariffs as amounts, for the other way. Raises: as `compose`."""
+        note, adjudication = await self._estimate(requester, request)
+        note = with_amounts(note, adjudication)
+        return replace(note, settlement=replace(note.settlement, due=note.total))
+
+    async def _estimate(self, requester: Requester, request: NoteRequest) -> tuple[FeeNote, Adjudication]:
+        """Return the note of a request and the decision on it, as if the person is insured where nobody answers."""
+        note = await self.compose(requester, request)
+        biller = await self._cases.biller(requester, request.provider_code)
+        person = await self._cases.person(request.matricule)
+        if person is None:
+            raise not_insured()
+        first = min(line.period.start for line in note.lines)
+        try:
+            covers = await self._cases.covers(request.matricule, first)
+        except PidUnavailable:
+            covers = [Cover(fund="CNS", since=person.birth_date)]
+        await self._journal.append_for(requester, EligibilityAsked(eligible=bool(covers)), person_id=person.id)
+        return note, self._adjudicate(await self._cases.gather(note, person, biller, covers))
 
     async def simulation(self, requester: Requester, simulation_id: UUID) -> Simulation:
         """Return a simulation of the requester. Raises: `Problem` 404 for an unknown one and for another's."""
