@@ -22,6 +22,7 @@ from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
 from esante.services.billing.note.model import NoteKept
 from esante.services.billing.note.service import Notes
+from esante.services.billing.pages.doctor_pages import DoctorPages
 from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.payment.bank import Bank
 from esante.services.billing.payment.pain001 import Debtor
@@ -39,6 +40,7 @@ from esante.services.billing.ra.sender import ReimbursementSender
 from esante.services.billing.ra.service import Reimbursements
 from esante.services.billing.ra.team import BillingTeam
 from esante.services.billing.settings import BillingSettings
+from esante.services.billing.statements.billed import BilledNotes
 from esante.services.billing.statements.service import Statements
 
 
@@ -88,6 +90,7 @@ def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insur
     yield Payees(db, journal, directory, bank, payments)
     yield Transfers(db, journal, bank)
     yield ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
+    yield BilledNotes(db, directory, notes, payments)
     yield Statements(db, directory, notes, payments, insurance, cases, _adjudicate)
 
 
@@ -106,6 +109,14 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         platform[BillingTeam],
     )
     return [
+        *DoctorPages(
+            platform[BilledNotes],
+            platform[ImmediatePayments],
+            platform[Reimbursements],
+            platform[Payees],
+            platform[Directory],
+            platform[Access],
+        ).routes(),
         *PatientPages(
             platform[Statements], platform[Reimbursements], platform[NoteConsents], platform[Access]
         ).routes(),
@@ -156,6 +167,7 @@ SERVICE = Service(
     ],
     navigation=[
         NavigationItem(role="patient", url="/fee-notes", label=P_("menu", "Fee notes"), icon="letter", order=35),
+        NavigationItem(role="practitioner", url="/billing", label=P_("menu", "Billing"), icon="letter", order=26),
     ],
     kept=[
         KeptData(

@@ -1,4 +1,4 @@
-"""The pages on which a professional bills: acts with live simulation, sending, following, correcting, their account."""
+"""The pages on which a professional bills: entry with live simulation, following, correction, their account."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -90,7 +90,7 @@ class DoctorPages:
             person=person,
             problem=problem,
             standings=BILLED_NAMES,
-            **_decision(billed.adjudication, language_of(request)),
+            decision=_decision(billed.adjudication, language_of(request)),
         )
 
     async def cancel(self, request: Request) -> Response:
@@ -171,9 +171,12 @@ class DoctorPages:
             adjudication = await self._pid.preview(requester, request_of(values))
         except Problem as error:
             problem = _shown(error)
-        decision = _decision(adjudication, language_of(request))
         content = await render_part(
-            request, "billing/preview.html", adjudication=adjudication, problem=problem, **decision
+            request,
+            "billing/preview.html",
+            adjudication=adjudication,
+            problem=problem,
+            decision=_decision(adjudication, language_of(request)),
         )
         return Response(content, media_type="text/html", headers={"Cache-Control": "no-store"})
 
@@ -213,7 +216,7 @@ class DoctorPages:
             person=person,
             problem=problem,
             contestations=await self._pid.contestations.of_simulation(found.simulation.id),
-            **_decision(found.simulation.adjudication, language_of(request)),
+            decision=_decision(found.simulation.adjudication, language_of(request)),
         )
 
     async def validate(self, request: Request) -> Response:
@@ -276,10 +279,10 @@ class DoctorPages:
 def _decision(adjudication: Adjudication | None, language: str) -> dict[str, object]:
     """Return what templates need of a decision: by line, and each finding with its words."""
     if adjudication is None:
-        return {"decisions": {}, "explanations": []}
+        return {"lines": {}, "explanations": []}
     findings = [*adjudication.findings, *(one for line in adjudication.lines for one in line.findings)]
     return {
-        "decisions": {one.number: one for one in adjudication.lines},
+        "lines": {one.number: one for one in adjudication.lines},
         "explanations": [(finding, explain(finding, language)) for finding in findings],
     }
 
