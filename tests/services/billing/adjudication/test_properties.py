@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,15 @@ def test_order_of_lines_changes_no_sum(row, random):
     shuffled = row | {"lines": random.sample(row["lines"], len(row["lines"]))}
     one, other = decide(row), decide(shuffled)
     assert (one.statutory, one.personal) == (other.statutory, other.personal)
+
+
+@pytest.mark.parametrize("code", ["9T02", "9T08"])
+def test_order_of_lines_that_differ_in_their_rate_only_changes_no_sum(code):
+    """The second one is reduced, or has no approval left: it must be the same one whatever the order."""
+    lines = [{"act": code, "class": "2"}, {"act": code, "class": "A"}]
+    approvals = [{"code": "9T08", "since": ON, "until": ON}]
+    sums = {decide({"on": ON, "approvals": approvals, "lines": order}).statutory for order in (lines, lines[::-1])}
+    assert len(sums) == 1
 
 
 @given(any_note)

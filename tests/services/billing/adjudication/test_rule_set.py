@@ -111,3 +111,15 @@ def test_rules_without_which_nothing_is_decided_must_be_there(own):
     own(RULES, text, text[:start] + text[text.index("[[rule]]", start + 8) :])
     with pytest.raises(ValueError, match=r"rules are missing: act\.unknown"):
         current_rules()
+
+
+def test_act_that_is_older_than_all_tariffs_is_refused(tmp_path):
+    columns = "code,valid_from,label_fr,chapter,key,coefficient,legal_source,verified"
+    row = "X1,2010-01-01,Acte,technical,physicians,1,Test,false"
+    (tmp_path / "acts.csv").write_text(f"{columns}\n{row}\n")
+    use_folder(tmp_path)
+    try:
+        (line,) = adjudicate(make_case({"on": date(2015, 1, 1), "lines": [{"act": "X1"}]}), current_rules()).lines
+    finally:
+        use_folder(None)
+    assert [one.rule for one in line.findings] == ["act.no-tariff"]
