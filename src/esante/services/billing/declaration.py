@@ -73,7 +73,7 @@ def _adjudicate(case: Case) -> Adjudication:
 def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
-        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Access]),
+        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
     ]
 
 
