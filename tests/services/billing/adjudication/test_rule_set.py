@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def own(tmp_path):
         use_folder(tmp_path)
 
     yield change
-    use_folder(None)
+    use_folder("")
 
 
 def test_every_rule_of_the_program_is_in_the_data():
@@ -121,5 +122,10 @@ def test_act_that_is_older_than_all_tariffs_is_refused(tmp_path):
     try:
         (line,) = adjudicate(make_case({"on": date(2015, 1, 1), "lines": [{"act": "X1"}]}), current_rules()).lines
     finally:
-        use_folder(None)
+        use_folder("")
     assert [one.rule for one in line.findings] == ["act.no-tariff"]
+
+
+def test_every_rule_is_in_the_documentation():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "billing-rules.md").read_text("utf-8")
+    assert [rule.key for rule in current_rules().rules if f"`{rule.key}`" not in page] == []
