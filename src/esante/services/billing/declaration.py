@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 from starlette.routing import BaseRoute
 
@@ -59,7 +58,7 @@ def _build(platform: Platform) -> Iterable[object]:
 def _use_rules(folder: str) -> None:
     """Take the rules of a folder, and read them now. Raises: RuntimeError when a file of them is wrong."""
     try:
-        use_folder(Path(folder) if folder else None)
+        use_folder(folder)
         current_rules()
     except ValueError as error:
         raise RuntimeError(f"ESANTE_BILLING_DATA: {error}") from error

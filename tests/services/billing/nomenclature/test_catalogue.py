@@ -18,7 +18,7 @@ ON = date(2023, 12, 28)
 def own_files(tmp_path):
     """A folder whose files are used in place of the packaged ones."""
     yield tmp_path
-    use_folder(None)
+    use_folder("")
 
 
 @pytest.mark.parametrize(
