@@ -4,6 +4,8 @@ import click
 
 from esante.command_line import platform_command
 from esante.contract import Platform
+from esante.services.billing.adjudication.cli import simulate
+from esante.services.billing.nomenclature.cli import nomenclature
 from esante.services.billing.payment.service import Payments
 
 
@@ -25,3 +27,7 @@ async def check(platform: Platform) -> None:
     if not report.ok:
         raise SystemExit(1)
     click.echo("the ledger is balanced, and agrees with every payment")
+
+
+billing.add_command(simulate)
+billing.add_command(nomenclature)

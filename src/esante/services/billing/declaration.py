@@ -16,6 +16,7 @@ from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.cli import billing
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
+from esante.services.billing.nomenclature import use_folder
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.bank import Bank
 from esante.services.billing.payment.pain001 import Debtor
@@ -31,11 +32,21 @@ from esante.services.billing.settings import BillingSettings
 
 def _build(platform: Platform) -> Iterable[object]:
     settings, directory = platform.settings.of(BillingSettings), platform[Directory]
+    _use_rules(settings.billing_data)
     notes = Notes(platform.db, platform.objects, platform.journal, directory)
     insurance = Insurance(settings.cns_url, settings.cns_timeout)
     yield notes
     yield insurance
     yield from _payments(platform, settings, notes, insurance)
+
+
+def _use_rules(folder: str) -> None:
+    """Take the rules of a folder, and read them now. Raises: RuntimeError when a file of them is wrong."""
+    try:
+        use_folder(folder)
+        current_rules()
+    except ValueError as error:
+        raise RuntimeError(f"ESANTE_BILLING_DATA: {error}") from error
 
 
 def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:

@@ -13,6 +13,8 @@ class BillingSettings:
     bank_timeout        seconds to wait for the bank's answer; then it is asked what became of the payment
     payment_iban        account of the health insurance from which professionals are paid
     payment_name        the account's holder
+    billing_data        folder of files that replace those of the program: acts.csv, tariff.toml, surcharges.toml,
+                        rules.toml, rates.toml; empty: none
     simulation_minutes  how long a simulation can be validated
     """
 
@@ -22,4 +24,5 @@ class BillingSettings:
     bank_timeout: float = 10.0
     payment_iban: str = "LU280019400644750000"
     payment_name: str = "Caisse nationale de santé"
+    billing_data: str = ""
     simulation_minutes: int = 15
