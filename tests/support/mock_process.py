@@ -17,6 +17,7 @@ class MockProcess:
     def __init__(self, folder: Path, kind: str, *options: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._client = httpx.Client(base_url=self.url, timeout=10)
         self._output = folder / f"{kind}-{self.port}.log"
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
@@ -33,7 +34,7 @@ class MockProcess:
         while time.monotonic() < deadline:
             assert self._process.poll() is None, f"the mock ended:\n{self.output}"
             try:
-                httpx.get(f"{self.url}/control/notes", timeout=5)
+                self._client.get("/control/notes")
                 return
             except httpx.TransportError:
                 time.sleep(0.05)
@@ -46,23 +47,29 @@ class MockProcess:
 
     def notes(self) -> dict[str, dict[str, Any]]:
         """Return the notes that it has, by their UUIDs."""
-        return {one["note"]: one for one in httpx.get(f"{self.url}/control/notes", timeout=10).json()}
+        return {one["note"]: one for one in self._client.get("/control/notes").json()}
 
     def messages(self) -> list[dict[str, str]]:
         """Return the messages that it got."""
-        found: list[dict[str, str]] = httpx.get(f"{self.url}/control/messages", timeout=10).json()
+        found: list[dict[str, str]] = self._client.get("/control/messages").json()
         return found
 
     def set_faults(self, **faults: object) -> None:
         """Set what goes wrong from now on."""
-        httpx.put(f"{self.url}/control/faults", json=faults, timeout=10).raise_for_status()
+        self._client.put("/control/faults", json=faults).raise_for_status()
+
+    def take_down(self, seconds: float) -> None:
+        """Let it answer nothing for so many seconds from now on."""
+        self.set_faults(down_after=1, down_for=seconds)
+        self._client.get("/notes/none")
 
     def set_insured(self, matricule: str, covers: list[dict[str, Any]]) -> None:
         """Set how somebody is insured."""
-        httpx.put(f"{self.url}/control/insured/{matricule}", json={"covers": covers}, timeout=10).raise_for_status()
+        self._client.put(f"/control/insured/{matricule}", json={"covers": covers}).raise_for_status()
 
     def stop(self) -> None:
         """Terminate the process, and wait."""
+        self._client.close()
         if self._process.poll() is None:
             self._process.terminate()
         try:
