@@ -18,7 +18,7 @@ from esante.identity.access import requester_of
 from esante.services.billing.mocks.bank import Behaviour
 from esante.services.billing.payment.model import PaymentState
 from tests.conftest import create_database, open_journal
-from tests.support.billing import OTHER_IBAN, YES, Crash, CrashingDatabase, fee_note, open_billing
+from tests.support.immediate_payment import OTHER_IBAN, YES, Crash, CrashingDatabase, fee_note, open_billing
 
 ACTS = (("C1",), ("C1", "9T01"), ("9T01",), ("C2",))
 CRASHES = st.sampled_from(["", "", "before", "after"])
