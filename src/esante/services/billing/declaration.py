@@ -50,9 +50,21 @@ def _build(platform: Platform) -> Iterable[object]:
     insurance = Insurance(settings.cns_url, settings.cns_timeout, settings.cns_ca)
     yield notes
     yield insurance
-    yield BillingTeam(directory)
     yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
+
+
+def _reimbursements(
+    platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
+) -> Iterable[object]:
+    db, journal, directory = platform.db, platform.journal, platform[Directory]
+    consents = NoteConsents(db, journal)
+    reimbursements = Reimbursements(db, journal, directory, notes, consents)
+    pause = timedelta(seconds=settings.ra_question_pause)
+    yield consents
+    yield reimbursements
+    yield BillingTeam(directory)
+    yield ReimbursementSender(db, journal, notes, reimbursements, consents, insurance, question_pause=pause)
 
 
 def _use_rules(folder: str) -> None:
@@ -62,18 +74,6 @@ def _use_rules(folder: str) -> None:
         current_rules()
     except ValueError as error:
         raise RuntimeError(f"ESANTE_BILLING_DATA: {error}") from error
-
-
-def _reimbursements(
-    platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
-) -> Iterable[object]:
-    db, journal = platform.db, platform.journal
-    consents = NoteConsents(db, journal)
-    reimbursements = Reimbursements(db, journal, platform[Directory], notes, consents)
-    pause = timedelta(seconds=settings.ra_question_pause)
-    yield consents
-    yield reimbursements
-    yield ReimbursementSender(db, journal, notes, reimbursements, consents, insurance, question_pause=pause)
 
 
 def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:
@@ -127,11 +127,11 @@ def _routes(platform: Platform) -> list[BaseRoute]:
 
 def _tasks(platform: Platform) -> list[Task]:
     pid = platform[ImmediatePayments]
-    every = timedelta(seconds=platform.settings.of(BillingSettings).ra_interval)
 
     async def lapse() -> None:
         await pid.contestations.lapse()
 
+    every = timedelta(seconds=platform.settings.of(BillingSettings).ra_interval)
     return [
         Task(name="messages to the health insurance", run=platform[ReimbursementSender].run, every=every),
         Task(name="payments at the bank", run=platform[Transfers].run),
@@ -144,7 +144,7 @@ def _capabilities(base_url: str) -> Json:
     return {"resource": pid_fhir_api.capabilities()}
 
 
-def _is_paid(entry: Entry) -> bool:
+def _is_reimbursed(entry: Entry) -> bool:
     return getattr(entry.event, "state", "") == State.REIMBURSEMENT_SENT.value
 
 
@@ -194,7 +194,7 @@ SERVICE = Service(
             icon="check",
             tone="good",
             link="/fee-notes",
-            applies=_is_paid,
+            applies=_is_reimbursed,
         ),
         NoticeKind(
             name="fee_note_anomaly",

@@ -51,7 +51,7 @@ def cns(
         say=click.echo,
     )
     click.echo(f"the mock of the health insurance listens on http://{host}:{port}")
-    uvicorn.run(create_app(state), host=host, port=port, log_level="warning")
+    uvicorn.run(create_app(state), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
 
 
 @mock.command()
