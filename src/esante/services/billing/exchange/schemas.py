@@ -1,0 +1,51 @@
+"""The schemas and the description (WSDL) of the exchange, as they are published and as requests are checked by them."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+
+from lxml import etree
+
+from esante.services.billing.exchange.faults import fault
+
+_FOLDER = files("esante.services.billing.exchange") / "data"
+SCHEMAS = ("pid.xsd", "common.xsd", "sync.xsd", "trust.xsd")
+
+
+def wsdl(address: str) -> bytes:
+    """Return the WSDL of the exchange at an address."""
+    return (_FOLDER / "exchange.wsdl").read_bytes().replace(b"ADDRESS", address.encode())
+
+
+@cache
+def published_schemas() -> Mapping[str, bytes]:
+    """Return the schemas by their file names."""
+    return {name: (_FOLDER / name).read_bytes() for name in SCHEMAS}
+
+
+def check_content(content: etree._Element, root: str) -> None:
+    """Raise `Problem` unless an element is the one named `root` (Clark notation), valid under the schema of PID."""
+    place = etree.QName(root).localname
+    if content.tag != root:
+        raise fault("content", "RequestInfo", f"{place} is expected.")
+    schema = _pid_schema()
+    if not schema.validate(content):
+        error = schema.error_log[0]
+        raise fault("content", _place_of(error.path or place), error.message)
+
+
+@cache
+def _pid_schema() -> etree.XMLSchema:
+    class Published(etree.Resolver):
+        def resolve(self, system_url: str, public_id: str, context: object) -> object:
+            return self.resolve_file(BytesIO(published_schemas()[system_url.rpartition("/")[2]]), context)
+
+    parser = etree.XMLParser(no_network=True)
+    parser.resolvers.add(Published())
+    return etree.XMLSchema(etree.parse(BytesIO(published_schemas()["pid.xsd"]), parser))
+
+
+def _place_of(path: str) -> str:
+    """Return a path without the envelope around it and without prefixes, which are the sender's."""
+    return "/".join(part.rpartition(":")[2] for part in path.split("/")[-6:] if part)
