@@ -52,7 +52,7 @@ async def other(world, security):
     return await enrolled(world, security, "Other", "90000026")
 
 
-async def enrolled(world, security, family, code, practice=None):
+async def enrolled(world, security, family, code, practice=None, **card):
     """Register a doctor with a provider code and an enrolled card."""
     system = world.directory.catalogue.system("provider_code").uri
     role = practice and Role(id=uuid7(), organization_id=practice.id, profession="doctor", since=date(2020, 1, 1))
@@ -66,7 +66,7 @@ async def enrolled(world, security, family, code, practice=None):
             roles=(role,) if role else (),
         )
     )
-    card = make_card(family)
+    card = make_card(family, **card)
     await security.certificates.enrol(card.pem, entry, actor=SYSTEM)
     return SimpleNamespace(entry=entry, code=code, card=card)
 

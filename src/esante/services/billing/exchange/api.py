@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from esante.core.storage import Overloaded, Unavailable, uuid7
 from esante.core.web import (
