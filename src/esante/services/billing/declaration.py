@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 from esante.contract import Platform, Service
+from esante.identity.directory import Directory
 from esante.services.billing.note.service import Notes
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    yield Notes(platform.db)
+    yield Notes(platform.db, platform.objects, platform.journal, platform[Directory])
 
 
 SERVICE = Service(package="esante.services.billing", build=_build)

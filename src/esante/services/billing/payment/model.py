@@ -172,11 +172,13 @@ class LineFault(StrEnum):
     """Another line paid the same payment already."""
     WITHDRAWN = "withdrawn"
     """The payment was withdrawn after the bank had refused it."""
+    RETURNED = "returned"
+    """It is a credit: money came back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BankLine:
-    """A debit on the insurance's account as the bank reported it (camt.054); `reference` is the bank's own.
+    """A line of the insurance's account as the bank reported it (camt.054); `reference` is the bank's own.
 
     `payment_id`: its end-to-end id, None when that is no id of ours. `fault` "": it is matched with a payment.
     """

@@ -60,7 +60,7 @@ class NoteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eligibility:
-    """Whether immediate payment can be had for a person on a day; `reason` is a key (`rules.REASONS`), "" if it can."""
+    """Whether immediate payment can be had for a person on a day; `reason`: a key of `rules.REASONS`, "" if it can."""
 
     matricule: str
     on: date

@@ -34,7 +34,8 @@ class ImmediatePayments:
     async def compose(self, requester: Requester, request: NoteRequest) -> FeeNote:
         """Return the whole note of a request that has only codes: names from the directory, tariffs as amounts.
 
-        Raises: `Problem` 422 for an unknown person or act, 404 for a provider code that the requester may not bill for.
+        Raises: `Problem` 422 for an unknown person or act, 404 for a provider code that the requester may not
+        bill for.
         """
         raise NotImplementedError
 

@@ -1,0 +1,1 @@
+"""Stand-ins for the partners outside: they run as processes of their own, for demonstrations and tests."""
