@@ -11,7 +11,7 @@ from esante.services.billing.exchange.envelope import MESSAGE_LIMIT
 from esante.services.billing.exchange.model import ExchangeRefused
 from esante.services.billing.exchange.service import REFUSALS
 from tests.services.billing.exchange.conftest import ECHO
-from tests.support.exchange import SOAP_11, SOAP_12, envelope, fault_of, request_info, sign
+from tests.support.exchange import SOAP_11, SOAP_12, fault_of, request_info, sign
 
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">
@@ -41,9 +41,25 @@ async def fresh_limits(world):
         f'<e:Envelope xmlns:e="{SOAP_12}"><e:Header/></e:Envelope>'.encode(),
         b'<e:Envelope xmlns:e="urn:other"><e:Header/><e:Body/></e:Envelope>',
         b"<a>" * 5000,
+        b"<a>" + b"<b/>" * 100_000 + b"</a>",
+        b"<a " + b" ".join(b'x%d="1"' % number for number in range(100_000)) + b"/>",
     ],
-    ids=["empty", "text", "not-closed", "cut-utf16", "bomb", "bomb-utf16", "external", "other-root", "no-body",
-         "header-only", "other-soap", "deep"],
+    ids=[
+        "empty",
+        "text",
+        "not-closed",
+        "cut-utf16",
+        "bomb",
+        "bomb-utf16",
+        "external",
+        "other-root",
+        "no-body",
+        "header-only",
+        "other-soap",
+        "deep",
+        "many-tags",
+        "many-attributes",
+    ],
 )
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/token"])
 async def test_unreadable_message_is_refused(send, path, data):
@@ -69,7 +85,14 @@ async def test_unknown_model_is_refused(send, message, doctor):
 
 
 @pytest.mark.parametrize(
-    "body", ["", "<cns:x/>", request_info(ECHO, ""), request_info(ECHO, "<cns:x/><cns:y/>"), f"{request_info(ECHO, '<cns:x/>')}<cns:x/>"]
+    "body",
+    [
+        "",
+        "<cns:x/>",
+        request_info(ECHO, ""),
+        request_info(ECHO, "<cns:x/><cns:y/>"),
+        f"{request_info(ECHO, '<cns:x/>')}<cns:x/>",
+    ],
 )
 async def test_body_without_one_request_is_refused(send, message, doctor, body):
     assert fault_of(await send(PATH, sign(message(body), doctor.card))) == "malformed"

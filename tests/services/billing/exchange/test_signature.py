@@ -27,7 +27,9 @@ from tests.support.exchange import (
 
 @pytest.mark.parametrize("soap", [SOAP_11, SOAP_12])
 @pytest.mark.parametrize("lifetime", [0, 300])
-async def test_signed_message_is_answered_with_signature_that_xmlsec_accepts(send, message, doctor, http, soap, lifetime):
+async def test_signed_message_is_answered_with_signature_that_xmlsec_accepts(
+    send, message, doctor, http, soap, lifetime
+):
     response = await send(PATH, sign(message(soap=soap, lifetime=lifetime), doctor.card))
     assert response.status_code == 200, response.text
     certificate = (await http.get(f"{PATH}/certificate.pem")).content
@@ -141,7 +143,14 @@ def _timestamp_in_wrapper(root):
 
 @pytest.mark.parametrize(
     "wrap",
-    [_wrapped_beside, _wrapped_with_same_id, _wrapped_with_plain_id, _two_bodies, _two_signatures, _timestamp_in_wrapper],
+    [
+        _wrapped_beside,
+        _wrapped_with_same_id,
+        _wrapped_with_plain_id,
+        _two_bodies,
+        _two_signatures,
+        _timestamp_in_wrapper,
+    ],
     ids=lambda wrap: wrap.__name__,
 )
 async def test_wrapped_signature_is_refused(send, message, doctor, wrap):

@@ -123,10 +123,10 @@ async def test_forged_token_is_refused(send, message, doctor, token, forge):
 
 
 async def test_token_of_another_key_or_for_another_address_is_refused(send, message, doctor, security, tmp_path):
+    from cryptography.hazmat.primitives.hashes import SHA256
+
     from esante.services.billing.exchange.model import Token
     from esante.services.billing.exchange.tokens import issue_token
-
-    from cryptography.hazmat.primitives.hashes import SHA256
 
     token = Token(
         practitioner_id=doctor.entry.id,
@@ -138,7 +138,9 @@ async def test_token_of_another_key_or_for_another_address_is_refused(send, mess
     for key, address in ((strange, ADDRESS), (security.key, "https://other.example")):
         text = issue_token(token, key.jwk, address)
         assert fault_of(await send(PATH, sign(message(token=text), doctor.card))) == "token-invalid"
-    assert (await send(PATH, sign(message(token=issue_token(token, security.key.jwk, ADDRESS)), doctor.card))).is_success
+    assert (
+        await send(PATH, sign(message(token=issue_token(token, security.key.jwk, ADDRESS)), doctor.card))
+    ).is_success
 
 
 async def test_message_counts_for_the_code_of_its_token(send, message, doctor, token_of):

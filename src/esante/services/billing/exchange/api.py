@@ -149,8 +149,9 @@ def _problem_of(error: Exception, correlation_id: str) -> Problem:
         return error
     if isinstance(error, (Unavailable, Overloaded)):
         log.warning("exchange: %s", error)
-        title, remedy = N_("The service is not available at the moment."), N_(
-            "Nothing has been changed. Try again in a moment."
+        title, remedy = (
+            N_("The service is not available at the moment."),
+            N_("Nothing has been changed. Try again in a moment."),
         )
         return Problem(503, "transient", title, remedy=remedy, headers={"Retry-After": "2"})
     log.error("internal error in the exchange, correlation id %s", correlation_id, exc_info=error)

@@ -1,5 +1,6 @@
 """The commands of the exchange: the trust list, a server of its own with client certificates."""
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
@@ -38,8 +39,9 @@ async def add(platform: Platform, file: Path, professional: str) -> None:
     """Enrol the certificate in FILE (PEM) for PROFESSIONAL (an identifier such as the eHealth number)."""
     practitioner = await _practitioner(platform, professional)
     await ensure_journal_month(platform)
+    pem = await asyncio.to_thread(file.read_bytes)
     try:
-        new = await platform[ExchangeSecurity].certificates.enrol(file.read_bytes(), practitioner, actor=SYSTEM)
+        new = await platform[ExchangeSecurity].certificates.enrol(pem, practitioner, actor=SYSTEM)
     except CertificateError as error:
         raise click.ClickException(f"{file}: {error}") from error
     click.echo(f"enrolled for {practitioner.name}: {_line(new)}")

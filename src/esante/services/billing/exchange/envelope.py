@@ -7,8 +7,10 @@ from lxml import etree
 from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.names import DS, SOAP_11, SOAP_12, WSSE, WSU, WSU_ID
 
-MESSAGE_LIMIT = 8 * 1024 * 1024
-"""Bytes of a message; a fee note may carry its PDF."""
+MESSAGE_LIMIT = 8 * 1024 * 1024 + 64 * 1024
+"""Bytes of a message: a fee note with its PDF, and the envelope around it."""
+MAX_MARKUP = 60_000
+"""Tags and attributes of a message: a tree takes many times the memory of its text."""
 CONTENT_TYPES = {SOAP_11: "text/xml; charset=utf-8", SOAP_12: "application/soap+xml; charset=utf-8"}
 
 
@@ -42,6 +44,8 @@ class Envelope:
 
 def parse_xml(data: bytes, place: str) -> etree._Element:
     """Return the root of XML without a DTD; no entity is resolved and nothing fetched. Raises: `Problem`."""
+    if data.count(b"<") + data.count(b"=") > MAX_MARKUP:
+        raise fault("malformed", place, f"More than {MAX_MARKUP:,} tags and attributes.")
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
         root = etree.fromstring(data, parser)

@@ -107,7 +107,9 @@ def fault(code: str, place: str, detail: str = "") -> Problem:
     return Problem(kind.status, code, kind.title, place=place, detail=detail, remedy=kind.remedy)
 
 
-def fault_element(problem: Problem, soap: str, language: str, gettext: Callable[[str], str], at: str) -> etree._Element:
+def fault_element(
+    problem: Problem, soap: str, language: str, gettext: Callable[[str], str], at: str
+) -> etree._Element:
     """Return the Fault of a problem in a version of SOAP; `at`: the correlation id, by which the agency finds it.
 
     The detail has `code`, `place`, `remedy` and `correlationId`; the code is never changed once it is published.

@@ -13,7 +13,14 @@ from esante.services.billing.exchange.model import Signer
 from esante.services.billing.exchange.names import CNS, COMMON
 from esante.services.billing.exchange.schemas import check_content
 from esante.services.billing.payment.model import Payment
-from esante.services.billing.pid.model import Confirmations, Contestation, NoteRequest, Objection, RequestedLine, Simulation
+from esante.services.billing.pid.model import (
+    Confirmations,
+    Contestation,
+    NoteRequest,
+    Objection,
+    RequestedLine,
+    Simulation,
+)
 from esante.services.billing.pid.service import ImmediatePayments
 
 _NAMES = {"c": CNS, "com": COMMON}
@@ -122,7 +129,9 @@ def _write_line(element: etree._Element, line: LineDecision, language: str) -> N
 def _write_anomalies(parent: etree._Element, findings: Iterable[Finding], language: str) -> None:
     for finding in findings:
         element = etree.SubElement(parent, f"{{{CNS}}}anomalie")
-        _add(element, identifiantAnomalie=finding.id, code=finding.rule, effet=finding.effect.value, motif=finding.rule)
+        _add(
+            element, identifiantAnomalie=finding.id, code=finding.rule, effet=finding.effect.value, motif=finding.rule
+        )
         if finding.legal_source:
             _add(element, baseLegale=finding.legal_source)
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
-from io import BytesIO
+from pathlib import Path
 
 from lxml import etree
 
 from esante.services.billing.exchange.faults import fault
 
-_FOLDER = files("esante.services.billing.exchange") / "data"
+_FOLDER = Path(__file__).parent / "data"
 SCHEMAS = ("pid.xsd", "common.xsd", "sync.xsd", "trust.xsd")
 
 
@@ -37,13 +36,7 @@ def check_content(content: etree._Element, root: str) -> None:
 
 @cache
 def _pid_schema() -> etree.XMLSchema:
-    class Published(etree.Resolver):
-        def resolve(self, system_url: str, public_id: str, context: object) -> object:
-            return self.resolve_file(BytesIO(published_schemas()[system_url.rpartition("/")[2]]), context)
-
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(Published())
-    return etree.XMLSchema(etree.parse(BytesIO(published_schemas()["pid.xsd"]), parser))
+    return etree.XMLSchema(file=str(_FOLDER / "pid.xsd"))
 
 
 def _place_of(path: str) -> str:

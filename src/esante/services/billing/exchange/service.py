@@ -20,7 +20,7 @@ from esante.core.storage import Database
 from esante.core.time_zone import today
 from esante.core.web import N_, FairSlots, Problem, QueueFull, network_of
 from esante.identity.access import Access, Requester, requester_of
-from esante.identity.directory import Directory, Practitioner
+from esante.identity.directory import Directory, Organization, Practitioner
 from esante.services.billing.exchange import exchange_store as store
 from esante.services.billing.exchange.certificates import Certificates
 from esante.services.billing.exchange.envelope import Envelope, parse_envelope
@@ -147,7 +147,8 @@ class ExchangeSecurity:
         system = self._directory.catalogue.system("provider_code").uri
         day = today()
         places = {role.organization_id for role in practitioner.roles if role.is_in_force(day)}
-        holders = [practitioner, *(await self._directory.organizations(places)).values()]
+        organizations = await self._directory.organizations(places)
+        holders: list[Practitioner | Organization] = [practitioner, *organizations.values()]
         codes = {one.value for holder in holders for one in holder.identifiers if one.system == system}
         return provider_code in codes
 

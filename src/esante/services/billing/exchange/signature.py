@@ -16,16 +16,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
-from signxml import (
+from signxml.algorithms import (
     CanonicalizationMethod,
     DigestAlgorithm,
-    SignatureConfiguration,
     SignatureConstructionMethod,
     SignatureMethod,
-    XMLSigner,
-    XMLVerifier,
 )
 from signxml.exceptions import InvalidCertificate, SignXMLException
+from signxml.signer import XMLSigner
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from esante.core import clock
 from esante.core.web import Problem
@@ -92,9 +91,7 @@ def _has_timestamp(envelope: Envelope) -> bool:
     return envelope.security.find(f"{{{WSU}}}Timestamp") is not None
 
 
-def _certificate_of(
-    envelope: Envelope, signature: etree._Element
-) -> tuple[x509.Certificate, etree._Element | None]:
+def _certificate_of(envelope: Envelope, signature: etree._Element) -> tuple[x509.Certificate, etree._Element | None]:
     """Return the one certificate that a message brings, and the token that holds it, None where KeyInfo does."""
     tokens = envelope.tokens("#X509v3")
     inside = signature.findall(f"{{{DS}}}KeyInfo//{{{DS}}}X509Certificate")
@@ -143,9 +140,7 @@ def _verified_elements(envelope: Envelope, certificate: x509.Certificate) -> lis
         verification_time=clock.now(),
     )
     try:
-        results = XMLVerifier().verify(
-            envelope.data, x509_cert=certificate, id_attribute="Id", expect_config=config
-        )
+        results = XMLVerifier().verify(envelope.data, x509_cert=certificate, id_attribute="Id", expect_config=config)
     except InvalidCertificate as error:
         raise fault("certificate-expired", "Header/Security/BinarySecurityToken") from error
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError) as error:

@@ -1,0 +1,15 @@
+"""The kinds of messages (modelUID) that the exchange answers."""
+
+from collections.abc import Mapping
+
+from esante.services.billing.exchange.api import Answer
+from esante.services.billing.exchange.pid_messages import PidMessages
+
+
+def models(pid: PidMessages) -> Mapping[str, Answer]:
+    """Return what answers each kind of message."""
+    return {
+        "2023-CNS-PID-SIM-V1": pid.simulate,
+        "2023-CNS-PID-VAL-V1": pid.validate,
+        "2023-CNS-PID-CON-V1": pid.contest,
+    }
