@@ -13,7 +13,7 @@ class BillingSettings:
     payment_name        the account's holder
     simulation_minutes  how long a simulation can be validated
     exchange_key        file of the RSA key and certificate that sign answers; empty: one made under `data`
-    exchange_url        address of the exchange for its clients, where it has a server of its own; empty: the platform's
+    exchange_url        address of the exchange for clients where it has a server of its own; empty: the platform's
     """
 
     bank_url: str = ""

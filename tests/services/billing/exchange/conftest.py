@@ -129,7 +129,8 @@ async def token(token_of, doctor):
 def message(doctor, token):
     """`message(...)` returns an unsigned message to the exchange; the arguments are those of `envelope`."""
 
-    def make(body=request_info(ECHO, "<cns:x/>"), **options):
+    def make(body="", **options):
+        body = body or request_info(ECHO, "<cns:x/>")
         return envelope(body, **({"card": doctor.card, "token": token} | options))
 
     return make

@@ -87,7 +87,7 @@ async def test_unknown_model_is_refused(send, message, doctor):
 @pytest.mark.parametrize(
     "body",
     [
-        "",
+        " ",
         "<cns:x/>",
         request_info(ECHO, ""),
         request_info(ECHO, "<cns:x/><cns:y/>"),

@@ -92,7 +92,7 @@ _KINDS = {
     ),
     "model-unknown": _Kind(
         N_("This kind of message is not known."),
-        N_("Use a modelUID of the WSDL."),
+        N_("Use one of the modelUIDs of the documentation."),
     ),
     "content": _Kind(
         N_("The content of this message does not follow its schema."),
@@ -108,9 +108,9 @@ def fault(code: str, place: str, detail: str = "") -> Problem:
 
 
 def fault_element(
-    problem: Problem, soap: str, language: str, gettext: Callable[[str], str], at: str
+    problem: Problem, soap: str, language: str, gettext: Callable[[str], str], correlation_id: str
 ) -> etree._Element:
-    """Return the Fault of a problem in a version of SOAP; `at`: the correlation id, by which the agency finds it.
+    """Return the Fault of a problem in a version of SOAP.
 
     The detail has `code`, `place`, `remedy` and `correlationId`; the code is never changed once it is published.
     """
@@ -133,7 +133,7 @@ def fault_element(
         detail = etree.SubElement(element, "detail")
     text.set(_XML_LANG, language)
     text.text = reason
-    _add_detail(detail, problem, gettext, at)
+    _add_detail(detail, problem, gettext, correlation_id)
     return element
 
 
@@ -144,10 +144,10 @@ def fault_status(problem: Problem, soap: str) -> int:
     return 500 if soap == SOAP_11 or problem.status >= 500 else 400
 
 
-def _add_detail(detail: etree._Element, problem: Problem, gettext: Callable[[str], str], at: str) -> None:
+def _add_detail(detail: etree._Element, problem: Problem, gettext: Callable[[str], str], correlation_id: str) -> None:
     inside = etree.SubElement(detail, f"{{{FAULT}}}fault")
     remedy = gettext(problem.remedy) if problem.remedy else ""
-    values = {"code": problem.code, "place": problem.place, "remedy": remedy, "correlationId": at}
+    values = {"code": problem.code, "place": problem.place, "remedy": remedy, "correlationId": correlation_id}
     for name, value in values.items():
         if value:
             etree.SubElement(inside, f"{{{FAULT}}}{name}").text = value

@@ -67,7 +67,7 @@ class PidMessages:
         return write_contestations(simulation_id, found)
 
     async def _require_own(self, signer: Signer, simulation_id: UUID) -> None:
-        """Raise Problem 404 for another's simulation, 403 for one of another provider code of the same professional."""
+        """Raise Problem 404 for another's simulation, 403 for one of another provider code than the token's."""
         simulation = await self._payments.simulation(signer.requester, simulation_id)
         if simulation.note.biller.provider_code != signer.provider_code:
             raise fault("provider-code", "idReponseSimulation")

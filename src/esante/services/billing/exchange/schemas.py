@@ -1,4 +1,4 @@
-"""The schemas and the description (WSDL) of the exchange, as they are published and as requests are checked by them."""
+"""The schemas and the description (WSDL) of the exchange: published, and applied to requests."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -27,7 +27,7 @@ from esante.services.billing.exchange.envelope import Envelope, parse_envelope
 from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.keys import ExchangeKey
 from esante.services.billing.exchange.model import ExchangeRefused, ExchangeTokenIssued, Signer, Token
-from esante.services.billing.exchange.names import TOKEN_TYPE
+from esante.services.billing.exchange.names import BST_TYPE
 from esante.services.billing.exchange.signature import SKEW, Verified, signed_envelope, verify
 from esante.services.billing.exchange.tokens import LIFETIME, issue_token, read_token
 
@@ -68,7 +68,7 @@ class ExchangeSecurity:
         return requester, verified
 
     async def issue(self, requester: Requester, verified: Verified, provider_code: str) -> tuple[str, Token]:
-        """Return a new token for a professional, and what it says. Raises: `Problem` 403 for another's provider code."""
+        """Return a new token for a professional, and what it says. Raises: `Problem` 403 for another's code."""
         await self._require_code(requester.id, provider_code)
         known = await self.certificates.trusted(verified.certificate)
         token = Token(
@@ -85,8 +85,8 @@ class ExchangeSecurity:
         return text, token
 
     async def signer(self, envelope: Envelope, origin: str) -> tuple[Signer, etree._Element]:
-        """Return who signed a message to the exchange, with a token of ours, and its signed body. Raises: `Problem`."""
-        tokens = envelope.tokens(TOKEN_TYPE)
+        """Return who signed a message that has a token of ours, and its signed body. Raises: `Problem`."""
+        tokens = envelope.tokens(BST_TYPE)
         if len(tokens) != 1:
             raise fault("token-invalid", "Header/Security/BinarySecurityToken", "One token is needed.")
         text = "".join("".join(tokens[0].itertext()).split())

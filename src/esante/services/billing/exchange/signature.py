@@ -37,7 +37,7 @@ from esante.services.billing.exchange.names import (
     WSSE,
     WSU,
     WSU_ID,
-    X509_TOKEN,
+    X509_TYPE,
 )
 
 WINDOW = timedelta(minutes=10)
@@ -190,7 +190,7 @@ def signed_envelope(
     root.insert(0, etree.Comment(f" Correlation-ID: {correlation_id} "))
     body.append(content)
     token = etree.SubElement(
-        security, f"{{{WSSE}}}BinarySecurityToken", ValueType=X509_TOKEN, EncodingType=BASE64_ENCODING
+        security, f"{{{WSSE}}}BinarySecurityToken", ValueType=X509_TYPE, EncodingType=BASE64_ENCODING
     )
     token.text = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
     timestamp = etree.SubElement(security, f"{{{WSU}}}Timestamp")
@@ -215,5 +215,5 @@ def signed_envelope(
 def _key_info(token_id: str) -> etree._Element:
     info = etree.Element(f"{{{DS}}}KeyInfo", nsmap={"ds": DS, "wsse": WSSE})
     reference = etree.SubElement(info, f"{{{WSSE}}}SecurityTokenReference")
-    etree.SubElement(reference, f"{{{WSSE}}}Reference", URI=f"#{token_id}", ValueType=X509_TOKEN)
+    etree.SubElement(reference, f"{{{WSSE}}}Reference", URI=f"#{token_id}", ValueType=X509_TYPE)
     return info

@@ -9,11 +9,11 @@ from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.names import (
     ADDRESSING,
     BASE64_ENCODING,
+    BST_TYPE,
     CLAIMS,
     ISSUE,
     POLICY,
     SPACE_CLAIM,
-    TOKEN_TYPE,
     TRUST,
     WSSE,
     WSU,
@@ -29,7 +29,7 @@ def requested_code(body: etree._Element, address: str) -> str:
     request = body.find(f"{{{TRUST}}}RequestSecurityToken")
     if request is None or len(body) != 1:
         raise fault("request", "Body/RequestSecurityToken")
-    wanted = {"RequestType": ISSUE, "TokenType": TOKEN_TYPE}
+    wanted = {"RequestType": ISSUE, "TokenType": BST_TYPE}
     for name, value in wanted.items():
         if _text(request.find(f"{{{TRUST}}}{name}")) != value:
             raise fault("request", f"RequestSecurityToken/{name}", value)
@@ -48,10 +48,10 @@ def issued_token(text: str, expires_at: datetime, address: str) -> etree._Elemen
         f"{{{TRUST}}}RequestSecurityTokenResponseCollection", nsmap={"wst": TRUST, "wsse": WSSE, "wsu": WSU}
     )
     answer = etree.SubElement(root, f"{{{TRUST}}}RequestSecurityTokenResponse")
-    etree.SubElement(answer, f"{{{TRUST}}}TokenType").text = TOKEN_TYPE
+    etree.SubElement(answer, f"{{{TRUST}}}TokenType").text = BST_TYPE
     holder = etree.SubElement(answer, f"{{{TRUST}}}RequestedSecurityToken")
     token = etree.SubElement(
-        holder, f"{{{WSSE}}}BinarySecurityToken", ValueType=TOKEN_TYPE, EncodingType=BASE64_ENCODING
+        holder, f"{{{WSSE}}}BinarySecurityToken", ValueType=BST_TYPE, EncodingType=BASE64_ENCODING
     )
     token.set(WSU_ID, "token")
     token.text = text

@@ -36,7 +36,7 @@ def issue_token(token: Token, key: RSAKey, address: str) -> str:
 
 
 def read_token(text: str, key: RSAKey, address: str) -> Token:
-    """Return what a token of this exchange says. Raises: `Problem` for one of another, an altered or an expired one."""
+    """Return what a token says. Raises: `Problem` for one of another exchange, an altered or an expired one."""
     try:
         if len(text) > _MAX_LENGTH:
             raise ValueError("too long")
