@@ -6,44 +6,100 @@ from pathlib import Path
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Platform, Service, Task
+from esante.contract import KeptData, Platform, Service, Task
+from esante.core.types import Json
+from esante.core.web import N_
 from esante.identity.access import Access
 from esante.identity.directory import Directory
+from esante.services.billing.adjudication.engine import adjudicate
+from esante.services.billing.adjudication.model import Adjudication, Case
+from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.cli import billing
 from esante.services.billing.exchange.api import PATH, ExchangeEndpoints
 from esante.services.billing.exchange.keys import ExchangeKey
 from esante.services.billing.exchange.models import models
 from esante.services.billing.exchange.pid_messages import PidMessages
 from esante.services.billing.exchange.service import ExchangeSecurity
+from esante.services.billing.insurance.client import Insurance
+from esante.services.billing.mocks.cli import mock
 from esante.services.billing.note.service import Notes
+from esante.services.billing.payment.bank import Bank
+from esante.services.billing.payment.pain001 import Debtor
+from esante.services.billing.payment.payees import Payees
+from esante.services.billing.payment.service import Payments
+from esante.services.billing.payment.transfers import Transfers
+from esante.services.billing.pid import api as pid_api
+from esante.services.billing.pid import fhir_api as pid_fhir_api
+from esante.services.billing.pid.cases import Cases
 from esante.services.billing.pid.service import ImmediatePayments
 from esante.services.billing.settings import BillingSettings
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    yield Notes(platform.db, platform.objects, platform.journal, platform[Directory])
-    yield from _exchange(platform, ImmediatePayments())
+    settings, directory = platform.settings.of(BillingSettings), platform[Directory]
+    notes = Notes(platform.db, platform.objects, platform.journal, directory)
+    insurance = Insurance(settings.cns_url, settings.cns_timeout)
+    yield notes
+    yield insurance
+    yield from _payments(platform, settings, notes, insurance)
 
 
-def _exchange(platform: Platform, payments: ImmediatePayments) -> Iterable[object]:
-    settings = platform.settings.of(BillingSettings)
-    key = ExchangeKey.open(Path(settings.exchange_key or platform.settings.data / "keys" / "exchange.pem"))
-    address = settings.exchange_url or f"{platform.settings.base_url}{PATH}"
-    security = ExchangeSecurity(
-        platform.db, platform.journal, platform[Directory], platform[Access], key, address.rstrip("/")
+def _payments(
+    platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
+) -> Iterable[object]:
+    db, journal, directory = platform.db, platform.journal, platform[Directory]
+    bank = Bank(
+        settings.bank_url, Debtor(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
     )
+    payments = Payments(db, journal)
+    lifetime = timedelta(minutes=settings.simulation_minutes)
+    cases = Cases(db, journal, directory, notes, insurance)
+    yield bank
+    yield payments
+    yield Payees(db, journal, directory, bank, payments)
+    yield Transfers(db, journal, bank)
+    immediate = ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
+    yield immediate
+    yield from _exchange(platform, settings, immediate)
+
+
+def _exchange(platform: Platform, settings: BillingSettings, payments: ImmediatePayments) -> Iterable[object]:
+    key = ExchangeKey.open(Path(settings.exchange_key or platform.settings.data / "keys" / "exchange.pem"))
+    address = (settings.exchange_url or f"{platform.settings.base_url}{PATH}").rstrip("/")
+    security = ExchangeSecurity(platform.db, platform.journal, platform[Directory], platform[Access], key, address)
     yield security
     yield ExchangeEndpoints(security, models(PidMessages(payments)))
 
 
+def _adjudicate(case: Case) -> Adjudication:
+    """Decide a case by the rules in force."""
+    return adjudicate(case, current_rules())
+
+
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return [*platform[ExchangeEndpoints].routes()]
+    return [
+        *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
+        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Access]),
+        *platform[ExchangeEndpoints].routes(),
+    ]
 
 
 def _tasks(platform: Platform) -> list[Task]:
+    pid = platform[ImmediatePayments]
+
+    async def lapse() -> None:
+        await pid.contestations.lapse()
+
     return [
+        Task(name="payments at the bank", run=platform[Transfers].run),
+        Task(name="contestations", run=lapse, every=timedelta(hours=1)),
+        Task(name="old simulations", run=pid.tidy, every=timedelta(hours=1)),
         Task(name="messages of the exchange", run=platform[ExchangeSecurity].tidy, every=timedelta(minutes=10)),
     ]
+
+
+def _capabilities(base_url: str) -> Json:
+    return {"resource": pid_fhir_api.capabilities()}
 
 
 SERVICE = Service(
@@ -52,5 +108,16 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     tasks=_tasks,
-    commands=[billing],
+    capabilities=_capabilities,
+    commands=[billing, mock],
+    kept=[
+        KeptData(
+            what=N_("The payments of your health insurance to professionals for your fee notes"),
+            why=N_("So that each fee note is paid once, and every cent can be accounted for."),
+        ),
+        KeptData(
+            what=N_("The calculations of your share of fee notes, with their acts"),
+            why=N_("So that you and the professional know what is paid before, and can check it later."),
+        ),
+    ],
 )

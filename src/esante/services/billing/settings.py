@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class BillingSettings:
     """The partners of the platform, and the times that are given to them.
 
+    cns_url             address of the health insurance; empty: it is taken as silent
+    cns_timeout         seconds to wait for the insurance's answer
     bank_url            address of the bank of the health insurance; empty: validated payments wait
     bank_timeout        seconds to wait for the bank's answer; then it is asked what became of the payment
     payment_iban        account of the health insurance from which professionals are paid
@@ -16,6 +18,8 @@ class BillingSettings:
     exchange_url        address of the exchange for clients where it has a server of its own; empty: the platform's
     """
 
+    cns_url: str = ""
+    cns_timeout: float = 5.0
     bank_url: str = ""
     bank_timeout: float = 10.0
     payment_iban: str = "LU280019400644750000"

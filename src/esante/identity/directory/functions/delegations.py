@@ -21,6 +21,10 @@ class Delegations:
         """Return the delegations to somebody that are in force on a day; never cached."""
         return await store.fetch_delegations(self._db, delegate_id, on)
 
+    async def of_professional(self, professional_id: UUID, on: date) -> list[Delegation]:
+        """Return the delegations of a professional that are in force on a day; never cached."""
+        return await store.fetch_delegations_of(self._db, professional_id, on)
+
     async def add(
         self,
         delegate: Practitioner,

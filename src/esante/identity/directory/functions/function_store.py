@@ -77,6 +77,18 @@ async def fetch_delegations(db: Database | Connection, delegate_id: UUID, on: da
     return [Delegation(**row) for row in rows]
 
 
+async def fetch_delegations_of(db: Database, professional_id: UUID, on: date) -> list[Delegation]:
+    """Return the delegations of a professional that are in force on a day."""
+    rows = await db.fetch(
+        "SELECT delegate_id, professional_id, organization_id, since, until FROM directory_delegation"
+        " WHERE professional_id = $1 AND since <= $2 AND (until IS NULL OR until > $2)"
+        " ORDER BY delegate_id, organization_id, since",
+        professional_id,
+        on,
+    )
+    return [Delegation(**row) for row in rows]
+
+
 async def set_delegation_end(conn: Connection, one: Delegation, until: date) -> None:
     """Write the end of a delegation."""
     await conn.execute(

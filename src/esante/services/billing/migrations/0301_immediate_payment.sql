@@ -26,7 +26,7 @@ CREATE TABLE billing_simulation_place (
     note_sha256 bytea NOT NULL,
     expires_at timestamptz NOT NULL
 );
-CREATE INDEX billing_simulation_place_note ON billing_simulation_place (provider_code, note_id);
+CREATE INDEX billing_simulation_place_note ON billing_simulation_place (note_id, provider_code);
 CREATE INDEX billing_simulation_place_expiry ON billing_simulation_place (expires_at);
 
 -- Contested findings of simulations, over all persons: who answers them works through a list.

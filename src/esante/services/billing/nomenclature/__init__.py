@@ -1,1 +1,29 @@
 """Acts and their tariffs: coefficients, key letters, index and rounding as dated data."""
+
+from esante.services.billing.nomenclature.catalogue import Nomenclature, NoTariff, nomenclature, report_of
+from esante.services.billing.nomenclature.cells import parse_frequency
+from esante.services.billing.nomenclature.data_files import current_folder, data_text, use_folder
+from esante.services.billing.nomenclature.model import Act, Chapter, Flag, Frequency, Part, Price, Surcharge, Unit
+from esante.services.billing.nomenclature.terms import is_within, load_surcharges, parse_toml
+
+__all__ = [
+    "Act",
+    "Chapter",
+    "Flag",
+    "Frequency",
+    "NoTariff",
+    "Nomenclature",
+    "Part",
+    "Price",
+    "Surcharge",
+    "Unit",
+    "current_folder",
+    "data_text",
+    "is_within",
+    "load_surcharges",
+    "nomenclature",
+    "parse_frequency",
+    "parse_toml",
+    "report_of",
+    "use_folder",
+]

@@ -69,7 +69,7 @@ class Nomenclature:
         )
 
     def search(self, text: str, on: date, limit: int = 20) -> list[Act]:
-        """Return acts of a day by code or by words of a label in any language: codes that begin with the text first."""
+        """Return acts of a day by code or by words of a label in any language, those with such a code first."""
         words = _normal(text).split()
         if not words or limit < 1:
             return []

@@ -96,7 +96,7 @@ class Cells:
 
     def frequencies(self, name: str) -> tuple[Frequency, ...]:
         """Return frequency limits."""
-        return tuple(_frequency(one) for one in self.words(name))
+        return tuple(parse_frequency(one) for one in self.words(name))
 
 
 def _member(name: str, text: str, kind: type[E]) -> E:
@@ -106,7 +106,8 @@ def _member(name: str, text: str, kind: type[E]) -> E:
         raise ValueError(f"unknown {name}: {text!r}") from None
 
 
-def _frequency(text: str) -> Frequency:
+def parse_frequency(text: str) -> Frequency:
+    """Return the frequency limit that a text gives. Raises: ValueError."""
     match = _FREQUENCY.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is no frequency, such as 1/1d/biller, 2/12m, 1/1y or 1/life")

@@ -10,9 +10,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from itertools import pairwise
 
 from esante.services.billing.nomenclature.cells import Cells
 from esante.services.billing.nomenclature.model import Act, Chapter, Flag, Part
@@ -56,7 +57,7 @@ class LoadReport:
 
 
 def load_acts(text: str, vocabulary: Vocabulary) -> LoadReport:
-    """Return what a CSV text holds, with every refused row. Raises: ValueError when it is no table with these columns."""
+    """Return what a CSV text holds, with every refused row. Raises: ValueError when it is no such table."""
     periods: dict[str, list[tuple[int, Act]]] = defaultdict(list)
     refusals: list[Refusal] = []
     for number, row in _rows(text):
@@ -148,7 +149,7 @@ def _require_whole(act: Act, keys: Collection[str]) -> None:
 
 def _period_faults(found: Sequence[tuple[int, Act]]) -> Iterator[Refusal]:
     """Yield the periods of a code that do not follow each other: twice, over each other, with days between."""
-    for (_, before), (number, act) in zip(found, found[1:], strict=False):
+    for (_, before), (number, act) in pairwise(found):
         if act.valid_from == before.valid_from:
             yield Refusal(number, act.code, f"twice: another row begins on {act.valid_from}")
         elif before.valid_to is None or before.valid_to >= act.valid_from:

@@ -88,13 +88,15 @@ class Notes:
         body: bytes | None = None,
         replaces_id: UUID | None = None,
         sent: bool = False,
+        acts: Sequence[PastAct] | None = None,
         rows: Sequence[Row] = (),
         conn: Connection | None = None,
     ) -> KeptNote:
         """Keep a note, once for ever: a UUID is used once by a biller and once for a person.
 
         The caller has decided that the requester may. `body`: the note in national XML as it came. `sent`: the health
-        insurance has it by this. `rows` are written with it; `conn`: in this transaction.
+        insurance has it by this. `acts`: those that count for later notes (None: all). `rows` are written with it;
+        `conn`: in this transaction.
         Raises: Problem 409 for a UUID that is known.
         """
         kept = await self._prepare(note, channel, person, biller, requester, body or write_note(note))
@@ -103,7 +105,7 @@ class Notes:
             note_ids=(note.id,), provider_code=kept.provider_code, channel=channel.value, replaces_id=replaces_id
         )
         written = [
-            *note_store.note_rows(kept, acts_of(note)),
+            *note_store.note_rows(kept, acts_of(note) if acts is None else acts),
             *self._journal.rows_for(requester, event, person_id=person.id),
             *rows,
         ]

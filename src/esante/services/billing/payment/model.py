@@ -9,13 +9,9 @@ from uuid import UUID
 
 from esante.core.journal import Event, event
 from esante.core.web import N_
-from esante.identity.access import AccessEvent
+from esante.services.billing.note.model import NoteEvent
 
 NOTHING = Decimal("0.00")
-CATEGORY = "fee-note"
-"""The category of data that the events name."""
-PAYMENT_PURPOSE = "HPAYMT"
-"""HL7 v3 PurposeOfUse: healthcare payment."""
 
 
 class PaymentState(StrEnum):
@@ -205,7 +201,7 @@ class PaymentAsked(Event, frozen=True, kw_only=True):
 
 
 @event("billing.paid")
-class Paid(AccessEvent, frozen=True, kw_only=True):
+class Paid(NoteEvent, frozen=True, kw_only=True):
     """The bank moved the money of a payment."""
 
     ACTION: ClassVar[str] = "U"
@@ -214,8 +210,6 @@ class Paid(AccessEvent, frozen=True, kw_only=True):
     WORDS: ClassVar[str] = N_("Your health insurance paid its share of a fee note to the professional.")
 
     payment_id: UUID
-    note_id: UUID
-    provider_code: str
     amount: Decimal
 
 

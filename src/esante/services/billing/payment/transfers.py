@@ -22,7 +22,6 @@ from esante.services.billing.payment.bank import Bank, BankSilent
 from esante.services.billing.payment.bank_messages import BadMessage, Outcome, Report
 from esante.services.billing.payment.ledger import LedgerTransaction, TransactionKind
 from esante.services.billing.payment.model import (
-    PAYMENT_PURPOSE,
     BankLine,
     BankLineUnmatched,
     LineFault,
@@ -135,9 +134,8 @@ class Transfers:
         """Write that the money of a locked payment has moved."""
         await transfer_store.settle(conn, payment.id, PaymentState.PAID, at, bank_line=line)
         event = Paid(
-            purpose=PAYMENT_PURPOSE,
             payment_id=payment.id,
-            note_id=payment.note_id,
+            note_ids=(payment.note_id,),
             provider_code=payment.provider_code,
             amount=payment.amount,
         )

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from esante.core.journal import event
+from esante.core.journal import Event, event
 from esante.core.web import N_, Problem
-from esante.identity.access import AccessEvent
 from esante.services.billing.adjudication.model import Adjudication, Cover
-from esante.services.billing.note.model import FeeNote
-from esante.services.billing.payment.model import Payment
+from esante.services.billing.note.model import FeeNote, NoteEvent
+from esante.services.billing.payment.model import NOTHING, Payment
 
+USE_RA = N_("Send the fee note for accelerated reimbursement, with the same UUID.")
+"""The remedy where immediate payment cannot be had (a msgid)."""
 RA_PATH = "/ra/v1"
 """Where a note is deposited for accelerated reimbursement, when immediate payment cannot be had."""
 
@@ -34,7 +35,7 @@ class PidUnavailable(Problem):
 class RequestedLine:
     """A line of a request (LigneUTA): `id` is the software's (identifiantExternePrestation).
 
-    `code` with prefixes and suffixes is that of the nomenclature; `gross` None: the tariff.
+    There are no amounts: the tariff is charged.
     """
 
     id: UUID | None
@@ -43,7 +44,6 @@ class RequestedLine:
     quantity: int = 1
     place: str = ""
     hospital_class: str = ""
-    gross: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,22 +161,13 @@ class Contestation:
     answered_by: str = ""
 
 
-class PidEvent(AccessEvent, frozen=True, kw_only=True):
-    """Base of the events of immediate payment that are filed under the patient."""
-
-    RESOURCE: ClassVar[str] = "Claim"
-    FOLDS: ClassVar[bool] = False
-
-    note_id: UUID | None = None
-    provider_code: str = ""
-
-
 @event("billing.eligibility_asked")
-class EligibilityAsked(PidEvent, frozen=True, kw_only=True):
+class EligibilityAsked(NoteEvent, frozen=True, kw_only=True):
     """A professional asked whether the person is insured (`eligible`)."""
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "Coverage"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s asked your health insurance whether you are insured.")
     REFUSED_WORDS: ClassVar[str] = N_(
         "%(actor)s tried to ask your health insurance whether you are insured. Access was refused."
@@ -186,40 +177,43 @@ class EligibilityAsked(PidEvent, frozen=True, kw_only=True):
 
 
 @event("billing.simulated")
-class Simulated(PidEvent, frozen=True, kw_only=True):
+class Simulated(NoteEvent, frozen=True, kw_only=True):
     """A note was adjudicated; `refusals` are the rules that refused or reduced lines."""
 
     ACTION: ClassVar[str] = "C"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s had your share of a fee note calculated.")
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to have a fee note of yours calculated. This was refused.")
 
     simulation_id: UUID | None = None
-    statutory: str = ""
-    personal: str = ""
+    statutory: Decimal = NOTHING
+    personal: Decimal = NOTHING
     refusals: tuple[str, ...] = ()
     micros: int = 0
     """How long it took, in microseconds."""
 
 
 @event("billing.validated")
-class Validated(PidEvent, frozen=True, kw_only=True):
+class Validated(NoteEvent, frozen=True, kw_only=True):
     """A simulation was validated: the note is to be paid."""
 
     ACTION: ClassVar[str] = "C"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s billed your health insurance for its share of a fee note.")
 
     simulation_id: UUID
     payment_id: UUID
-    statutory: str
-    recovered: str
-    personal: str
+    statutory: Decimal
+    recovered: Decimal
+    personal: Decimal
 
 
 @event("billing.contested")
-class Contested(PidEvent, frozen=True, kw_only=True):
+class Contested(NoteEvent, frozen=True, kw_only=True):
     """Findings of a simulation were contested (`rules`)."""
 
     ACTION: ClassVar[str] = "U"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s disagreed with the calculation of a fee note of yours.")
 
     simulation_id: UUID
@@ -227,24 +221,27 @@ class Contested(PidEvent, frozen=True, kw_only=True):
 
 
 @event("billing.contestation_answered")
-class ContestationAnswered(PidEvent, frozen=True, kw_only=True):
+class ContestationAnswered(NoteEvent, frozen=True, kw_only=True):
     """A contestation was answered, or its time limit passed (`state`)."""
 
     ACTION: ClassVar[str] = "U"
+    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("A disagreement about the calculation of a fee note of yours was answered.")
 
     contestation_id: UUID
     state: str
 
 
-@event("billing.note_cancelled")
-class NoteCancelled(PidEvent, frozen=True, kw_only=True):
-    """A validated note was cancelled; `recoverable` is what the professional owes back, `replaced_by` a new note."""
+@event("billing.payment_reversed")
+class PaymentReversed(Event, frozen=True, kw_only=True):
+    """The payment of a cancelled note was reversed: `owed` is what the professional owes back since.
 
-    ACTION: ClassVar[str] = "D"
-    WORDS: ClassVar[str] = N_("%(actor)s cancelled a fee note that your health insurance had paid or was to pay.")
+    `replaced_by_id`: the note in its place.
+    """
 
     payment_id: UUID
-    recoverable: str
+    note_id: UUID
+    provider_code: str
+    owed: Decimal
     motive: str = ""
-    replaced_by: UUID | None = None
+    replaced_by_id: UUID | None = None
