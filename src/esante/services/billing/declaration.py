@@ -44,9 +44,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield from _payments(platform, settings, notes, insurance)
 
 
-def _payments(
-    platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
-) -> Iterable[object]:
+def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:
     db, journal, directory = platform.db, platform.journal, platform[Directory]
     bank = Bank(
         settings.bank_url, Debtor(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
@@ -79,7 +77,7 @@ def _adjudicate(case: Case) -> Adjudication:
 def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
-        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Access]),
+        *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
         *platform[ExchangeEndpoints].routes(),
     ]
 

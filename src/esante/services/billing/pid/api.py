@@ -1,7 +1,7 @@
 """JSON endpoints of immediate payment under /pid/v1, with the names of the national messages.
 
-Errors are problem details (RFC 9457, application/problem+json) with `code`, `place` and `remedy`; where immediate payment
-cannot be had now, `fallback` names the way that is left and the id of the note, which stays.
+Errors are problem details (RFC 9457, application/problem+json) with `code`, `place` and `remedy`; where immediate
+payment cannot be had now, `fallback` names the way that is left and the id of the note, which stays.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -242,7 +242,9 @@ def _eligibility(found: Eligibility) -> dict[str, Any]:
         }
         for one in found.covers
     ]
-    reason = {"motif": found.reason, "libelle": translator("fr").gettext(REASONS[found.reason])} if found.reason else {}
+    reason = (
+        {"motif": found.reason, "libelle": translator("fr").gettext(REASONS[found.reason])} if found.reason else {}
+    )
     return {
         "matricule": found.matricule,
         "date": found.on.isoformat(),

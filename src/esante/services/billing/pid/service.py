@@ -104,8 +104,8 @@ class ImmediatePayments:
     async def simulate(self, requester: Requester, note: FeeNote, *, replaces_id: UUID | None = None) -> Simulation:
         """Adjudicate a note and freeze the result; the same note again returns the same while it is valid.
 
-        A note whose lines have no amounts gets those of the tariff. `replaces_id`: the validated note that it corrects;
-        validating the simulation reverses that one's payment.
+        A note whose lines have no amounts gets those of the tariff. `replaces_id`: the validated note that it
+        corrects; validating the simulation reverses that one's payment.
         Raises: `Problem` 404 for a provider code that the requester may not bill for, 409 for another content with the
         id of a known note, 422 for what immediate payment does not take (currency, person), `PidUnavailable`.
         """
