@@ -20,6 +20,7 @@ from esante.services.billing.exchange.api import PATH, ExchangeEndpoints
 from esante.services.billing.exchange.keys import ExchangeKey
 from esante.services.billing.exchange.models import models
 from esante.services.billing.exchange.pid_messages import PidMessages
+from esante.services.billing.exchange.ra_messages import RaMessages
 from esante.services.billing.exchange.service import ExchangeSecurity
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
@@ -52,6 +53,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield BillingTeam(directory)
     yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
+    yield from _exchange(platform, settings)
 
 
 def _reimbursements(
@@ -79,17 +81,16 @@ def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insur
     yield payments
     yield Payees(db, journal, directory, bank, payments)
     yield Transfers(db, journal, bank)
-    immediate = ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
-    yield immediate
-    yield from _exchange(platform, settings, immediate)
+    yield ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
 
 
-def _exchange(platform: Platform, settings: BillingSettings, payments: ImmediatePayments) -> Iterable[object]:
+def _exchange(platform: Platform, settings: BillingSettings) -> Iterable[object]:
     key = ExchangeKey.open(Path(settings.exchange_key or platform.settings.data / "keys" / "exchange.pem"))
     address = (settings.exchange_url or f"{platform.settings.base_url}{PATH}").rstrip("/")
     security = ExchangeSecurity(platform.db, platform.journal, platform[Directory], platform[Access], key, address)
+    ra = RaMessages(platform[Reimbursements], platform[Notes], platform[Directory])
     yield security
-    yield ExchangeEndpoints(security, models(PidMessages(payments)))
+    yield ExchangeEndpoints(security, models(PidMessages(platform[ImmediatePayments]), ra))
 
 
 def _adjudicate(case: Case) -> Adjudication:

@@ -1,5 +1,6 @@
 """The fee note in national XML as far as the client needs it, the request of its simulation, its package."""
 
+import hashlib
 import re
 import zipfile
 from dataclasses import dataclass
@@ -31,8 +32,14 @@ class NoteFile:
 
     @property
     def code(self) -> str:
-        """The text of the 2D code on the printed note: who issued which note when, and its amount."""
-        return f"MH1|{self.id}|{self.provider_code}|{self.issued_on}|{self.total:.2f}"
+        """The text of the 2D code on the printed note, that of the platform's own PDF: it says nothing of the patient.
+
+        `MH1:UUID:provider code:day:total in cents:check`; the check is the first 8 hexadecimal digits of the SHA-256
+        of what comes before it.
+        """
+        day, cents = self.issued_on.replace("-", ""), int(self.total * 100)
+        text = f"MH1:{self.id}:{self.provider_code}:{day}:{cents}".upper()
+        return f"{text}:{hashlib.sha256(text.encode()).hexdigest()[:8].upper()}"
 
     def package(self) -> bytes:
         """Return the ZIP in which the note is deposited; the same note gives the same bytes."""

@@ -61,8 +61,8 @@ class PlatformApi:
             if refused.status != 404:
                 raise
         try:
-            self._call("GET", f"{self._document(note)}/{note.id}")
-            return Known(way=Way.RA)
+            found = self._call("GET", f"{self._document(note)}/{note.id}")
+            return Known(way=Way.RA, cancelled=str(found.get("status", "")).startswith("CANCEL"))
         except Refused as refused:
             if refused.status != 404:
                 raise

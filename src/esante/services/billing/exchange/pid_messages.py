@@ -7,7 +7,8 @@ from uuid import UUID
 
 from lxml import etree
 
-from esante.services.billing.adjudication.model import Finding, LineDecision
+from esante.services.billing.adjudication.model import Effect, Finding, LineDecision
+from esante.services.billing.adjudication.words import explain
 from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.model import Signer
 from esante.services.billing.exchange.names import CNS, COMMON
@@ -128,12 +129,14 @@ def _write_line(element: etree._Element, line: LineDecision, language: str) -> N
 
 def _write_anomalies(parent: etree._Element, findings: Iterable[Finding], language: str) -> None:
     for finding in findings:
+        if finding.effect is Effect.RATE:
+            continue
+        words = explain(finding, language)
         element = etree.SubElement(parent, f"{{{CNS}}}anomalie")
-        _add(
-            element, identifiantAnomalie=finding.id, code=finding.rule, effet=finding.effect.value, motif=finding.rule
-        )
-        if finding.legal_source:
-            _add(element, baseLegale=finding.legal_source)
+        _add(element, identifiantAnomalie=finding.id, code=finding.rule, effet=finding.effect.value, motif=words.title)
+        for name, text in (("remede", words.remedy), ("baseLegale", finding.legal_source)):
+            if text:
+                _add(element, **{name: text})
 
 
 def write_payment(payment: Payment) -> etree._Element:
@@ -141,7 +144,7 @@ def write_payment(payment: Payment) -> etree._Element:
     root = etree.Element(f"{{{CNS}}}paiementMedecinRetour", nsmap={"cns": CNS})
     _add(
         root,
-        montantPartStatutaire=payment.amount + payment.recovered,
+        montantPartStatutaire=payment.statutory,
         montantRecouvrement=payment.recovered,
         montantPaye=payment.amount,
         identifiantInitiationPaiement=payment.id,

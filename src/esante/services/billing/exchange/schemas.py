@@ -9,7 +9,8 @@ from lxml import etree
 from esante.services.billing.exchange.faults import fault
 
 _FOLDER = Path(__file__).parent / "data"
-SCHEMAS = ("pid.xsd", "common.xsd", "sync.xsd", "trust.xsd")
+PID_SCHEMA, RA_SCHEMA = "pid.xsd", "ra.xsd"
+SCHEMAS = (PID_SCHEMA, RA_SCHEMA, "common.xsd", "sync.xsd", "trust.xsd")
 
 
 def wsdl(address: str) -> bytes:
@@ -23,20 +24,20 @@ def published_schemas() -> Mapping[str, bytes]:
     return {name: (_FOLDER / name).read_bytes() for name in SCHEMAS}
 
 
-def check_content(content: etree._Element, root: str) -> None:
-    """Raise `Problem` unless an element is the one named `root` (Clark notation), valid under the schema of PID."""
+def check_content(content: etree._Element, root: str, schema_name: str = PID_SCHEMA) -> None:
+    """Raise `Problem` unless an element is the one named `root` (Clark notation), valid under a schema."""
     place = etree.QName(root).localname
     if content.tag != root:
         raise fault("content", "RequestInfo", f"{place} is expected.")
-    schema = _pid_schema()
+    schema = _schema(schema_name)
     if not schema.validate(content):
         error = schema.error_log[0]
         raise fault("content", _place_of(error.path or place), error.message)
 
 
 @cache
-def _pid_schema() -> etree.XMLSchema:
-    return etree.XMLSchema(file=str(_FOLDER / "pid.xsd"))
+def _schema(name: str) -> etree.XMLSchema:
+    return etree.XMLSchema(file=str(_FOLDER / name))
 
 
 def _place_of(path: str) -> str:
