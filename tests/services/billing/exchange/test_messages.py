@@ -86,10 +86,7 @@ class Software:
         self._exchange = client.bind("ExchangeService", port)
         request = etree.fromstring(token_request(code, billing.exchange))
         answer = self._tokens.issue(_value_1=list(request))
-        (response,) = [
-            one for one in answer["_value_1"] if "RequestSecurityTokenResponse" in str(getattr(one, "tag", one))
-        ]
-        self.security.token = response.find(f".//{{{WSSE}}}BinarySecurityToken").text
+        self.security.token = answer[0].findtext(f".//{{{WSSE}}}BinarySecurityToken")
 
     def call(self, model, content):
         """Send a message; return the element in the answer."""
