@@ -242,15 +242,13 @@ def _eligibility(found: Eligibility) -> dict[str, Any]:
         }
         for one in found.covers
     ]
-    reason = (
-        {"motif": found.reason, "libelle": translator("fr").gettext(REASONS[found.reason])} if found.reason else {}
-    )
+    words = translator("fr").gettext(REASONS[found.reason]) if found.reason else ""
     return {
         "matricule": found.matricule,
         "date": found.on.isoformat(),
         "eligible": found.eligible,
         "affiliations": covers,
-        **reason,
+        **({"motif": found.reason, "libelle": words} if found.reason else {}),
     }
 
 

@@ -42,7 +42,7 @@ class Cases:
             if biller is None or provider_code not in self._codes(biller):
                 raise Problem(404, "not-found", NOT_FOUND)
         elif requester.kind == "organization":
-            biller = await self._directory.find_practitioner("provider_code", provider_code)
+            biller = await self._directory.find_practitioner(self._uri("provider_code"), provider_code)
         if biller is None or not await self._notes.may_bill(requester, biller):
             raise Problem(404, "not-found", NOT_FOUND)
         if biller.id != requester.id and await self._directory.suspensions.among([biller.id]):
@@ -62,14 +62,21 @@ class Cases:
         if not allowed & held:
             raise _profession_refused()
 
+    def _uri(self, key: str) -> str:
+        return self._directory.catalogue.system(key).uri
+
     def _codes(self, biller: Practitioner) -> set[str]:
-        uri = self._directory.catalogue.system("provider_code").uri
+        uri = self._uri("provider_code")
         return {one.value for one in biller.identifiers if one.system == uri}
 
     async def may_bill(self, requester: Requester, biller_id: UUID) -> bool:
         """Return whether a requester may bill for a practitioner."""
         biller = await self._directory.practitioner(biller_id)
         return biller is not None and await self._notes.may_bill(requester, biller)
+
+    async def person(self, matricule: str) -> Person | None:
+        """Return the person with a matricule. Raises: `Problem` 400 for what is none, 429 after too many unknown."""
+        return await self._directory.find_person(self._uri("matricule"), matricule)
 
     async def covers(self, matricule: str, on: date, note_id: UUID | None = None) -> list[Cover]:
         """Return how a person is insured around a day. Raises: `PidUnavailable` while the insurance is silent."""
@@ -86,7 +93,7 @@ class Cases:
 
         Raises: `Problem` 422 for who cannot be billed so, `PidUnavailable`.
         """
-        person = await self._directory.find_person("matricule", note.patient.matricule)
+        person = await self.person(note.patient.matricule)
         first = min(line.period.start for line in note.lines)
         covers = await self.covers(note.patient.matricule, first, note.id)
         reason = rules.refusal(person, covers, first, pid_terms(first))

@@ -5,7 +5,7 @@ Claim/$submit                           use `predetermination`: a simulation; us
                                         predetermination with `related` (replaces) corrects a validated note.
 CoverageEligibilityRequest/$submit      whether a person is insured
 ClaimResponse/{id}                      a simulation
-PaymentNotice, PaymentReconciliation    payments: read, and search by `identifier` (of the payment or the note)
+PaymentNotice, PaymentReconciliation    payments: read, and search by `_id` or `identifier`
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +32,7 @@ from esante.services.billing.note.fhir_resources import (
     payment_reconciliation,
     read_claim,
 )
-from esante.services.billing.note.fhir_terms import URI, extension_value, money, system
+from esante.services.billing.note.fhir_terms import URI, concept, extension_value, money, system
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.model import Payment
 from esante.services.billing.pid.model import Confirmations, PidUnavailable
@@ -48,6 +48,7 @@ CONFIRMATIONS = {
 """The extensions of a Claim (valueBoolean) that confirm it, by the names of `Confirmations`."""
 _SEARCH = {"_id": "token", "identifier": "token"}
 _URN = "urn:uuid:"
+_PAYMENT_TYPE = "http://terminology.hl7.org/CodeSystem/ex-paymenttype"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -132,9 +133,7 @@ class _FhirEndpoints:
         found = await self.payments.simulation(requester, payment.simulation_id)
         response = claim_response(found.note, found.adjudication, use="claim", id_=found.id)
         response["payment"] = {
-            "type": {
-                "coding": [{"system": "http://terminology.hl7.org/CodeSystem/ex-paymenttype", "code": "complete"}]
-            },
+            "type": concept(_PAYMENT_TYPE, "complete"),
             "adjustment": money(-payment.recovered),
             "date": payment.created_at.date().isoformat(),
             "amount": money(payment.amount),
@@ -188,7 +187,7 @@ class _FhirEndpoints:
         async def endpoint(request: Request) -> Response:
             requester = await self.access.authorize(request, type_, "s")
             params = SearchParams(request, _SEARCH)
-            found = await self._named(requester, [value for _, value in params.pairs])
+            found = await self._named(requester, [value for name, value in params.pairs if name in _SEARCH])
             return _respond(
                 searchset(
                     [write(one) for one in found],
@@ -202,7 +201,7 @@ class _FhirEndpoints:
         return endpoint
 
     async def _named(self, requester: Requester, values: Sequence[str]) -> list[Payment]:
-        """Return the payments with an id, or of a note with an id, that the requester may read."""
+        """Return the payments with these ids that the requester may read."""
         found: dict[UUID, Payment] = {}
         for value in values:
             key = _id(value.rpartition("|")[2].removeprefix(_URN))

@@ -81,7 +81,7 @@ class ImmediatePayments:
         (503) while the insurance does not answer.
         """
         await self._cases.require_profession(requester)
-        person = await self._directory.find_person("matricule", matricule)
+        person = await self._cases.person(matricule)
         covers = await self._cases.covers(matricule, on)
         reason = rules.refusal(person, covers, on, pid_terms(on))
         event = EligibilityAsked(eligible=not reason)
@@ -95,7 +95,7 @@ class ImmediatePayments:
         Raises: `Problem` 422 for an unknown person, 404 for a provider code that the requester may not bill for.
         """
         biller = await self._cases.biller(requester, request.provider_code)
-        person = await self._directory.find_person("matricule", request.matricule)
+        person = await self._cases.person(request.matricule)
         if person is None:
             raise not_insured()
         site = requester.organization_id and await self._directory.organization(requester.organization_id)
