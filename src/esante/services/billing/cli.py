@@ -4,7 +4,9 @@ import click
 
 from esante.command_line import platform_command
 from esante.contract import Platform
+from esante.services.billing.adjudication.cli import simulate
 from esante.services.billing.exchange.cli import certificate, exchange
+from esante.services.billing.nomenclature.cli import nomenclature
 from esante.services.billing.payment.service import Payments
 
 
@@ -30,3 +32,5 @@ async def check(platform: Platform) -> None:
 
 billing.add_command(certificate)
 billing.add_command(exchange)
+billing.add_command(simulate)
+billing.add_command(nomenclature)

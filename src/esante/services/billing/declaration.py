@@ -24,6 +24,7 @@ from esante.services.billing.exchange.ra_messages import RaMessages
 from esante.services.billing.exchange.service import ExchangeSecurity
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
+from esante.services.billing.nomenclature import use_folder
 from esante.services.billing.note.model import NoteKept
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.bank import Bank
@@ -46,6 +47,7 @@ from esante.services.billing.settings import BillingSettings
 
 def _build(platform: Platform) -> Iterable[object]:
     settings, directory = platform.settings.of(BillingSettings), platform[Directory]
+    _use_rules(settings.billing_data)
     notes = Notes(platform.db, platform.objects, platform.journal, directory)
     insurance = Insurance(settings.cns_url, settings.cns_timeout, settings.cns_ca)
     yield notes
@@ -67,6 +69,15 @@ def _reimbursements(
     yield ReimbursementSender(
         platform.db, platform.journal, notes, reimbursements, consents, insurance, question_pause=pause
     )
+
+
+def _use_rules(folder: str) -> None:
+    """Take the rules of a folder, and read them now. Raises: RuntimeError when a file of them is wrong."""
+    try:
+        use_folder(Path(folder) if folder else None)
+        current_rules()
+    except ValueError as error:
+        raise RuntimeError(f"ESANTE_BILLING_DATA: {error}") from error
 
 
 def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:

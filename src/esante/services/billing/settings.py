@@ -16,6 +16,8 @@ class BillingSettings:
     bank_timeout        seconds to wait for the bank's answer; then it is asked what became of the payment
     payment_iban        account of the health insurance from which professionals are paid
     payment_name        the account's holder
+    billing_data        folder of files that replace those of the program: acts.csv, tariff.toml, surcharges.toml,
+                        rules.toml, rates.toml; empty: none
     simulation_minutes  how long a simulation can be validated
     exchange_key        file of the RSA key and certificate that sign answers; empty: one made under `data`
     exchange_url        address of the exchange for clients where it has a server of its own; empty: the platform's
@@ -30,6 +32,7 @@ class BillingSettings:
     bank_timeout: float = 10.0
     payment_iban: str = "LU280019400644750000"
     payment_name: str = "Caisse nationale de santé"
+    billing_data: str = ""
     simulation_minutes: int = 15
     exchange_key: str = ""
     exchange_url: str = ""

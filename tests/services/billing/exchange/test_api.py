@@ -11,7 +11,7 @@ from esante.services.billing.exchange.envelope import MESSAGE_LIMIT
 from esante.services.billing.exchange.model import ExchangeRefused
 from esante.services.billing.exchange.service import REFUSALS
 from tests.services.billing.exchange.conftest import ECHO
-from tests.support.exchange import SOAP_11, SOAP_12, fault_of, request_info, sign
+from tests.support.exchange import SOAP_11, SOAP_12, fault_of, request_info, sign, verify_by_xmlsec
 
 BOMB = """<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">
 <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">
@@ -137,6 +137,22 @@ async def test_network_that_sends_too_much_nonsense_has_to_wait(send):
     response = await send(PATH, b"no xml")
     assert (response.status_code, fault_of(response)) == (429, "throttled")
     assert int(response.headers["Retry-After"]) > 0
+
+
+async def test_known_signer_learns_each_cause_however_many(send, message, doctor, world):
+    for _ in range(REFUSALS):
+        await send(PATH, b"no xml")
+    for _ in range(2):
+        response = await send(PATH, sign(message(request_info("2099-XXX", "<cns:x/>")), doctor.card))
+        assert fault_of(response) == "model-unknown"
+    (entry,) = await world.journal.entries_of(NIL, [ExchangeRefused], limit=1)
+    assert (entry.event.reason, entry.actor.id) == ("model-unknown", doctor.entry.id)
+
+
+async def test_fault_is_signed_as_an_answer_is(send, message, doctor, http):
+    response = await send(PATH, sign(message(request_info("2099-XXX", "<cns:x/>")), doctor.card))
+    body = verify_by_xmlsec(response.content, (await http.get(f"{PATH}/certificate.pem")).content)
+    assert body[0].tag == f"{{{SOAP_11}}}Fault"
 
 
 async def test_database_that_is_away_gives_fault_to_be_retried(send, message, doctor, security, monkeypatch):

@@ -1,10 +1,8 @@
 """Doctors' software at the exchange over HTTP: zeep as client, xmlsec signs and verifies, the platform pays."""
 
 import copy
-import re
 import uuid
 from datetime import timedelta
-from decimal import Decimal
 
 import httpx
 import pytest
@@ -16,17 +14,12 @@ from esante.core.time_zone import today
 from esante.services.billing.exchange.schemas import published_schemas
 from tests.support.billing_server import CODE, OTHER_CODE, build_billing, mock, note_file
 from tests.support.exchange import (
-    BST,
     CNS,
     COMMON,
     FAULT,
-    SYNC,
-    TRUST,
     WSSE,
     WSU,
-    X509,
     envelope,
-    fault_of,
     request_info,
     sign,
     token_request,

@@ -120,10 +120,10 @@ class _Ranked:
     amount: Decimal = _NOTHING
 
     @property
-    def order(self) -> tuple[Decimal, Decimal, Decimal, int]:
+    def order(self) -> tuple[Decimal, Decimal, Decimal, str, int]:
         """The highest coefficient is first; then what costs more, what is charged more, and the number of the line."""
         first = self.lines[0].line
-        return -self.exact, -self.amount, -first.gross, first.number
+        return -self.exact, -self.amount, -first.gross, first.hospital_class, first.number
 
 
 def share_out(lines: Sequence[LineState], places: int, shares: Sequence[Decimal]) -> Mapping[int, Parts]:
@@ -133,15 +133,15 @@ def share_out(lines: Sequence[LineState], places: int, shares: Sequence[Decimal]
     """
     radiology, ranked = _Ranked(), []
     for state in lines:
-        if Flag.CAT in state.act.flags or state.priced is None or not shares:
+        if Flag.CAT in state.act.flags or not shares:
             continue
         quantity = state.line.quantity
         if state.act.chapter is Chapter.RADIOLOGY:
             radiology.lines.append(state)
-            radiology.exact += state.priced.exact * quantity
+            radiology.exact += state.exact * quantity
             radiology.amount += state.unit * quantity
         else:
-            ranked.append(_Ranked([state], state.priced.exact, state.unit))
+            ranked.append(_Ranked([state], state.exact, state.unit))
     if radiology.lines:
         ranked.append(radiology)
     found: dict[int, Parts] = {}

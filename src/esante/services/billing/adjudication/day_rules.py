@@ -1,28 +1,36 @@
 """What is in force in a span of days: rules by their keys, rates in their order, letters, acts with their prices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from esante.services.billing.adjudication.terms import RuleInForce
 from esante.services.billing.nomenclature import Act, Nomenclature, NoTariff, Surcharge
 from esante.services.billing.nomenclature.model import SurchargeTerms
 
+Checks = tuple[tuple[Callable[[Any, RuleInForce], tuple[tuple[str, str], ...] | None], RuleInForce], ...]
+"""Checks of a line (`line_checks.Check`), each with its rule."""
+
 
 @dataclass(frozen=True, slots=True)
 class PricedAct:
-    """An act with the tariff of one in a span of days; `exact` ranks acts. `unit` is None when there is no tariff."""
+    """An act with the tariff of one in a span of days; `exact` ranks acts. `unit` is None when there is no tariff.
+
+    `checks`: those that its lines pass, each with its rule.
+    """
 
     act: Act
     unit: Decimal | None
     exact: Decimal
+    checks: Checks
 
 
 class DayRules:
-    """The rules of all days of a span."""
+    """The rules of all days of a span; `checks` are those that every line passes."""
 
-    __slots__ = ("_acts", "_day", "_nomenclature", "rates", "rules", "surcharges")
+    __slots__ = ("_acts", "_checks_of_act", "_day", "_nomenclature", "checks", "rates", "rules", "surcharges")
 
     def __init__(
         self,
@@ -32,9 +40,12 @@ class DayRules:
         rules: Sequence[RuleInForce],
         rates: Sequence[RuleInForce],
         surcharges: Iterable[Surcharge],
+        checks: Callable[[Mapping[str, RuleInForce]], Checks],
+        checks_of_act: Callable[[Act, Mapping[str, RuleInForce]], Checks],
     ) -> None:
-        self._nomenclature, self._day = nomenclature, day
+        self._nomenclature, self._day, self._checks_of_act = nomenclature, day, checks_of_act
         self.rules = {rule.key: rule for rule in rules}
+        self.checks = checks(self.rules)
         self.rates = tuple(rates)
         self.surcharges: dict[str, tuple[Surcharge, SurchargeTerms]] = {}
         for one in surcharges:
@@ -61,5 +72,5 @@ class DayRules:
         try:
             price = self._nomenclature.price(act, self._day)
         except NoTariff:
-            return PricedAct(act, None, Decimal(0))
-        return PricedAct(act, price.unit, price.exact)
+            return PricedAct(act, None, Decimal(0), ())
+        return PricedAct(act, price.unit, price.exact, self._checks_of_act(act, self.rules))

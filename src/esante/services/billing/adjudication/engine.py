@@ -45,10 +45,23 @@ def adjudicate(case: Case, rules: RuleSet) -> Adjudication:
     )
 
 
-def _order(state: LineState) -> tuple[date, time, Decimal, int]:
-    """Order lines by time, so that limits count the earlier ones; of the same time, the highest amount is first."""
-    gross = state.line.gross if state.line.gross.is_finite() else ZERO
-    return state.on, state.line.period.start_time or time.min, -gross, state.line.number
+def _order(state: LineState) -> tuple[date, time, Decimal, int, str, tuple[str, ...], int]:
+    """Order lines by time, so that limits count the earlier ones; of the same time, the highest amount is first.
+
+    What else lines can differ in follows, so that the order in the note decides between equal lines only.
+    """
+    line = state.line
+    gross = line.gross if line.gross.is_finite() else ZERO
+    other = (line.hospital_class, line.place, *line.act.prefixes, *line.act.suffixes)
+    return (
+        state.on,
+        line.period.start_time or time.min,
+        -gross,
+        -line.quantity,
+        state.provider_code,
+        other,
+        line.number,
+    )
 
 
 def _as_past(state: LineState) -> PastAct:

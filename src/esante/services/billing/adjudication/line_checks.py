@@ -4,39 +4,40 @@ A check returns None, or the parameters of its finding when the rule applies.
 """
 
 from calendar import monthrange
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+from esante.services.billing.adjudication.day_rules import PricedAct
 from esante.services.billing.adjudication.line_state import LineState, Params, age_on
 from esante.services.billing.adjudication.model import PastAct
 from esante.services.billing.adjudication.terms import RuleInForce
-from esante.services.billing.nomenclature import Frequency, Unit, is_within
+from esante.services.billing.nomenclature import Act, Frequency, Unit, is_within
 
 Check = Callable[[LineState, RuleInForce], Params | None]
+Checks = tuple[tuple[Check, RuleInForce], ...]
 MOST_QUANTITY = 99
 """The most acts on a line of a message."""
 
 
 def check_line(state: LineState) -> None:
     """Find what is wrong with a line by itself, and its act."""
-    _run(state, BEFORE_ACT)
-    if _resolve(state):
+    _run(state, state.rules.checks)
+    priced = _resolve(state)
+    if priced is not None:
         state.approved = _has_approval(state)
-        _run(state, WITH_ACT)
+        _run(state, priced.checks)
 
 
-def _run(state: LineState, checks: Mapping[str, Check]) -> None:
-    rules = state.rules.rules
-    for key, check in checks.items():
-        rule = rules.get(key)
-        if rule is not None and (params := check(state, rule)) is not None:
+def _run(state: LineState, checks: Iterable[tuple[Check, RuleInForce]]) -> None:
+    for check, rule in checks:
+        if (params := check(state, rule)) is not None:
             state.find(rule, params)
 
 
-def _resolve(state: LineState) -> bool:
+def _resolve(state: LineState) -> PricedAct | None:
     """Find the act and the letters that change its price; a suffix may belong to the code itself."""
-    code, on = state.line.act.code, state.on.isoformat()
+    code = state.line.act.code
     letters = [*state.line.act.prefixes]
     for suffix in state.line.act.suffixes:
         if state.rules.is_known(code + suffix):
@@ -46,16 +47,19 @@ def _resolve(state: LineState) -> bool:
     priced = state.rules.act(code)
     if priced is None:
         known = state.rules.is_known(code)
-        state.apply("act.not-in-force" if known else "act.unknown", (("code", _short(code)), ("day", on)))
-        return False
+        state.apply(
+            "act.not-in-force" if known else "act.unknown", (("code", _short(code)), ("day", state.on.isoformat()))
+        )
+        return None
     if priced.unit is None:
-        state.apply("act.no-tariff", (("day", on),))
-        return False
+        state.apply("act.no-tariff", (("day", state.on.isoformat()),))
+        return None
     for letter in letters:
         if letter not in state.rules.surcharges:
             state.apply("act.modifier-unknown", (("letter", _short(letter)), ("code", code)))
-    state.priced, state.letters, state.unit = priced, tuple(dict.fromkeys(letters)), priced.unit
-    return True
+    state.act, state.exact, state.unit = priced.act, priced.exact, priced.unit
+    state.letters = tuple(dict.fromkeys(letters))
+    return priced
 
 
 def _currency(state: LineState, rule: RuleInForce) -> Params | None:
@@ -70,6 +74,8 @@ def _in_future(state: LineState, rule: RuleInForce) -> Params | None:
 
 def _too_old(state: LineState, rule: RuleInForce) -> Params | None:
     decided, years = state.case.received_on or state.case.note.issued_on, rule.params["years"]
+    if decided.year - state.on.year < years:
+        return None
     return (("years", str(years)),) if decided > add_months(state.on, 12 * years) else None
 
 
@@ -115,7 +121,9 @@ def _is_possible(amount: Decimal | None, most: Decimal) -> bool:
     if amount is None:
         return True
     exponent = amount.as_tuple().exponent
-    return isinstance(exponent, int) and 0 <= amount <= most and amount == round(amount, 2)
+    if not isinstance(exponent, int) or not 0 <= amount <= most:
+        return False
+    return exponent >= -2 or amount == round(amount, 2)
 
 
 def _act_quantity(state: LineState, rule: RuleInForce) -> Params | None:
@@ -125,8 +133,6 @@ def _act_quantity(state: LineState, rule: RuleInForce) -> Params | None:
 
 def _age(state: LineState, rule: RuleInForce) -> Params | None:
     act = state.act
-    if act.min_age is None and act.below_age is None:
-        return None
     age = age_on(state.case.birth_date, state.on)
     fits = (act.min_age is None or age >= act.min_age) and (act.below_age is None or age < act.below_age)
     return None if fits else (("code", act.code), ("age", str(age)))
@@ -140,27 +146,27 @@ def _hours(state: LineState, rule: RuleInForce) -> Params | None:
 
 
 def _place(state: LineState, rule: RuleInForce) -> Params | None:
-    places, place = state.act.places, state.line.place
-    return (("code", state.act.code), ("place", _short(place))) if places and place and place not in places else None
+    place = state.line.place
+    return (("code", state.act.code), ("place", _short(place))) if place and place not in state.act.places else None
 
 
 def _in_hospital(state: LineState, rule: RuleInForce) -> Params | None:
-    needed = state.act.in_hospital and state.line.hospital_class not in rule.params["classes"]
-    return (("code", state.act.code),) if needed else None
+    stays = state.line.hospital_class in rule.params["classes"]
+    return None if stays else (("code", state.act.code),)
 
 
 def _profession(state: LineState, rule: RuleInForce) -> Params | None:
-    professions = state.act.professions
-    return (("code", state.act.code),) if professions and state.case.profession not in professions else None
+    fits = state.case.profession in state.act.professions
+    return None if fits else (("code", state.act.code),)
 
 
 def _speciality(state: LineState, rule: RuleInForce) -> Params | None:
-    needed = state.act.specialities
-    return (("code", state.act.code),) if needed and needed.isdisjoint(state.case.specialities) else None
+    fits = not state.act.specialities.isdisjoint(state.case.specialities)
+    return None if fits else (("code", state.act.code),)
 
 
 def _approval(state: LineState, rule: RuleInForce) -> Params | None:
-    return (("code", state.act.code),) if state.act.approval and not state.approved else None
+    return None if state.approved else (("code", state.act.code),)
 
 
 def _has_approval(state: LineState) -> bool:
@@ -177,13 +183,10 @@ def _has_approval(state: LineState) -> bool:
 
 
 def _frequency(state: LineState, rule: RuleInForce) -> Params | None:
-    frequencies = state.act.frequencies
-    if not frequencies:
-        return None
     code = state.act.code
     own = PastAct(code=code, on=state.on, provider_code=state.provider_code, quantity=state.line.quantity)
     acts = [*state.history.of_code(code), own]
-    for frequency in frequencies:
+    for frequency in state.act.frequencies:
         counted = [one for one in acts if not frequency.by_biller or one.provider_code == state.provider_code]
         if _exceeds(frequency, counted, state.on):
             return (("code", code), ("limit", str(frequency)))
@@ -237,14 +240,25 @@ BEFORE_ACT: Mapping[str, Check] = {
     "act.quantity": _quantity,
     "amount.impossible": _impossible,
 }
-WITH_ACT: Mapping[str, Check] = {
-    "act.quantity": _act_quantity,
-    "act.age": _age,
-    "act.hours": _hours,
-    "act.place": _place,
-    "act.in-hospital": _in_hospital,
-    "act.profession": _profession,
-    "act.speciality": _speciality,
-    "act.approval": _approval,
-    "act.frequency": _frequency,
+WITH_ACT: Mapping[str, tuple[Callable[[Act], object], Check]] = {
+    "act.quantity": (lambda act: act.max_quantity < MOST_QUANTITY, _act_quantity),
+    "act.age": (lambda act: act.min_age is not None or act.below_age is not None, _age),
+    "act.hours": (lambda act: act.hours, _hours),
+    "act.place": (lambda act: act.places, _place),
+    "act.in-hospital": (lambda act: act.in_hospital, _in_hospital),
+    "act.profession": (lambda act: act.professions, _profession),
+    "act.speciality": (lambda act: act.specialities, _speciality),
+    "act.approval": (lambda act: act.approval, _approval),
+    "act.frequency": (lambda act: act.frequencies, _frequency),
 }
+"""The checks with the act, each with whether an act needs it."""
+
+
+def checks_before_act(rules: Mapping[str, RuleInForce]) -> Checks:
+    """Return the checks in force that every line passes."""
+    return tuple((check, rules[key]) for key, check in BEFORE_ACT.items() if key in rules)
+
+
+def checks_of_act(act: Act, rules: Mapping[str, RuleInForce]) -> Checks:
+    """Return the checks in force that the lines of an act pass."""
+    return tuple((check, rules[key]) for key, (needs, check) in WITH_ACT.items() if key in rules and needs(act))

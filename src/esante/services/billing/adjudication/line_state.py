@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from esante.services.billing.adjudication.day_rules import DayRules, PricedAct
+from uuid_utils.compat import uuid5
+
+from esante.services.billing.adjudication.day_rules import DayRules
 from esante.services.billing.adjudication.model import Case, Effect, Finding, PastAct
 from esante.services.billing.adjudication.terms import RuleInForce
 from esante.services.billing.nomenclature import Act, Chapter, Nomenclature
@@ -54,16 +56,19 @@ class History:
 
 
 class LineState:
-    """A line with what was found so far. `unit`: what one act costs with the letters at its code.
+    """A line with what was found so far.
 
-    `parts`: for how many acts which part of it is paid. `urgent`: a surcharge for an urgent act is in it. `approved`:
-    there is a prior approval of the act. `rate`: the part of the tariff that the insurance bears.
+    `act`, `exact`: the act and its price before rounding, once they are known. `unit`: what one act costs with the
+    letters at its code. `urgent`: a surcharge for an urgent act is in it. `approved`: there is a prior approval of the
+    act. `parts`: for how many acts which part is paid. `rate`: the part of the tariff that the insurance bears.
     """
 
     __slots__ = (
         *("case", "line", "rules", "history", "provider_code", "on", "findings", "refused", "approved"),
-        *("priced", "letters", "unit", "urgent", "parts", "rate"),
+        *("act", "exact", "letters", "unit", "urgent", "parts", "rate"),
     )
+    act: Act
+    exact: Decimal
 
     def __init__(self, case: Case, line: NoteLine, rules: DayRules, history: History) -> None:
         self.case, self.line, self.rules, self.history = case, line, rules, history
@@ -71,19 +76,11 @@ class LineState:
         self.on = line.period.start
         self.findings: list[Finding] = []
         self.refused = self.approved = False
-        self.priced: PricedAct | None = None
         self.letters: tuple[str, ...] = ()
         self.unit = ZERO
         self.urgent = False
         self.parts: list[tuple[int, Decimal]] = [(line.quantity, Decimal(1))]
         self.rate = ZERO
-
-    @property
-    def act(self) -> Act:
-        """The act of the nomenclature. Raises: LookupError when there is none; such a line is refused."""
-        if self.priced is None:
-            raise LookupError(self.line.act.code)
-        return self.priced.act
 
     def find(self, rule: RuleInForce, params: Params = (), effect: Effect | None = None) -> None:
         """Keep that a rule applied, with its effect or another."""

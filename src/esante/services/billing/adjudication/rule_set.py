@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from esante.services.billing.adjudication.day_rules import DayRules
+from esante.services.billing.adjudication.line_checks import checks_before_act, checks_of_act
 from esante.services.billing.adjudication.terms import (
     ALWAYS,
     PACKAGE,
@@ -68,6 +69,8 @@ class RuleSet:
                 rules=_in_force(self._rules, day),
                 rates=_in_force(self._rates, day),
                 surcharges=self._surcharges,
+                checks=checks_before_act,
+                checks_of_act=checks_of_act,
             )
         return found
 

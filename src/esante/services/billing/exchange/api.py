@@ -87,6 +87,7 @@ class ExchangeEndpoints:
     async def _token(self, data: bytes, request: Request, correlation_id: str) -> tuple[str, etree._Element]:
         envelope = await self._security.read(data, origin_of(request))
         requester, verified = await self._security.requester_of_token_request(envelope, origin_of(request))
+        request.state.signer = requester
         code = requested_code(verified.body, self._security.address)
         text, token = await self._security.issue(requester, verified, code)
         return envelope.soap, issued_token(text, token.expires_at, self._security.address)
@@ -94,6 +95,7 @@ class ExchangeEndpoints:
     async def _exchanged(self, data: bytes, request: Request, correlation_id: str) -> tuple[str, etree._Element]:
         envelope = await self._security.read(data, origin_of(request))
         signer, body = await self._security.signer(envelope, origin_of(request))
+        request.state.signer = signer.requester
         info = body.find(f"{{{SYNC}}}RequestInfo")
         if info is None or len(body) != 1 or len(info) != 1:
             raise fault("malformed", "Body/RequestInfo", "One RequestInfo with one element in it is needed.")
@@ -125,17 +127,30 @@ class ExchangeEndpoints:
         """Return the fault for whatever was raised; a refused message is journalled."""
         problem = _problem_of(error, correlation_id)
         if problem.status < 500:
+            signer = getattr(request.state, "signer", None)
             try:
-                await self._security.record_refusal(problem.code, correlation_id, origin_of(request))
+                await self._security.record_refusal(problem.code, correlation_id, origin_of(request), signer)
             except (Problem, Unavailable, Overloaded) as further:
                 problem = _problem_of(further, correlation_id)
         soap, language = soap_version(data, request.headers.get("content-type", "")), language_of(request)
         element = fault_element(problem, soap, language, translator(language).gettext, correlation_id)
-        response = _response(fault_envelope(element, soap), soap, fault_status(problem, soap), correlation_id)
+        body = await self._signed_fault(problem, element, soap, correlation_id, origin_of(request))
+        response = _response(body, soap, fault_status(problem, soap), correlation_id)
         for name in ("Retry-After", "Connection"):
             if name in problem.headers:
                 response.headers[name] = problem.headers[name]
         return response
+
+    async def _signed_fault(
+        self, problem: Problem, element: etree._Element, soap: str, correlation_id: str, origin: str
+    ) -> bytes:
+        """Return the message of a fault; without a signature to whoever sends too much."""
+        if problem.status != 429:
+            try:
+                return await self._security.sign(soap, element, correlation_id, origin)
+            except Problem:
+                log.warning("exchange: too much waits for a signature, correlation id %s", correlation_id)
+        return fault_envelope(element, soap)
 
 
 def _response(body: bytes, soap: str, status: int, correlation_id: str) -> Response:

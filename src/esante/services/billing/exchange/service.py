@@ -35,7 +35,7 @@ THREADS = 4
 WAITING, CLIENT_WAITING = 400, 200
 """Messages that wait for their cryptography in total, and of a network."""
 REFUSALS, REFUSAL_WINDOW = 120, timedelta(minutes=10)
-"""Refused messages of a network in a window before it has to wait; each is journalled."""
+"""Refused messages of strangers in a network, in a window, before it has to wait; each is journalled."""
 CLIENT = "SOAP exchange"
 """The software that the journal names for what comes this way."""
 P = ParamSpec("P")
@@ -107,11 +107,18 @@ class ExchangeSecurity:
             origin, signed_envelope, soap, content, key.private, key.certificate, correlation_id
         )
 
-    async def record_refusal(self, reason: str, correlation_id: str, origin: str) -> None:
-        """Journal that a message was refused. Raises: `Problem` 429 after too many from a network."""
+    async def record_refusal(self, reason: str, correlation_id: str, origin: str, signer: Requester | None) -> None:
+        """Journal that a message was refused.
+
+        Raises: `Problem` 429 after too many from a network that no known certificate signed (`signer` None).
+        """
+        event = ExchangeRefused(reason=reason, correlation_id=correlation_id)
+        if signer is not None:
+            await self._journal.append_for(signer, event)
+            return
         limits = {f"exchange:{network_of(origin)}": REFUSALS}
         await self._access.count_attempts(limits, REFUSAL_WINDOW, None, origin)
-        await self._journal.append(ExchangeRefused(reason=reason, correlation_id=correlation_id), origin=origin)
+        await self._journal.append(event, origin=origin)
 
     async def tidy(self) -> None:
         """Forget the signatures of messages that are too old to come again."""
