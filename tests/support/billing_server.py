@@ -19,6 +19,7 @@ from esante.core.time_zone import today
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Person, Practitioner
 from esante.services.billing.exchange.service import ExchangeSecurity
+from esante.services.billing.nomenclature import nomenclature
 from esante.services.billing.note.model import (
     Act,
     Biller,
@@ -76,9 +77,10 @@ class BillingServer:
         return line.split()[1]
 
 
-def note_file(matricule: str, *, code: str = CODE, gross: str = "57.70", act: str = "C1", **changes) -> bytes:
-    """Return a fee note of yesterday in national XML, by default the golden case."""
-    day, amount = today() - timedelta(days=1), Decimal(gross)
+def note_file(matricule: str, *, code: str = CODE, gross: str = "", act: str = "C1", **changes) -> bytes:
+    """Return a fee note of yesterday in national XML, with `gross` or else the tariff as its amount."""
+    day = today() - timedelta(days=1)
+    amount = Decimal(gross) if gross else tariff(act, day)
     note = FeeNote(
         id=changes.pop("id", None) or uuid4(),
         issued_on=day,
@@ -90,6 +92,12 @@ def note_file(matricule: str, *, code: str = CODE, gross: str = "57.70", act: st
         **changes,
     )
     return write_note(note)
+
+
+def tariff(act: str, on: date) -> Decimal:
+    """Return the tariff of an act on a day."""
+    known = nomenclature()
+    return known.price(known.act(act, on), on).total
 
 
 @contextmanager
@@ -114,8 +122,8 @@ def mock(name: str, *options: str, log: Path, port: int = 0) -> Iterator[str]:
                 time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        process.kill()  # a silent one would wait for its answers
+        process.wait()
 
 
 async def build_billing(folder: Path, cns: str, bank: str, persons: int = 60) -> BillingServer:

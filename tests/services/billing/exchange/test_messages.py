@@ -2,12 +2,13 @@
 
 import copy
 import uuid
-from datetime import timedelta
+from datetime import date, timedelta
 
 import httpx
 import pytest
 import zeep
 from lxml import etree
+from zeep.plugins import HistoryPlugin
 from zeep.transports import Transport
 
 from esante.core.time_zone import today
@@ -27,6 +28,8 @@ from tests.support.exchange import (
 )
 
 SIM, VAL, CON = (f"2023-CNS-PID-{name}-V1" for name in ("SIM", "VAL", "CON"))
+GOLDEN_DAY = date(2025, 4, 10)
+"""A day on which the consultation of the published example had its price, and which is not too long ago."""
 DEPOT, ANNUL, REMBCONS = (f"2022_CNS_MEMHON_{name}-V1" for name in ("DEPOT", "ANNUL", "REMBCONS"))
 
 
@@ -74,7 +77,10 @@ class Software:
 
     def __init__(self, billing, certificate, card, code=CODE, port="Soap11"):
         self.security = Signed(card, certificate)
-        client = zeep.Client(f"{billing.exchange}?wsdl", wsse=self.security, transport=Transport(timeout=60))
+        self._history = HistoryPlugin()
+        client = zeep.Client(
+            f"{billing.exchange}?wsdl", wsse=self.security, transport=Transport(timeout=60), plugins=[self._history]
+        )
         self._tokens = client.bind("TokenService", port)
         self._exchange = client.bind("ExchangeService", port)
         request = etree.fromstring(token_request(code, billing.exchange))
@@ -82,10 +88,11 @@ class Software:
         self.security.token = answer[0].findtext(f".//{{{WSSE}}}BinarySecurityToken")
 
     def call(self, model, content):
-        """Send a message; return the element in the answer."""
+        """Send a message; return the element in the answer, which zeep could read by the published schemas."""
         answer = self._exchange.exchange(_value_1=content, modelUID=model)
         assert answer["modelUID"] == model
-        return answer["_value_1"]
+        assert answer["_value_1"] is not None
+        return self._history.last_received["envelope"][-1][0][0]
 
 
 @pytest.fixture(scope="module", params=["Soap11", "Soap12"])
@@ -149,7 +156,7 @@ def schema(name="pid.xsd"):
 
 def test_golden_case_is_simulated_and_paid_once_for_ever(software, billing):
     matricule, note_id = billing.matricule(), str(uuid.uuid4())
-    answer = software.call(SIM, simulation(matricule, note_id=note_id))
+    answer = software.call(SIM, simulation(matricule, note_id=note_id, day=GOLDEN_DAY))
     schema().assertValid(answer)
     found = values(answer)
     assert (found["totalPartStatutaire"], found["totalParticipationPersonelle"]) == ("50.78", "6.92")
@@ -341,7 +348,7 @@ def test_insurance_that_is_silent_gives_fault_to_be_retried(billing, software):
 def test_message_as_software_in_use_writes_it_is_answered(billing, certificate):
     """The body alone is signed, with inclusive namespaces, no timestamp, and its certificate as second token."""
     software = Software(billing, certificate, billing.card)
-    content = etree.tostring(simulation(billing.matricule())).decode()
+    content = etree.tostring(simulation(billing.matricule(), day=GOLDEN_DAY)).decode()
     message = envelope(request_info(SIM, content), card=billing.card, token=software.security.token, lifetime=0)
     response = httpx.post(
         billing.exchange,
