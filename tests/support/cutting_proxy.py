@@ -20,22 +20,20 @@ class CuttingProxy:
         self._target = ("127.0.0.1", port)
         self.down = False
         self.log: list[str] = []
-        self._rule: tuple[str, str, bool] | None = None
+        self._rules: list[tuple[str, str, bool]] = []
         self.reached = threading.Event()
-        """Set when a request was cut or is held."""
+        """Set when a request is held."""
         self.released = threading.Event()
         """Lets the held ones end."""
         self.base = ""
 
     def cut(self, path: str, side: str) -> None:
         """Lose the next request to a path, at a side."""
-        self._rule = (path, side, False)
-        self.reached.clear()
+        self._rules.append((path, side, False))
 
     def hold(self, path: str, side: str) -> None:
         """Let the client of the next request to a path wait for ever."""
-        self._rule = (path, side, True)
-        self.reached.clear()
+        self._rules.append((path, side, True))
 
     def handle(self, client: socket.socket) -> None:
         """Relay one request."""
@@ -45,19 +43,18 @@ class CuttingProxy:
         if not request:
             return
         line = request.split(b"\r\n", 1)[0].decode().rsplit(" ", 1)[0]
-        path, side, hold = self._rule or ("", "", False)
-        meant = bool(path) and path in line
-        if meant:
-            self._rule = None
+        rule = next((one for one in self._rules if one[0] in line), None)
+        if rule is not None:
+            self._rules.remove(rule)
         answer = b""
-        if not (meant and side == "before"):
+        if rule is None or rule[1] == "after":
             with socket.create_connection(self._target) as server:
                 server.sendall(request)
                 answer = _read_message(server)
             self.log.append(line)
-        if meant:
-            self.reached.set()
-            if hold:
+        if rule is not None:
+            if rule[2]:
+                self.reached.set()
                 self.released.wait(60)
             return
         client.sendall(answer.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))

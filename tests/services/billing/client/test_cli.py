@@ -56,12 +56,13 @@ def test_file_that_is_no_note_is_told_without_trace(folder, proxy, content):
     assert "Traceback" not in done.stderr
 
 
+long = pytest.mark.long
 KILLS = [
-    ("POST /pid/v1/simulations", "before", Way.PID, State.PAID),
-    ("POST /pid/v1/simulations", "after", Way.PID, State.PAID),
-    ("POST /pid/v1/payments", "before", Way.PID, State.PAID),
+    pytest.param("POST /pid/v1/simulations", "before", Way.PID, State.PAID, marks=long),
+    pytest.param("POST /pid/v1/simulations", "after", Way.PID, State.PAID, marks=long),
+    pytest.param("POST /pid/v1/payments", "before", Way.PID, State.PAID, marks=long),
     ("POST /pid/v1/payments", "after", Way.PID, State.PAID),
-    ("POST /ra/v1/", "before", Way.RA, State.DEPOSITED),
+    pytest.param("POST /ra/v1/", "before", Way.RA, State.DEPOSITED, marks=long),
     ("POST /ra/v1/", "after", Way.RA, State.DEPOSITED),
 ]
 
@@ -72,12 +73,9 @@ def test_killed_client_catches_up_exactly_once(folder, proxy, billing, path, sid
     file.write_bytes(note_file(billing.matricule()))
     if way is Way.RA:
         proxy.cut("POST /pid/v1/simulations", "before")
-        proxy.reached.clear()
+    proxy.hold(path, side)
     command = [sys.executable, "-m", "esante.cli", *arguments(folder, proxy, file)]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if way is Way.RA:
-        assert proxy.reached.wait(60)
-    proxy.hold(path, side)
     assert proxy.reached.wait(60), process.stderr.read()
     process.kill()
     process.wait()
