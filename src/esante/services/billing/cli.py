@@ -5,6 +5,8 @@ import click
 from esante.command_line import platform_command
 from esante.contract import Platform
 from esante.services.billing.adjudication.cli import simulate
+from esante.services.billing.client.cli import queue, send
+from esante.services.billing.exchange.cli import certificate, exchange
 from esante.services.billing.nomenclature.cli import nomenclature
 from esante.services.billing.payment.service import Payments
 
@@ -29,5 +31,9 @@ async def check(platform: Platform) -> None:
     click.echo("the ledger is balanced, and agrees with every payment")
 
 
+billing.add_command(certificate)
+billing.add_command(exchange)
 billing.add_command(simulate)
 billing.add_command(nomenclature)
+billing.add_command(send)
+billing.add_command(queue)

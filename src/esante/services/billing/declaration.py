@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
 from starlette.routing import BaseRoute
 
@@ -16,6 +17,12 @@ from esante.services.billing.adjudication.model import Adjudication, Case
 from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.cli import billing
 from esante.services.billing.demo import load_notes, load_payments
+from esante.services.billing.exchange.api import PATH, ExchangeEndpoints
+from esante.services.billing.exchange.keys import ExchangeKey
+from esante.services.billing.exchange.models import models
+from esante.services.billing.exchange.pid_messages import PidMessages
+from esante.services.billing.exchange.ra_messages import RaMessages
+from esante.services.billing.exchange.service import ExchangeSecurity
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
@@ -52,6 +59,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield insurance
     yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
+    yield from _exchange(platform, settings)
 
 
 def _reimbursements(
@@ -93,6 +101,15 @@ def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insur
     yield Statements(db, directory, notes, payments, insurance, cases, _adjudicate)
 
 
+def _exchange(platform: Platform, settings: BillingSettings) -> Iterable[object]:
+    key = ExchangeKey.open(Path(settings.exchange_key or platform.settings.data / "keys" / "exchange.pem"))
+    address = (settings.exchange_url or f"{platform.settings.base_url}{PATH}").rstrip("/")
+    security = ExchangeSecurity(platform.db, platform.journal, platform[Directory], platform[Access], key, address)
+    ra = RaMessages(platform[Reimbursements], platform[Notes], platform[Directory])
+    yield security
+    yield ExchangeEndpoints(security, models(PidMessages(platform[ImmediatePayments]), ra))
+
+
 def _adjudicate(case: Case) -> Adjudication:
     """Decide a case by the rules in force."""
     return adjudicate(case, current_rules())
@@ -122,6 +139,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *ra.routes(),
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
         *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
+        *platform[ExchangeEndpoints].routes(),
     ]
 
 
@@ -137,6 +155,7 @@ def _tasks(platform: Platform) -> list[Task]:
         Task(name="payments at the bank", run=platform[Transfers].run),
         Task(name="contestations", run=lapse, every=timedelta(hours=1)),
         Task(name="old simulations", run=pid.tidy, every=timedelta(hours=1)),
+        Task(name="messages of the exchange", run=platform[ExchangeSecurity].tidy, every=timedelta(minutes=10)),
     ]
 
 

@@ -19,6 +19,8 @@ class BillingSettings:
     billing_data        folder of files that replace those of the program: acts.csv, tariff.toml, surcharges.toml,
                         rules.toml, rates.toml; empty: none
     simulation_minutes  how long a simulation can be validated
+    exchange_key        file of the RSA key and certificate that sign answers; empty: one made under `data`
+    exchange_url        address of the exchange for clients where it has a server of its own; empty: the platform's
     """
 
     cns_url: str = ""
@@ -32,3 +34,5 @@ class BillingSettings:
     payment_name: str = "Caisse nationale de santé"
     billing_data: str = ""
     simulation_minutes: int = 15
+    exchange_key: str = ""
+    exchange_url: str = ""

@@ -115,8 +115,14 @@ class Notes:
             else:
                 await insert(conn, written)
         except asyncpg.UniqueViolationError as error:
-            raise known_note(note.id) from error
+            raise await self.known(kept.provider_code, note.id) from error
         return kept
+
+    async def known(self, provider_code: str, note_id: UUID) -> Problem:
+        """Return the refusal of a UUID that is known, to a biller with the way and the status of their own note."""
+        person_id = await note_store.find_person_of(self._db, provider_code, note_id)
+        kept = await note_store.fetch_note(self._db, person_id, note_id) if person_id else None
+        return known_note(note_id, f"{kept.channel.value}, {kept.status.value}" if kept else "")
 
     async def _prepare(
         self,
@@ -301,11 +307,11 @@ def days(since: date | None, until: date | None) -> tuple[datetime, datetime]:
     return first, last
 
 
-def known_note(note_id: UUID) -> Problem:
-    """Return the refusal of a note whose UUID is known."""
+def known_note(note_id: UUID, state: str = "") -> Problem:
+    """Return the refusal of a note whose UUID is known; `state`: its way and its status."""
     title = N_("A fee note with this UUID is known already.")
     remedy = N_("Nothing was changed. Give another fee note another UUID.")
-    return Problem(409, "duplicate", title, detail=str(note_id), remedy=remedy)
+    return Problem(409, "duplicate", title, detail=f"{note_id} ({state})" if state else str(note_id), remedy=remedy)
 
 
 def _not_found() -> Problem:

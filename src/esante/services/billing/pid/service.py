@@ -118,7 +118,7 @@ class ImmediatePayments:
         if known.found is not None and known.found.simulation.note_sha256 != digest:
             raise known_note(note.id)
         if known.found is None and known.is_kept:
-            raise known_note(note.id)
+            raise await self._notes.known(note.biller.provider_code, note.id)
         if known.found is not None and (known.found.payment or known.found.simulation.expires_at > clock.now()):
             await self._record(requester, known.found.simulation, began)
             return known.found.simulation
