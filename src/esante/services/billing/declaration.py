@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Service, Task
+from esante.contract import KeptData, NoticeKind, Platform, Service, Task
+from esante.core.journal import Entry
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access
@@ -17,6 +18,7 @@ from esante.services.billing.cli import billing
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
+from esante.services.billing.note.model import NoteKept
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.bank import Bank
 from esante.services.billing.payment.pain001 import Debtor
@@ -27,6 +29,12 @@ from esante.services.billing.pid import api as pid_api
 from esante.services.billing.pid import fhir_api as pid_fhir_api
 from esante.services.billing.pid.cases import Cases
 from esante.services.billing.pid.service import ImmediatePayments
+from esante.services.billing.ra.api import RaEndpoints
+from esante.services.billing.ra.consents import NoteConsents
+from esante.services.billing.ra.model import AnomalyFound, ReimbursementChanged, State
+from esante.services.billing.ra.sender import ReimbursementSender
+from esante.services.billing.ra.service import Reimbursements
+from esante.services.billing.ra.team import BillingTeam
 from esante.services.billing.settings import BillingSettings
 
 
@@ -34,10 +42,24 @@ def _build(platform: Platform) -> Iterable[object]:
     settings, directory = platform.settings.of(BillingSettings), platform[Directory]
     _use_rules(settings.billing_data)
     notes = Notes(platform.db, platform.objects, platform.journal, directory)
-    insurance = Insurance(settings.cns_url, settings.cns_timeout)
+    insurance = Insurance(settings.cns_url, settings.cns_timeout, settings.cns_ca)
     yield notes
     yield insurance
+    yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
+
+
+def _reimbursements(
+    platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
+) -> Iterable[object]:
+    db, journal, directory = platform.db, platform.journal, platform[Directory]
+    consents = NoteConsents(db, journal)
+    reimbursements = Reimbursements(db, journal, directory, notes, consents)
+    pause = timedelta(seconds=settings.ra_question_pause)
+    yield consents
+    yield reimbursements
+    yield BillingTeam(directory)
+    yield ReimbursementSender(db, journal, notes, reimbursements, consents, insurance, question_pause=pause)
 
 
 def _use_rules(folder: str) -> None:
@@ -70,7 +92,16 @@ def _adjudicate(case: Case) -> Adjudication:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
+    ra = RaEndpoints(
+        platform[Access],
+        platform[Directory],
+        platform[Notes],
+        platform[Reimbursements],
+        platform[NoteConsents],
+        platform[BillingTeam],
+    )
     return [
+        *ra.routes(),
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
         *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
     ]
@@ -82,7 +113,9 @@ def _tasks(platform: Platform) -> list[Task]:
     async def lapse() -> None:
         await pid.contestations.lapse()
 
+    every = timedelta(seconds=platform.settings.of(BillingSettings).ra_interval)
     return [
+        Task(name="messages to the health insurance", run=platform[ReimbursementSender].run, every=every),
         Task(name="payments at the bank", run=platform[Transfers].run),
         Task(name="contestations", run=lapse, every=timedelta(hours=1)),
         Task(name="old simulations", run=pid.tidy, every=timedelta(hours=1)),
@@ -91,6 +124,10 @@ def _tasks(platform: Platform) -> list[Task]:
 
 def _capabilities(base_url: str) -> Json:
     return {"resource": pid_fhir_api.capabilities()}
+
+
+def _is_reimbursed(entry: Entry) -> bool:
+    return getattr(entry.event, "state", "") == State.REIMBURSEMENT_SENT.value
 
 
 SERVICE = Service(
@@ -109,6 +146,34 @@ SERVICE = Service(
         KeptData(
             what=N_("The calculations of your share of fee notes, with their acts"),
             why=N_("So that you and the professional know what is paid before, and can check it later."),
+        ),
+    ],
+    notices=[
+        NoticeKind(
+            name="fee_note_received",
+            event=NoteKept,
+            text=N_("%(actor)s sent a fee note for you."),
+            icon="document",
+            tone="act",
+            link="/fee-notes",
+        ),
+        NoticeKind(
+            name="fee_note_reimbursed",
+            event=ReimbursementChanged,
+            text=N_("The health insurance has reimbursed a fee note of yours."),
+            icon="check",
+            tone="good",
+            link="/fee-notes",
+            applies=_is_reimbursed,
+        ),
+        NoticeKind(
+            name="fee_note_anomaly",
+            event=AnomalyFound,
+            text=N_("The health insurance found something wrong in a fee note of yours. Your doctor sees it, too."),
+            icon="warning",
+            tone="warn",
+            link="/fee-notes",
+            applies=lambda entry: True,
         ),
     ],
 )

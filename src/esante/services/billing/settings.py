@@ -7,8 +7,11 @@ from dataclasses import dataclass
 class BillingSettings:
     """The partners of the platform, and the times that are given to them.
 
-    cns_url             address of the health insurance; empty: it is taken as silent
-    cns_timeout         seconds to wait for the insurance's answer
+    cns_url             address of the health insurance; empty: none, then what is for it waits
+    cns_ca              file of the authorities that its certificate is checked against; empty: the usual ones
+    cns_timeout         seconds to wait for its answer
+    ra_interval         seconds between two turns of the messages to it
+    ra_question_pause   seconds between two questions whether a note was reimbursed
     bank_url            address of the bank of the health insurance; empty: validated payments wait
     bank_timeout        seconds to wait for the bank's answer; then it is asked what became of the payment
     payment_iban        account of the health insurance from which professionals are paid
@@ -19,7 +22,10 @@ class BillingSettings:
     """
 
     cns_url: str = ""
+    cns_ca: str = ""
     cns_timeout: float = 5.0
+    ra_interval: int = 10
+    ra_question_pause: int = 900
     bank_url: str = ""
     bank_timeout: float = 10.0
     payment_iban: str = "LU280019400644750000"

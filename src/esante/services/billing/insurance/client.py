@@ -23,6 +23,8 @@ MAX_COVERS = 50_000
 """Persons whose covers are remembered, for the day on which they were asked for."""
 MAX_ANSWER = 1024 * 1024
 """Bytes of an answer."""
+_NO_ANSWER = (408, 429)
+"""Refusals that are for now: the same message is taken later."""
 
 
 class Silent(Exception):
@@ -94,13 +96,13 @@ class Insurance:
         return _object(response)
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Return an answer below 500. Raises: `Silent`."""
+        """Return an answer, or a refusal for good. Raises: `Silent`."""
         now = clock.now().timestamp()
         if not self._has_address or now < self._silent_until:
             raise Silent("the health insurance is not asked at the moment")
         try:
             async with asyncio.timeout(self._timeout), self._client.stream(method, path, **request) as response:
-                if response.status_code >= 500 or response.status_code in (408, 429):
+                if response.status_code // 100 not in (2, 4) or response.status_code in _NO_ANSWER:
                     raise Silent(f"the health insurance answered {response.status_code}")
                 content = b""
                 async for chunk in response.aiter_bytes():

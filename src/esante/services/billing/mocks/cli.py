@@ -13,6 +13,49 @@ def mock() -> None:
 
 @mock.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=int, default=8021, show_default=True, help="Where to listen.")
+@click.option("--latency", type=float, default=0.0, help="Seconds before each answer.")
+@click.option(
+    "--refuse", default="", metavar="SHARE|CODE", help="Refuse a share of messages (0 to 1), or all by a code."
+)
+@click.option("--silent", type=float, default=0.0, help="The share of messages that get no answer.")
+@click.option("--duplicate", is_flag=True, help="Report each reimbursement twice.")
+@click.option("--reorder", is_flag=True, help="Report a reimbursement before the consent is answered.")
+@click.option("--down-after", type=int, default=0, help="Requests after which it is down (0: never).")
+@click.option("--down-for", type=float, default=60.0, show_default=True, help="Seconds for which it is down then.")
+@click.option("--anomaly", default="", metavar="CODE", help="Answer each fee note with an anomaly.")
+@click.option("--reimburse-after", type=float, default=2.0, show_default=True, help="Seconds from consent to money.")
+@click.option(
+    "--callback", default="", metavar="URL", help="Where reimbursements are reported to; else they are asked."
+)
+@click.option("--token", default="", envvar="ESANTE_MOCK_TOKEN", help="The bearer token for the reports.")
+@click.option("--seed", type=int, default=0, help="What the draws of faults begin with.")
+def cns(
+    host: str, port: int, anomaly: str, reimburse_after: float, callback: str, token: str, **faults: object
+) -> None:
+    """Run a mock of the health insurance (CNS). It prints what it gets, and forgets it when it ends.
+
+    PUT /control/faults changes what goes wrong while it runs; GET /control/notes shows what became of the notes.
+    """
+    import uvicorn
+
+    from esante.services.billing.mocks.cns import MockCns, create_app
+    from esante.services.billing.mocks.faults import Faults
+
+    state = MockCns(
+        faults=Faults(**faults),  # type: ignore[arg-type]  # click gives them their types
+        reimburse_after=reimburse_after,
+        anomaly=anomaly,
+        callback=callback,
+        token=token,
+        say=click.echo,
+    )
+    click.echo(f"the mock of the health insurance listens on http://{host}:{port}")
+    uvicorn.run(create_app(state), host=host, port=port, log_level="warning", timeout_graceful_shutdown=1)
+
+
+@mock.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=int, default=8022, show_default=True, help="Where to listen.")
 @click.option("--books", type=click.Path(path_type=Path, dir_okay=False), help="File of the books.  [default: none]")
 @click.option("--latency", type=float, default=0.0, help="Seconds before each answer.")

@@ -223,12 +223,16 @@ class KeptNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteQuery:
-    """What a list of notes is narrowed to: days of the notes (inclusive), their status, words of the biller's name."""
+    """What a list of notes is narrowed to: days of the notes (inclusive), their status, a part of the biller's name.
+
+    `sent`: only those that the health insurance has.
+    """
 
     since: date | None = None
     until: date | None = None
     status: NoteStatus | None = None
     text: str = ""
+    sent: bool = False
 
 
 class NoteEvent(AccessEvent, frozen=True, kw_only=True):

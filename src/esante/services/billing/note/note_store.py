@@ -132,7 +132,7 @@ async def fetch_notes(source: Database | Connection, keys: Sequence[tuple[UUID, 
 
 
 async def search_notes(
-    source: Database | Connection, person_id: UUID, query: NoteQuery, *, only_sent: bool, start: int, limit: int
+    source: Database | Connection, person_id: UUID, query: NoteQuery, start: int, limit: int
 ) -> list[KeptNote]:
     """Return notes of a person, the latest first, without their bodies."""
     rows = await source.fetch(
@@ -145,7 +145,7 @@ async def search_notes(
         query.until,
         query.status.value if query.status else "",
         _escaped(query.text),
-        not only_sent,
+        not query.sent,
         start,
         limit,
     )

@@ -235,9 +235,9 @@ class Notes:
         insurance = is_insurance(requester)
         if not insurance and (requester.kind != "patient" or requester.only_person_id != person_id):
             raise _not_found()
-        found = await note_store.search_notes(
-            self._db, person_id, query or NoteQuery(), only_sent=insurance, start=start, limit=limit + 1
-        )
+        wanted = query or NoteQuery()
+        wanted = replace(wanted, sent=wanted.sent or insurance)
+        found = await note_store.search_notes(self._db, person_id, wanted, start, limit + 1)
         await self._record_list(requester, found[:limit])
         return _page(found, start, limit)
 
