@@ -179,7 +179,7 @@ class RaEndpoints:
     async def pdf(self, request: Request) -> Response:
         """Answer with the PDF of a note."""
         requester, person = await self._of_person(request, "r")
-        kept, note = await self._notes.read(requester, person.id, _document_id(request), face="pdf")
+        kept, note = await self._notes.read(requester, person.id, _document_id(request), part="pdf")
         content = await asyncio.to_thread(note_pdf, note, None, language_of(request), kept.received_at)
         return Response(content, media_type="application/pdf", headers=NO_STORE)
 
