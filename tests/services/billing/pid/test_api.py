@@ -163,9 +163,7 @@ async def test_patients_and_strangers_get_the_same_refusal_as_for_what_does_not_
     for stranger in (requester_of(other), requester_of(person)):
         async with client_of(world, stranger) as http:
             theirs = await http.post("/pid/v1/payments", json=validation_of(found))
-            unknown = await http.post(
-                "/pid/v1/payments", json=validation_of(found, idReponseSimulation=str(uuid4()))
-            )
+            unknown = await http.post("/pid/v1/payments", json=validation_of(found, idReponseSimulation=str(uuid4())))
             assert theirs.status_code == unknown.status_code == 404
             assert theirs.json() == unknown.json()
 
@@ -210,15 +208,11 @@ async def test_eligibility_is_asked_as_fhir_and_as_json(world):
 
     asked = eligibility_request(uuid4(), matricule_of(person), today(), code)
     async with client_of(world, requester_of(doctor)) as http:
-        answer = await http.post(
-            "/fhir/CoverageEligibilityRequest/$submit", content=orjson.dumps(asked), headers=FHIR
-        )
+        answer = await http.post("/fhir/CoverageEligibilityRequest/$submit", content=orjson.dumps(asked), headers=FHIR)
         assert answer.status_code == 200, answer.text
         assert answer.json()["insurance"][0]["inforce"] is True
         world.insurance.silent = True
-        silent = await http.post(
-            "/fhir/CoverageEligibilityRequest/$submit", content=orjson.dumps(asked), headers=FHIR
-        )
+        silent = await http.post("/fhir/CoverageEligibilityRequest/$submit", content=orjson.dumps(asked), headers=FHIR)
         world.insurance.silent = False
         assert silent.status_code == 503
         assert silent.json()["issue"][0]["details"]["coding"][0]["code"] == "ra"
