@@ -102,6 +102,13 @@ def test_order_of_lines_that_differ_in_their_rate_only_changes_no_sum(code):
     assert len(sums) == 1
 
 
+def test_order_of_lines_that_differ_in_their_quantity_changes_no_sum():
+    """Two may be billed in a year: the line with two is paid, and the one with one is not, whatever the order."""
+    lines = [{"act": "9T09", "quantity": 1}, {"act": "9T09", "quantity": 2}]
+    decided = [decide({"on": ON, "born": date(2015, 1, 1), "lines": order}) for order in (lines, lines[::-1])]
+    assert decided[0].statutory == decided[1].statutory
+
+
 @given(any_note)
 def test_every_line_that_gets_less_names_a_rule_with_source_and_remedy(row):
     rules = current_rules()

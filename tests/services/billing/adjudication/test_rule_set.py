@@ -1,5 +1,6 @@
 """The rules as data: what is in force on a day, what is refused when it is read, the digest."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -129,3 +130,9 @@ def test_act_that_is_older_than_all_tariffs_is_refused(tmp_path):
 def test_every_rule_is_in_the_documentation():
     page = (Path(__file__).resolve().parents[4] / "docs" / "billing-rules.md").read_text("utf-8")
     assert [rule.key for rule in current_rules().rules if f"`{rule.key}`" not in page] == []
+
+
+def test_simulation_takes_no_notice_of_what_stands_as_an_amount():
+    row = {"on": ON, "lines": [{"act": "9T02", "gross": "NaN"}, {"act": "9T02", "gross": "NaN"}]}
+    case = replace(make_case(row), has_amounts=False)
+    assert [one.tariff for one in adjudicate(case, current_rules()).lines] == [Decimal("48.30"), Decimal("24.15")]
