@@ -22,12 +22,22 @@ from typing import Any
 
 import uvloop
 
-from bench import access, billing, bulk_export, parts, vaccination, vaccination_card, vaccination_lots
+from bench import (
+    access,
+    billing,
+    bulk_export,
+    immediate_payment,
+    parts,
+    vaccination,
+    vaccination_card,
+    vaccination_lots,
+)
 
 PARTS = {
     **parts.PARTS,
     **access.PARTS,
     **bulk_export.PARTS,
+    **immediate_payment.PARTS,
     **vaccination.PARTS,
     **vaccination_card.PARTS,
     **vaccination_lots.PARTS,

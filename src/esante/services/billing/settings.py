@@ -25,11 +25,11 @@ class BillingSettings:
 
     cns_url: str = ""
     cns_ca: str = ""
-    cns_timeout: float = 5.0
+    cns_timeout: int = 5
     ra_interval: int = 10
     ra_question_pause: int = 900
     bank_url: str = ""
-    bank_timeout: float = 10.0
+    bank_timeout: int = 10
     payment_iban: str = "LU280019400644750000"
     payment_name: str = "Caisse nationale de santé"
     billing_data: str = ""

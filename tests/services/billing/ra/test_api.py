@@ -224,6 +224,29 @@ async def test_access_matrix(world):
         assert (await client.get(paths["list"])).json() == []
 
 
+async def test_insurance_does_not_learn_who_is_known(world):
+    person = await world.person()
+    await deposit(world, person)
+    async with world.client("cns") as client:
+        answers = [await client.get(f"/person/{number}/documents") for number in (ssn(person), "1899010100000")]
+        assert [(one.status_code, one.json()) for one in answers] == [(200, []), (200, [])]
+        path = "/person/{}/document/" + str(uuid4())
+        refused = [await client.get(path.format(number)) for number in (ssn(person), "1899010100000")]
+        assert refused[0].json() == refused[1].json()
+
+
+async def test_faulty_note_does_not_tell_who_is_known(world):
+    note = world.note(await world.person(), a_line(gross="-1.00"))
+    unknown = replace(note, patient=replace(note.patient, matricule="1899010100000"))
+    async with world.client("doctor") as client:
+        path = f"/practitioner/{world.ehealth_id()}/person/"
+        answers = [
+            await client.post(f"{path}{one.patient.matricule}/document", content=pack(one)) for one in (note, unknown)
+        ]
+    assert [one.status_code for one in answers] == [400, 400]
+    assert answers[0].json() == answers[1].json()
+
+
 async def test_insurance_reads_note_once_it_has_it(world):
     person = await world.person()
     note, _ = await deposit(world, person)

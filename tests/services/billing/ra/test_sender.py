@@ -147,6 +147,24 @@ async def test_insurance_down_for_an_hour_loses_nothing(world, mock, sender):
     assert (await found(world, person, note)).state is State.SENT
 
 
+async def test_without_insurance_everything_waits_unchanged(world):
+    person = await world.person()
+    note, insurance = await deposit(world, person), Insurance("")
+    await world.sender(insurance).run()
+    assert (await waiting(world, person, note)).failures == 0
+    await insurance.close()
+
+
+async def test_many_messages_do_not_fail_while_insurance_rests(world, mock, sender):
+    """Of many messages only some are tried while the insurance is down; the others have lost no attempt."""
+    person = await world.person()
+    notes = [await deposit(world, person) for _ in range(20)]
+    mock.take_down(3600.0)
+    await sender.run()
+    failures = [(await waiting(world, person, note)).failures for note in notes]
+    assert 5 <= sum(failures) <= 8
+
+
 async def test_refused_note_is_given_up_shown_and_sent_again(world, mock, sender):
     person = await world.person()
     note = await deposit(world, person)

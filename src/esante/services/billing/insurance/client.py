@@ -53,6 +53,11 @@ class Insurance:
         self._failures, self._silent_until = 0, 0.0
         self._covers: OrderedDict[tuple[str, date], tuple[date, list[Cover]]] = OrderedDict()
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is asked nothing at the moment: it has no address, or failed several times in a row."""
+        return not self._has_address or clock.now().timestamp() < self._silent_until
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
@@ -110,7 +115,7 @@ class Insurance:
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Return an answer, or a refusal for good. Raises: `Silent`."""
         now = clock.now().timestamp()
-        if not self._has_address or now < self._silent_until:
+        if self.is_resting:
             raise Silent("the health insurance is not asked at the moment")
         try:
             async with asyncio.timeout(self._timeout), self._client.stream(method, path, **request) as response:

@@ -312,7 +312,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise bad_request("date", N_("This is no day."), N_("Write it as 2026-11-29."), code="value") from error
+        raise bad_request("date", N_("This is no day."), N_("Write it as 2026-01-31."), code="value") from error
 
 
 def _uuid(text: str) -> UUID:
