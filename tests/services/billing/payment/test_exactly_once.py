@@ -160,9 +160,7 @@ def machine_of(laboratory: Laboratory):
         def time_passes(self, seconds):
             self.offset += timedelta(seconds=seconds)
 
-        @rule(
-            reject=st.sampled_from(["", "", "AC04", "AM04"]), duplicate=st.booleans(), reorder=st.booleans()
-        )
+        @rule(reject=st.sampled_from(["", "", "AC04", "AM04"]), duplicate=st.booleans(), reorder=st.booleans())
         def bank_changes(self, reject, duplicate, reorder):
             world.bank.behaviour = Behaviour(reject=reject, duplicate=duplicate, reorder=reorder)
 
