@@ -1,246 +1,161 @@
-"""Support for tests of billing: a country with a doctor, a patient, an insurance that answers, and a bank."""
+"""The world of fee notes: people, the use cases over a database, clients of the REST service."""
 
+import itertools
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
-from decimal import Decimal
-from uuid import UUID, uuid4
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import httpx
+from starlette.applications import Starlette
 
 from esante.core.storage import uuid7
-from esante.core.time_zone import today
+from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Access, Requester, requester_of
-from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
-from esante.services.billing.adjudication.engine import adjudicate
-from esante.services.billing.adjudication.model import Cover
-from esante.services.billing.adjudication.rule_set import current_rules
-from esante.services.billing.insurance.client import Silent
-from esante.services.billing.mocks.bank import MockBank, application
-from esante.services.billing.note.model import (
-    Act,
-    Biller,
-    FeeNote,
-    Insured,
-    NoteLine,
-    Patient,
-    Period,
-    PostalAddress,
-    Settlement,
-)
+from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, matricule
+from esante.services.billing.insurance.client import Insurance
+from esante.services.billing.note.model import FeeNote
 from esante.services.billing.note.service import Notes
-from esante.services.billing.payment.bank import Bank
-from esante.services.billing.payment.pain001 import Debtor
-from esante.services.billing.payment.payees import Payees
-from esante.services.billing.payment.service import Payments
-from esante.services.billing.payment.transfers import Transfers
-from esante.services.billing.pid.cases import Cases
-from esante.services.billing.pid.model import Confirmations
-from esante.services.billing.pid.service import ImmediatePayments
+from esante.services.billing.ra.api import RaEndpoints
+from esante.services.billing.ra.consents import NoteConsents
+from esante.services.billing.ra.sender import ReimbursementSender
+from esante.services.billing.ra.service import Reimbursements
+from esante.services.billing.ra.team import BillingTeam
+from tests.support.directory_entries import EHEALTH_ID, MATRICULE, PROVIDER_CODE
+from tests.support.fee_notes import a_line, a_note
 
 BASE = "http://esante.test"
-YES = Confirmations(doctor=True, patient=True, personal_share=True)
-DEBTOR = Debtor(iban="LU280019400644750000", name="Caisse nationale de santé")
-IBAN, OTHER_IBAN = "LU120010001234567891", "DE89370400440532013000"
-ADDRESS = PostalAddress(street="rue de la Gare", number="1", postal_code="1611", city="Luxembourg", country="LU")
-
-
-class StubInsurance:
-    """The insurance, without a network: everybody is insured but those in `unknown`; it may be silent."""
-
-    def __init__(self) -> None:
-        self.silent, self.unknown = False, set()
-
-    async def cover(self, matricule: str, on: date) -> list[Cover]:
-        if self.silent:
-            raise Silent
-        return [] if matricule in self.unknown else [Cover(fund="CNS", since=date(2000, 1, 1))]
+_SERIAL = itertools.count()
 
 
 @dataclass
 class BillingWorld:
-    """The services of billing over a database, with a bank in the same process."""
+    """The use cases, and requesters to act with (`people`): doctor, other, secretary, practice, cns, operator."""
 
     db: object
     journal: object
     directory: Directory
     access: Access
     notes: Notes
-    payments: Payments
-    payees: Payees
-    pid: ImmediatePayments
-    insurance: StubInsurance
-    bank: MockBank
-    transfers: Transfers
-    network: "LossyTransport"
-    operator: Requester = field(default_factory=lambda: Requester(kind="operator", id=uuid7(), name="Operator"))
+    consents: NoteConsents
+    ra: Reimbursements
+    team: BillingTeam
+    people: dict[str, Requester] = field(default_factory=dict)
+    entries: dict[str, Practitioner] = field(default_factory=dict)
 
-    async def patient(self, **traits) -> Person:
-        """Register a person with a matricule."""
-        number = f"{uuid4().int % 10**13:013}"
-        number = f"1{number[1:]}"
-        system = catalogue().system("matricule").uri
-        given = {"family": "Weber", "given": ("Anna",), "birth_date": date(1980, 5, 17), "sex": "female"} | traits
-        return await self.directory.register_person(
-            Person(id=uuid7(), identifiers=(Identifier(system, number),), **given)
+    async def person(self, **changes) -> Person:
+        """Register a person with a matricule of their own."""
+        number = next(_SERIAL)
+        birth_date = changes.get("birth_date", date(1940, 1, 1) + timedelta(days=number // 1_000))
+        person = Person(
+            id=uuid7(),
+            identifiers=(Identifier(MATRICULE, matricule(birth_date, number % 1_000)),),
+            family=f"Weber{number}",
+            given=("Anna",),
+            birth_date=birth_date,
+            sex="female",
         )
+        return await self.directory.register_person(replace(person, **changes))
 
-    async def practice(self, name: str = "Cabinet") -> Organization:
-        """Register a practice."""
-        system = "urn:example:billing-tests"
-        return await self.directory.register_organization(
-            Organization(id=uuid7(), identifiers=(Identifier(system, uuid7().hex),), name=name, kind="practice")
+    async def practitioner(self, family: str, at: Organization | None = None, profession: str = "doctor"):
+        """Register a practitioner with an eHealth number and a provider code."""
+        number = next(_SERIAL)
+        identifiers = (
+            Identifier(EHEALTH_ID, f"5{number:09}"),
+            Identifier(PROVIDER_CODE, f"9{number:07}"),
         )
-
-    async def doctor(
-        self, *, profession: str = "doctor", at: Organization | None = None, iban: str = IBAN
-    ) -> tuple[Practitioner, str]:
-        """Register a doctor with a provider code; with an `iban`, a confirmed account."""
-        code = f"9{uuid4().int % 10**7:07}"
-        system = catalogue().system("provider_code").uri
         roles = (Role(id=uuid7(), organization_id=at.id, profession=profession, since=date(2020, 1, 1)),) if at else ()
-        doctor = await self.directory.register_practitioner(
+        return await self.directory.register_practitioner(
             Practitioner(
                 id=uuid7(),
-                identifiers=(Identifier(system, code),),
-                family="Muller",
+                identifiers=identifiers,
+                family=family,
                 given=("Marc",),
+                title="Dr",
                 profession=profession,
-                specialities=("general_medicine",) if profession == "doctor" else (),
                 roles=roles,
             )
         )
-        if iban:
-            payee = await self.payees.propose(requester_of(doctor), code, iban, "Marc Muller")
-            await self.payees.confirm(self.operator, payee.id)
-        return doctor, code
 
-    async def validated(self, doctor: Practitioner, note: FeeNote):
-        """Simulate and validate a note; return the payment."""
-        requester = requester_of(doctor)
-        simulation = await self.pid.simulate(requester, note)
-        return await self.pid.validate(requester, simulation.id, YES)
+    async def organization(self, kind: str, name: str) -> Organization:
+        """Register an organisation with a provider code."""
+        code = Identifier(PROVIDER_CODE, f"8{next(_SERIAL):07}")
+        return await self.directory.register_organization(
+            Organization(id=uuid7(), identifiers=(code,), name=name, kind=kind)
+        )
 
-    async def settle_all(self) -> None:
-        """Have the bank work until nothing is due."""
-        while await self.transfers.advance():
-            pass
+    def note(self, person: Person, *lines, biller: str = "doctor", **changes) -> FeeNote:
+        """Return a note of a biller for a person."""
+        code = next(one.value for one in self.entries[biller].identifiers if one.system == PROVIDER_CODE)
+        return a_note(*(lines or (a_line(),)), matricule=ssn(person), code=code, **changes)
 
-    async def assert_balanced(self):
-        """Assert the invariant of the ledger, and that the bank paid what the ledger says; return the report."""
-        report = await self.payments.check()
-        assert report.faults == ()
-        return report
+    def ehealth_id(self, name: str = "doctor") -> str:
+        """Return the eHealth number of a practitioner."""
+        return next(one.value for one in self.entries[name].identifiers if one.system == EHEALTH_ID)
 
+    def sender(self, insurance: Insurance, question_pause: timedelta = timedelta(0)) -> ReimbursementSender:
+        """Return the sender of messages over an insurance."""
+        return ReimbursementSender(
+            self.db, self.journal, self.notes, self.ra, self.consents, insurance, question_pause
+        )
 
-def matricule_of(person: Person) -> str:
-    """Return the matricule of a person."""
-    return person.identifiers[0].value
-
-
-def fee_note(person: Person, code: str, *codes: str, on: date | None = None, gross: str | None = None) -> FeeNote:
-    """Return a note without amounts (or with `gross` for each line) for acts, the golden consultation by default."""
-    day = on or today() - timedelta(days=1)
-    amount = Decimal(gross or "0.00")
-    lines = tuple(
-        NoteLine(number=number, id=uuid4(), act=Act(code=act), period=Period(start=day), gross=amount)
-        for number, act in enumerate(codes or ("C1",), 1)
-    )
-    total = amount * len(lines)
-    return FeeNote(
-        id=uuid4(),
-        issued_on=day,
-        biller=Biller(provider_code=code, family="Muller", given="Marc", address=ADDRESS),
-        patient=Patient(matricule=matricule_of(person), family=person.family, given=" ".join(person.given)),
-        insured=Insured(family=person.family, given=" ".join(person.given), address=ADDRESS),
-        lines=lines,
-        settlement=Settlement(subtotal=total, due=total),
-    )
-
-
-def with_act(note: FeeNote, code: str) -> FeeNote:
-    """Return a note whose first line is for another act."""
-    first = replace(note.lines[0], act=Act(code=code))
-    return replace(note, lines=(first, *note.lines[1:]))
-
-
-def copy_as(note: FeeNote, id_: UUID | None = None) -> FeeNote:
-    """Return a note with another id."""
-    return replace(note, id=id_ or uuid4())
-
-
-@asynccontextmanager
-async def open_billing(db, journal, objects, *, bank: MockBank | None = None, lifetime=timedelta(minutes=15)):
-    """Yield the services of billing over a database; its bank answers in the same process."""
-    directory = Directory(db, journal)
-    notes, insurance = Notes(db, objects, journal, directory), StubInsurance()
-    bank = bank or MockBank()
-    network = LossyTransport(bank)
-    client = Bank("http://bank.test", DEBTOR, 1.0, network)
-    payments = Payments(db, journal)
-    cases = Cases(db, journal, directory, notes, insurance)
-    pid = ImmediatePayments(
-        db, journal, directory, notes, payments, cases, lambda case: adjudicate(case, current_rules()), lifetime
-    )
-    yield BillingWorld(
-        db=db,
-        journal=journal,
-        directory=directory,
-        access=Access(db, journal, directory, base_url=BASE),
-        notes=notes,
-        payments=payments,
-        payees=Payees(db, journal, directory, client, payments),
-        pid=pid,
-        insurance=insurance,
-        bank=bank,
-        transfers=Transfers(db, journal, client),
-        network=network,
-    )
-    await client.close()
-
-
-class Crash(Exception):
-    """The process ended here, as far as the test is concerned."""
-
-
-class CrashingDatabase:
-    """A database whose next write or transaction ends in a crash, `before` its commit or `after` it."""
-
-    def __init__(self, db) -> None:
-        self._db, self.crash = db, ""
-
-    def __getattr__(self, name: str):
-        return getattr(self._db, name)
-
-    async def write(self, rows) -> None:
-        self._crash("before")
-        await self._db.write(rows)
-        self._crash("after")
+    def app(self) -> Starlette:
+        """Return the REST service as an application."""
+        endpoints = RaEndpoints(self.access, self.directory, self.notes, self.ra, self.consents, self.team)
+        app = Starlette(routes=endpoints.routes(), exception_handlers=HANDLERS)
+        app.state.sessions = Sessions(self.db)
+        return app
 
     @asynccontextmanager
-    async def transaction(self, isolation: str | None = None):
-        async with self._db.transaction(isolation) as conn:
-            yield conn
-            self._crash("before")
-        self._crash("after")
+    async def client(self, requester: Requester | str | Person, scopes: str = ""):
+        """Yield an HTTP client of a requester, with a token of these scopes (by default: all of Claim)."""
+        if isinstance(requester, str):
+            requester = self.people[requester]
+        elif isinstance(requester, Person):
+            requester = requester_of(requester)
+        level = {"organization": "system", "patient": "patient"}.get(requester.kind, "user")
+        wanted = frozenset((scopes or f"{level}/Claim.cruds").split())
+        token = await self.access.issue_token(requester, wanted, timedelta(hours=1))
+        transport = httpx.ASGITransport(self.app(), raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en"}
+        async with httpx.AsyncClient(transport=transport, base_url=f"{BASE}/ra/v1", headers=headers) as client:
+            yield client
 
-    def _crash(self, when: str) -> None:
-        if self.crash == when:
-            self.crash = ""
-            raise Crash
+    async def events(self, person: Person | UUID, *types):
+        """Return the events of a person of some types, oldest first."""
+        person_id = person if isinstance(person, UUID) else person.id
+        entries = await self.journal.entries_of(person_id, types, limit=1_000)
+        return [entry.event for entry in reversed(entries)]
 
 
-class LossyTransport(httpx.AsyncBaseTransport):
-    """The network to the bank: `lost` requests never arrive, of `unanswered` ones only the answer is missing."""
+def ssn(person: Person) -> str:
+    """Return the matricule of a person."""
+    return next(one.value for one in person.identifiers if one.system == MATRICULE)
 
-    def __init__(self, bank: MockBank) -> None:
-        self._inner, self.mode = httpx.ASGITransport(application(bank)), "ok"
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if self.mode == "lost":
-            raise httpx.ReadTimeout("lost")
-        answer = await self._inner.handle_async_request(request)
-        if self.mode == "unanswered":
-            await answer.aread()
-            raise httpx.ReadTimeout("no answer")
-        return answer
+async def open_billing_world(db, journal, objects) -> BillingWorld:
+    """Return the use cases over a database, with a practice, two doctors, a secretary and the insurance."""
+    await journal.ensure_months(datetime.now(UTC) - timedelta(days=80), datetime.now(UTC))
+    directory = Directory(db, journal)
+    access = Access(db, journal, directory, base_url=BASE)
+    notes, consents = Notes(db, objects, journal, directory), NoteConsents(db, journal)
+    ra = Reimbursements(db, journal, directory, notes, consents)
+    world = BillingWorld(db, journal, directory, access, notes, consents, ra, BillingTeam(directory))
+    practice = await world.organization("practice", "Cabinet du Test")
+    cns = await world.organization("health_insurance", "Caisse du Test")
+    elsewhere = await world.organization("practice", "Autre cabinet")
+    for name, place, profession in (
+        ("doctor", practice, "doctor"),
+        ("other", elsewhere, "doctor"),
+        ("secretary", practice, "admin"),
+    ):
+        entry = await world.practitioner(name.title(), place, profession)
+        world.entries[name] = entry
+        world.people[name] = requester_of(entry, place)
+    world.people |= {
+        "practice": requester_of(practice),
+        "elsewhere": requester_of(elsewhere),
+        "cns": requester_of(cns),
+        "operator": Requester(kind="operator", id=uuid7(), name="Operator"),
+    }
+    return world

@@ -1,19 +1,11 @@
-"""Billing over this module's database."""
+"""The world of fee notes over this module's database."""
 
 import pytest
 
-from tests.support.billing import open_billing
+from tests.support.billing import open_billing_world
 
 
 @pytest.fixture(scope="module")
 async def world(db, journal, objects):
-    """The services of billing with a bank in the same process."""
-    async with open_billing(db, journal, objects) as world:
-        yield world
-
-
-@pytest.fixture
-async def balanced(world):
-    """After the test, the ledger is balanced and agrees with the bank."""
-    yield
-    await world.assert_balanced()
+    """The use cases over this module's database, and people."""
+    return await open_billing_world(db, journal, objects)

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from esante.core.web import Problem, language_of, translator
 from esante.services.billing.note.faults import BadNote, NoteFault
+from esante.services.billing.pid.model import PidUnavailable
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 NO_STORE = {"Cache-Control": "no-store"}
@@ -26,7 +27,10 @@ def answering(endpoint: Endpoint) -> Endpoint:
 
 
 def refusal(problem: Problem, language: str) -> Response:
-    """Return a refusal: `error`, `error_description`, `place`, `remedy`, `detail`, and all `faults` of a note."""
+    """Return a refusal: `error`, `error_description`, `place`, `remedy`, `detail`, and all `faults` of a note.
+
+    `fallback`: the way that is left where immediate payment cannot be had.
+    """
     text = translator(language).gettext
     body: dict[str, Any] = {
         "error": problem.code,
@@ -35,6 +39,8 @@ def refusal(problem: Problem, language: str) -> Response:
         "remedy": text(problem.remedy) if problem.remedy else "",
         "detail": problem.detail,
     }
+    if isinstance(problem, PidUnavailable):
+        body["fallback"] = dict(problem.hint)
     if isinstance(problem, BadNote):
         body["faults"] = [fault_json(one, language) for one in problem.faults]
     return JSONResponse(body, problem.status, headers={**NO_STORE, **problem.headers})

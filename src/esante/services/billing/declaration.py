@@ -51,7 +51,6 @@ def _build(platform: Platform) -> Iterable[object]:
     insurance = Insurance(settings.cns_url, settings.cns_timeout, settings.cns_ca)
     yield notes
     yield insurance
-    yield BillingTeam(directory)
     yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
     yield from _exchange(platform, settings)
@@ -60,20 +59,20 @@ def _build(platform: Platform) -> Iterable[object]:
 def _reimbursements(
     platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance
 ) -> Iterable[object]:
-    consents = NoteConsents(platform.db, platform.journal)
-    reimbursements = Reimbursements(platform.db, platform.journal, platform[Directory], notes, consents)
+    db, journal, directory = platform.db, platform.journal, platform[Directory]
+    consents = NoteConsents(db, journal)
+    reimbursements = Reimbursements(db, journal, directory, notes, consents)
     pause = timedelta(seconds=settings.ra_question_pause)
     yield consents
     yield reimbursements
-    yield ReimbursementSender(
-        platform.db, platform.journal, notes, reimbursements, consents, insurance, question_pause=pause
-    )
+    yield BillingTeam(directory)
+    yield ReimbursementSender(db, journal, notes, reimbursements, consents, insurance, question_pause=pause)
 
 
 def _use_rules(folder: str) -> None:
     """Take the rules of a folder, and read them now. Raises: RuntimeError when a file of them is wrong."""
     try:
-        use_folder(Path(folder) if folder else None)
+        use_folder(folder)
         current_rules()
     except ValueError as error:
         raise RuntimeError(f"ESANTE_BILLING_DATA: {error}") from error
@@ -154,7 +153,7 @@ def _capabilities(base_url: str) -> Json:
     return {"resource": pid_fhir_api.capabilities()}
 
 
-def _is_paid(entry: Entry) -> bool:
+def _is_reimbursed(entry: Entry) -> bool:
     return getattr(entry.event, "state", "") == State.REIMBURSEMENT_SENT.value
 
 
@@ -192,7 +191,7 @@ SERVICE = Service(
             icon="check",
             tone="good",
             link="/fee-notes",
-            applies=_is_paid,
+            applies=_is_reimbursed,
         ),
         NoticeKind(
             name="fee_note_anomaly",

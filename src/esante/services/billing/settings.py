@@ -7,9 +7,9 @@ from dataclasses import dataclass
 class BillingSettings:
     """The partners of the platform, and the times that are given to them.
 
-    cns_url             address of the health insurance; empty: it is taken as silent
+    cns_url             address of the health insurance; empty: none, then what is for it waits
     cns_ca              file of the authorities that its certificate is checked against; empty: the usual ones
-    cns_timeout         seconds to wait for the insurance's answer
+    cns_timeout         seconds to wait for its answer
     ra_interval         seconds between two turns of the messages to it
     ra_question_pause   seconds between two questions whether a note was reimbursed
     bank_url            address of the bank of the health insurance; empty: validated payments wait
@@ -29,7 +29,7 @@ class BillingSettings:
     ra_interval: int = 10
     ra_question_pause: int = 900
     bank_url: str = ""
-    bank_timeout: float = 10.0
+    bank_timeout: int = 10
     payment_iban: str = "LU280019400644750000"
     payment_name: str = "Caisse nationale de santé"
     billing_data: str = ""

@@ -12,7 +12,7 @@ from tests.support.billing_cases import make_case, read_cases
 CASES = dict(read_cases(Path(__file__).parent / "cases"))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", CASES, ids=str)
 def test_case_gets_what_its_table_says(name):
     row = CASES[name]
     decided = adjudicate(make_case(row), current_rules())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,22 @@ def test_order_of_lines_changes_no_sum(row, random):
     shuffled = row | {"lines": random.sample(row["lines"], len(row["lines"]))}
     one, other = decide(row), decide(shuffled)
     assert (one.statutory, one.personal) == (other.statutory, other.personal)
+
+
+@pytest.mark.parametrize("code", ["9T02", "9T08"])
+def test_order_of_lines_that_differ_in_their_rate_only_changes_no_sum(code):
+    """The second one is reduced, or has no approval left: it must be the same one whatever the order."""
+    lines = [{"act": code, "class": "2"}, {"act": code, "class": "A"}]
+    approvals = [{"code": "9T08", "since": ON, "until": ON}]
+    sums = {decide({"on": ON, "approvals": approvals, "lines": order}).statutory for order in (lines, lines[::-1])}
+    assert len(sums) == 1
+
+
+def test_order_of_lines_that_differ_in_their_quantity_changes_no_sum():
+    """Two may be billed in a year: the line with two is paid, and the one with one is not, whatever the order."""
+    lines = [{"act": "9T09", "quantity": 1}, {"act": "9T09", "quantity": 2}]
+    decided = [decide({"on": ON, "born": date(2015, 1, 1), "lines": order}) for order in (lines, lines[::-1])]
+    assert decided[0].statutory == decided[1].statutory
 
 
 @given(any_note)

@@ -1,7 +1,9 @@
 """The rules as data: what is in force on a day, what is refused when it is read, the digest."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +29,7 @@ def own(tmp_path):
         use_folder(tmp_path)
 
     yield change
-    use_folder(None)
+    use_folder("")
 
 
 def test_every_rule_of_the_program_is_in_the_data():
@@ -111,3 +113,26 @@ def test_rules_without_which_nothing_is_decided_must_be_there(own):
     own(RULES, text, text[:start] + text[text.index("[[rule]]", start + 8) :])
     with pytest.raises(ValueError, match=r"rules are missing: act\.unknown"):
         current_rules()
+
+
+def test_act_that_is_older_than_all_tariffs_is_refused(tmp_path):
+    columns = "code,valid_from,label_fr,chapter,key,coefficient,legal_source,verified"
+    row = "X1,2010-01-01,Acte,technical,physicians,1,Test,false"
+    (tmp_path / "acts.csv").write_text(f"{columns}\n{row}\n")
+    use_folder(tmp_path)
+    try:
+        (line,) = adjudicate(make_case({"on": date(2015, 1, 1), "lines": [{"act": "X1"}]}), current_rules()).lines
+    finally:
+        use_folder("")
+    assert [one.rule for one in line.findings] == ["act.no-tariff"]
+
+
+def test_every_rule_is_in_the_documentation():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "billing-rules.md").read_text("utf-8")
+    assert [rule.key for rule in current_rules().rules if f"`{rule.key}`" not in page] == []
+
+
+def test_simulation_takes_no_notice_of_what_stands_as_an_amount():
+    row = {"on": ON, "lines": [{"act": "9T02", "gross": "NaN"}, {"act": "9T02", "gross": "NaN"}]}
+    case = replace(make_case(row), has_amounts=False)
+    assert [one.tariff for one in adjudicate(case, current_rules()).lines] == [Decimal("48.30"), Decimal("24.15")]

@@ -34,7 +34,7 @@ def run(tmp_path):
         return CliRunner().invoke(simulate, [str(path), *options])
 
     yield run_on
-    use_folder(None)
+    use_folder("")
 
 
 def answer(done):

@@ -18,7 +18,7 @@ ON = date(2023, 12, 28)
 def own_files(tmp_path):
     """A folder whose files are used in place of the packaged ones."""
     yield tmp_path
-    use_folder(None)
+    use_folder("")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_folder_that_is_none_is_refused(tmp_path):
         ('value = "0.51109"', 'value = "-1"', "key_letter: -1 is negative"),
         ('value = "834.76"', 'value = "much"', "index: 'much' is no number"),
         ("2021-10-01", "2020-01-01", "index: there is none, or two begin on one day"),
-        ("[[rounding]]", "[[other]]", "rounding: there is none"),
+        ("[[rounding]]", "[[other]]", "and should have key_letter, index, rounding"),
         ("valid_from = 2021-10-01", "", "index: 'valid_from'"),
         ("[[index]]", "[[index", "tariff.toml"),
     ],
@@ -148,9 +148,9 @@ def test_wrong_tariff_is_refused_with_its_place(own_files, old, new, says):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ('letter = "R"', 'letter = "RR"', "RR: a letter, one of"),
+        ('letter = "R"', 'letter = "RR"', "RR: a letter, a label and one of"),
         ('letter = "R"', 'letter = "B"', "a letter is there twice"),
-        ('when = "night"', 'when = "noon"', "N: a letter, one of"),
+        ('when = "night"', 'when = "noon"', "N: a letter, a label and one of"),
         ('hours = "20:00-07:00"', 'hours = "night"', "N: 'night' are no hours"),
         ('addition = "0.50"', 'addition = "-0.50"', "B: -0.50 is negative"),
     ],

@@ -6,6 +6,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from esante.services.billing.nomenclature import report_of
 from esante.services.billing.nomenclature.cli import nomenclature as command
@@ -185,3 +187,18 @@ def test_command_says_what_is_no_table(tmp_path, content):
     done = CliRunner().invoke(command, [str(path)])
     assert done.exit_code == 1
     assert done.stderr.startswith("Error: full.csv: ")
+
+
+@given(st.text(), st.sampled_from(["code", "valid_from", "coefficient", "frequency", "hours", "part_of", "min_age"]))
+def test_any_cell_is_read_or_refused(text, column):
+    report = report_of(table({"code": "X0"}, {column: text}))
+    assert len(report.acts) + len({one.row for one in report.refusals}) >= 1
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")))
+def test_any_text_is_a_table_or_refused_as_a_whole(text):
+    for whole in (text, table({}) + text):
+        try:
+            report_of(whole)
+        except ValueError as error:
+            assert str(error)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from esante.core import clock
 from esante.core.storage import Objects
@@ -19,10 +18,11 @@ from esante.identity.access import requester_of
 from esante.services.billing.mocks.bank import Behaviour
 from esante.services.billing.payment.model import PaymentState
 from tests.conftest import create_database, open_journal
-from tests.support.billing import IBAN, OTHER_IBAN, YES, Crash, CrashingDatabase, fee_note, open_billing
+from tests.support.immediate_payment import OTHER_IBAN, YES, Crash, CrashingDatabase, fee_note, open_billing
 
 ACTS = (("C1",), ("C1", "9T01"), ("9T01",), ("C2",))
 CRASHES = st.sampled_from(["", "", "before", "after"])
+MODES = st.sampled_from(["ok", "lost", "unanswered"])
 
 
 class Laboratory:
@@ -66,11 +66,8 @@ def laboratory(server, tmp_path_factory):
 def machine_of(laboratory: Laboratory):
     world, db, do = laboratory.world, laboratory.db, laboratory.do
 
-    class Payments(RuleBasedStateMachine):
-        simulations = Bundle("simulations")
-        notes = Bundle("notes")
-        orders = Bundle("orders")
-        reports = Bundle("reports")
+    class Billing(RuleBasedStateMachine):
+        """A doctor, the bank and time; `orders` and `reports` are in the memory of a process, until it ends."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -80,94 +77,119 @@ def machine_of(laboratory: Laboratory):
             world.bank.behaviour, world.network.mode, db.crash = Behaviour(), "ok", ""
             self.doctor, self.code = do(world.doctor())
             self.requester = requester_of(self.doctor)
-            self.life = 0
-            self.validated: dict = {}
-            self.payment_ids: dict = {}
+            self.simulations, self.orders, self.reports, self.payment_ids = [], [], [], {}
 
-        def attempt(self, work):
-            """Do something that may crash or be refused; None then."""
+        def attempt(self, work, crash):
+            """Do something that may crash; None then, and when it is refused."""
+            db.crash = crash
             try:
                 return do(work)
-            except (Crash, Problem):
+            except Problem:
+                return None
+            except Crash:
+                self.orders, self.reports = [], []
                 return None
             finally:
                 db.crash = ""
 
-        @rule(target=simulations, acts=st.sampled_from(ACTS))
-        def simulate(self, acts):
+        # The doctor
+
+        @initialize()
+        def first_note(self):
+            self.bill(("C1",), "")
+
+        @rule(
+            act=st.sampled_from(["validate_again", "bill", "correct", "cancel", "bill"]), data=st.data(), crash=CRASHES
+        )
+        def doctor_acts(self, act, data, crash):
+            if act == "bill":
+                self.bill(data.draw(st.sampled_from(ACTS)), crash)
+                return
+            simulation = data.draw(st.sampled_from(self.simulations))
+            match act:
+                case "validate_again":
+                    self.validate(simulation, crash)
+                case "correct":
+                    self.correct(simulation, data.draw(st.sampled_from(ACTS)), crash)
+                case "cancel":
+                    self.attempt(world.pid.cancel(self.requester, simulation.note.id, "slip"), crash)
+
+        def bill(self, acts, crash):
             note = fee_note(do(world.patient()), self.code, *acts)
-            return do(world.pid.simulate(self.requester, note))
+            self.simulations.append(do(world.pid.simulate(self.requester, note)))
+            self.validate(self.simulations[-1], crash)
 
-        @rule(target=notes, simulation=simulations, crash=CRASHES)
         def validate(self, simulation, crash):
-            db.crash = crash
-            payment = self.attempt(world.pid.validate(self.requester, simulation.id, YES))
+            payment = self.attempt(world.pid.validate(self.requester, simulation.id, YES), crash)
             if payment is not None:
-                known = self.payment_ids.setdefault(simulation.note.id, payment.id)
-                assert known == payment.id
-            return simulation
+                assert self.payment_ids.setdefault(simulation.note.id, payment.id) == payment.id
 
-        @rule(target=simulations, simulation=notes, acts=st.sampled_from(ACTS))
-        def simulate_correction(self, simulation, acts):
-            note = replace(fee_note(do(world.patient()), self.code, *acts), patient=simulation.note.patient)
-            found = self.attempt(world.pid.simulate(self.requester, note, replaces_id=simulation.note.id))
-            return found or multiple()
+        def correct(self, old, acts, crash):
+            note = replace(fee_note(do(world.patient()), self.code, *acts), patient=old.note.patient)
+            found = self.attempt(world.pid.simulate(self.requester, note, replaces_id=old.note.id), "")
+            if found is not None:
+                self.simulations.append(found)
+                self.validate(found, crash)
 
-        @rule(simulation=notes, crash=CRASHES)
-        def cancel(self, simulation, crash):
-            db.crash = crash
-            self.attempt(world.pid.cancel(self.requester, simulation.note.id, "slip"))
+        # The work at the bank
 
-        @rule(target=orders, crash=CRASHES)
-        def claim(self, crash):
-            db.crash = crash
-            claimed = self.attempt(world.transfers.claim(3)) or []
-            return multiple(*((self.life, one, False) for one in claimed))
+        @rule(
+            act=st.sampled_from(["all", "claim", "claim_unknown", "ask", "settle", "read", "all"]),
+            mode=MODES,
+            crash=CRASHES,
+        )
+        def platform_works(self, act, mode, crash):
+            match act:
+                case "claim" | "claim_unknown":
+                    self.claim(crash, unknown=act == "claim_unknown")
+                case "ask" if self.orders:
+                    self.ask(mode)
+                case "settle" if self.reports:
+                    self.settle(crash)
+                case "read":
+                    self.attempt(world.transfers.read_statement(), crash)
+                case "all":
+                    self.claim("", unknown=False)
+                    self.claim("", unknown=True)
+                    while self.orders:
+                        self.ask(mode)
+                    while self.reports:
+                        self.settle(crash)
 
-        @rule(target=orders, crash=CRASHES)
-        def claim_unknown(self, crash):
-            db.crash = crash
-            claimed = self.attempt(world.transfers.claim_unknown(3)) or []
-            return multiple(*((self.life, one, True) for one in claimed))
+        def claim(self, crash, *, unknown):
+            work = world.transfers.claim_unknown(5) if unknown else world.transfers.claim(5)
+            self.orders += [(one, unknown) for one in self.attempt(work, crash) or ()]
 
-        @rule(target=reports, order=orders, mode=st.sampled_from(["ok", "ok", "lost", "unanswered"]))
-        def ask(self, order, mode):
-            life, transfer, known = order
-            if life != self.life:
-                return multiple()  # whoever was to ask is gone
+        def ask(self, mode):
+            transfer, unknown = self.orders.pop()
             world.network.mode = mode
-            report = do(world.transfers.ask(transfer, known=known))
+            self.reports.append((transfer, do(world.transfers.ask(transfer, known=unknown))))
             world.network.mode = "ok"
-            return life, transfer, report
 
-        @rule(report=reports, crash=CRASHES)
-        def settle(self, report, crash):
-            life, transfer, found = report
-            if life == self.life:
-                db.crash = crash
-                self.attempt(world.transfers.settle([(transfer, found)]))
+        def settle(self, crash):
+            report = self.reports.pop()
+            self.attempt(world.transfers.settle([report]), crash)
+            self.attempt(world.transfers.settle([report]), "")
 
-        @rule(crash=CRASHES)
-        def read_statement(self, crash):
-            db.crash = crash
-            self.attempt(world.transfers.read_statement())
+        # What happens
 
-        @rule()
-        def end_of_the_process(self):
-            self.life += 1
-
-        @rule(seconds=st.sampled_from([5, 60, 400]))
-        def time_passes(self, seconds):
-            self.offset += timedelta(seconds=seconds)
-
-        @rule(reject=st.sampled_from(["", "", "AC04", "AM04"]), duplicate=st.booleans(), reorder=st.booleans())
-        def bank_changes(self, reject, duplicate, reorder):
-            world.bank.behaviour = Behaviour(reject=reject, duplicate=duplicate, reorder=reorder)
-
-        @rule(iban=st.sampled_from([IBAN, OTHER_IBAN]))
-        def account_changes(self, iban):
-            payee = do(world.payees.propose(self.requester, self.code, iban, "Marc Muller"))
-            do(world.payees.confirm(world.operator, payee.id))
+        @rule(
+            event=st.sampled_from(["end", "time", "time", "bank", "account"]),
+            seconds=st.sampled_from([5, 60, 400]),
+            reject=st.sampled_from(["", "", "AC04"]),
+            twice=st.booleans(),
+        )
+        def something_happens(self, event, seconds, reject, twice):
+            match event:
+                case "end":  # of the process
+                    self.orders, self.reports = [], []
+                case "time":
+                    self.offset += timedelta(seconds=seconds)
+                case "bank":
+                    world.bank.behaviour = Behaviour(reject=reject, duplicate=twice, reorder=twice)
+                case "account":
+                    payee = do(world.payees.propose(self.requester, self.code, OTHER_IBAN, "Marc Muller"))
+                    do(world.payees.confirm(world.operator, payee.id))
 
         @invariant()
         def no_cent_is_lost_or_paid_twice(self):
@@ -175,27 +197,20 @@ def machine_of(laboratory: Laboratory):
             paid = world.bank.paid
             assert all(len(amounts) == 1 for amounts in paid.values())
             for payment in do(all_payments(world, self.code)):
-                at_bank = payment.id.hex in paid
                 if payment.state is PaymentState.PAID and payment.amount:
                     assert paid[payment.id.hex] == [payment.amount]
-                if at_bank:
+                if payment.id.hex in paid:
                     assert payment.state in (PaymentState.ASKED, PaymentState.PAID)
 
         def teardown(self):
             world.bank.behaviour, world.network.mode = Behaviour(), "ok"
             try:
-                for payment in do(all_payments(world, self.code)):
-                    if payment.state is PaymentState.REJECTED:
-                        do(world.payments.retry(world.operator, payment.id))
-                for _ in range(20):
-                    self.offset += timedelta(minutes=10)
-                    do(world.settle_all())
+                self.settle_everything()
                 payments = do(all_payments(world, self.code))
                 assert {one.state for one in payments} <= {PaymentState.PAID, PaymentState.WITHDRAWN}
-                assert Counter(one.note_id for one in payments) == Counter({one.note_id: 1 for one in payments})
-                assert {self.payment_ids[one.note_id] for one in payments if one.note_id in self.payment_ids} == set(
-                    self.payment_ids.values()
-                )
+                found = {one.note_id: one.id for one in payments}
+                assert len(found) == len(payments)
+                assert self.payment_ids.items() <= found.items()
                 report = do(world.assert_balanced())
                 assert report.payable == report.in_flight == Decimal("0.00")
                 assert report.paid == world.bank.total == report.validated - report.cancelled + report.recoverable
@@ -203,7 +218,15 @@ def machine_of(laboratory: Laboratory):
             finally:
                 self.clock.__exit__(None, None, None)
 
-    return Payments
+        def settle_everything(self):
+            for payment in do(all_payments(world, self.code)):
+                if payment.state is PaymentState.REJECTED:
+                    do(world.payments.retry(world.operator, payment.id))
+            for _ in range(3):
+                self.offset += timedelta(minutes=10)
+                do(world.settle_all())
+
+    return Billing
 
 
 async def all_payments(world, code: str):
@@ -216,7 +239,7 @@ async def all_payments(world, code: str):
         cursor = page.next
 
 
-FEW = settings(max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=400, stateful_step_count=60)
 
 

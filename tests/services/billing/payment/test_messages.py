@@ -16,11 +16,11 @@ from esante.services.billing.mocks.bank import Behaviour, MockBank
 from esante.services.billing.payment.bank_messages import BadMessage, Outcome, read_lines, read_status
 from esante.services.billing.payment.model import LineFault, Transfer
 from esante.services.billing.payment.pain001 import MAX_NAME, credit_transfer, sepa_text
-from tests.support.billing import DEBTOR, IBAN
+from tests.support.immediate_payment import DEBTOR, IBAN
 
 SCHEMA = etree.XMLSchema(etree.parse(str(files("sepaxml") / "schemas" / "pain.001.001.09.xsd")))
 amounts = st.decimals(Decimal("0.01"), Decimal("999999.99"), places=2)
-moments = st.datetimes(datetime(2024, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))
+moments = st.datetimes(datetime(2024, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 transfers = st.builds(
     Transfer,
     payment_id=st.uuids(),

@@ -13,7 +13,7 @@ from esante.core.web import Problem
 from esante.identity.access import requester_of
 from esante.services.billing.payment.model import PaymentState
 from esante.services.billing.pid.model import Confirmations, PidUnavailable
-from tests.support.billing import YES, copy_as, fee_note, matricule_of, with_act
+from tests.support.immediate_payment import YES, copy_as, fee_note, matricule_of, with_act
 
 pytestmark = pytest.mark.usefixtures("balanced")
 

@@ -56,9 +56,8 @@ class Delegations:
             for known in await store.fetch_delegations(conn, delegate.id, since):
                 if (known.professional_id, known.organization_id) == (professional.id, organization_id):
                     return known
-            await insert(
-                conn, [store.delegation_row(new), *self._journal.rows(_changed(new), actor=actor, origin=origin)]
-            )
+            await store.add_delegation(conn, new)
+            await insert(conn, self._journal.rows(_changed(new), actor=actor, origin=origin))
         return new
 
     async def end(

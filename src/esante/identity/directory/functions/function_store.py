@@ -30,9 +30,17 @@ def referring_doctor_row(one: ReferringDoctor) -> Row:
     return REFERRING_DOCTOR, (one.person_id, one.practitioner_id, one.since, one.until)
 
 
-def delegation_row(one: Delegation) -> Row:
-    """Return the row of a new delegation."""
-    return DELEGATION, (one.delegate_id, one.professional_id, one.organization_id, one.since, one.until)
+async def add_delegation(conn: Connection, one: Delegation) -> None:
+    """Write a delegation without an end; one that began and was ended on the same day is taken up again."""
+    await conn.execute(
+        "INSERT INTO directory_delegation (delegate_id, professional_id, organization_id, since)"
+        " VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (delegate_id, professional_id, organization_id, since) DO UPDATE SET until = NULL",
+        one.delegate_id,
+        one.professional_id,
+        one.organization_id,
+        one.since,
+    )
 
 
 async def fetch_referring_doctors(db: Database | Connection, persons: Sequence[UUID]) -> list[ReferringDoctor]:

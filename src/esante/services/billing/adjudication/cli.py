@@ -1,7 +1,6 @@
 """The command that adjudicates a note in a file."""
 
 import json
-import os
 from datetime import date, datetime
 from pathlib import Path
 
@@ -47,6 +46,8 @@ def simulate(
         as_table,
         simulate_file,
     )
+    from esante.services.billing.settings import BillingSettings
+    from esante.settings import Settings
 
     assumptions = Assumptions(
         born=_day(born),
@@ -57,9 +58,9 @@ def simulate(
         received=_day(received),
         has_amounts=not without_amounts,
     )
-    folder = os.environ.get("ESANTE_BILLING_DATA", "")
+    folder = Settings.from_environ().of(BillingSettings).billing_data
     try:
-        decided = simulate_file(file, assumptions, Path(folder) if folder else None)
+        decided = simulate_file(file, assumptions, folder)
     except CannotSimulate as error:
         raise click.ClickException("\n".join(f"{file.name}: {fault}" for fault in error.faults)) from error
     if as_json:

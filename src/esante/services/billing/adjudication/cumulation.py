@@ -26,14 +26,10 @@ def settle_session(lines: Sequence[LineState]) -> None:
         return
     _refuse_parts(lines, earlier)
     _refuse_side(lines, earlier)
-    technical = [one for one in lines if not one.refused and _is_technical(one)]
+    technical = [one for one in lines if not one.refused and one.part is Part.TECHNICAL]
     rule = first.rules.rules.get("cumulation.half")
     if technical and rule is not None:
         _reduce(technical, _places(earlier), rule)
-
-
-def _is_technical(state: LineState) -> bool:
-    return state.act.chapter.part is Part.TECHNICAL
 
 
 def _refuse_parts(lines: Sequence[LineState], earlier: Sequence[Act]) -> None:
@@ -49,8 +45,8 @@ def _refuse_side(lines: Sequence[LineState], earlier: Sequence[Act]) -> None:
     if rule is None:
         return
     _refuse_beside_earlier(lines, earlier, rule)
-    general = [one for one in lines if not one.refused and one.act.chapter.part is Part.GENERAL]
-    technical = [one for one in lines if not one.refused and _is_technical(one)]
+    general = [one for one in lines if not one.refused and one.part is Part.GENERAL]
+    technical = [one for one in lines if not one.refused and one.part is Part.TECHNICAL]
     clashes = [
         (one, other) for one in general for other in technical if not _go_together(one.act, other.act, other, rule)
     ]
@@ -71,7 +67,7 @@ def _refuse_side(lines: Sequence[LineState], earlier: Sequence[Act]) -> None:
 def _refuse_beside_earlier(lines: Sequence[LineState], earlier: Sequence[Act], rule: RuleInForce) -> None:
     for state in lines:
         for act in earlier:
-            general, technical = (act, state.act) if _is_technical(state) else (state.act, act)
+            general, technical = (act, state.act) if state.part is Part.TECHNICAL else (state.act, act)
             if state.refused or (general.chapter.part, technical.chapter.part) != (Part.GENERAL, Part.TECHNICAL):
                 continue
             if not _go_together(general, technical, state, rule):
@@ -122,8 +118,8 @@ class _Ranked:
     @property
     def order(self) -> tuple[Decimal, Decimal, Decimal, str, int]:
         """The highest coefficient is first; then what costs more, what is charged more, and the number of the line."""
-        first = self.lines[0].line
-        return -self.exact, -self.amount, -first.gross, first.hospital_class, first.number
+        first = self.lines[0]
+        return -self.exact, -self.amount, -first.charged, first.line.hospital_class, first.line.number
 
 
 def share_out(lines: Sequence[LineState], places: int, shares: Sequence[Decimal]) -> Mapping[int, Parts]:

@@ -30,7 +30,7 @@ def adjudicate(case: Case, rules: RuleSet) -> Adjudication:
             history.add(_as_past(state))
     sessions: dict[tuple[date, str], list[LineState]] = defaultdict(list)
     for state in lines:
-        if not state.refused and state.act.chapter.part is not Part.CONVENIENCE:
+        if not state.refused and state.part is not Part.CONVENIENCE:
             sessions[state.on, state.provider_code].append(state)
     for session in sessions.values():
         settle_session(session)
@@ -51,12 +51,11 @@ def _order(state: LineState) -> tuple[date, time, Decimal, int, str, tuple[str, 
     What else lines can differ in follows, so that the order in the note decides between equal lines only.
     """
     line = state.line
-    gross = line.gross if line.gross.is_finite() else ZERO
     other = (line.hospital_class, line.place, *line.act.prefixes, *line.act.suffixes)
     return (
         state.on,
         line.period.start_time or time.min,
-        -gross,
+        -state.charged,
         -line.quantity,
         state.provider_code,
         other,
@@ -76,23 +75,19 @@ def _of_note(case: Case, rules: DayRules) -> tuple[Finding, ...]:
 
 
 def _decide(state: LineState) -> LineDecision:
-    if not state.refused and state.act.chapter.part is Part.CONVENIENCE:
-        charged = to_cents(state.line.gross) if state.case.has_amounts else ZERO
-        return _decision(state, state.line.quantity, ZERO, convenience=charged)
-    paid = 0
-    tariff = ZERO
-    if not state.refused:
-        paid = sum(count for count, part in state.parts if part)
-        tariff = to_cents(sum((count * part * state.unit for count, part in state.parts), ZERO))
-    extra = ZERO
-    if not state.refused and state.case.has_amounts:
-        tariff, extra = _bounded(state, tariff)
+    if state.refused:
+        return _decision(state, 0, ZERO, ZERO)
+    if state.part is Part.CONVENIENCE:
+        return _decision(state, state.line.quantity, ZERO, convenience=to_cents(state.charged))
+    paid = sum(count for count, part in state.parts if part)
+    tariff = to_cents(sum((count * part * state.unit for count, part in state.parts), ZERO))
+    tariff, extra = _bounded(state, tariff) if state.case.has_amounts else (tariff, ZERO)
     return _decision(state, paid, tariff, convenience=extra)
 
 
 def _bounded(state: LineState, tariff: Decimal) -> tuple[Decimal, Decimal]:
     """Return the tariff, at most what is charged, and what the first class costs beyond it."""
-    charged, rules = to_cents(state.line.gross), state.rules.rules
+    charged, rules = to_cents(state.charged), state.rules.rules
     if charged < tariff:
         state.apply("amount.below-tariff", (("allowed", str(tariff)),))
         return charged, ZERO

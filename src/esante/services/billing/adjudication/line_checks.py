@@ -58,6 +58,7 @@ def _resolve(state: LineState) -> PricedAct | None:
         if letter not in state.rules.surcharges:
             state.apply("act.modifier-unknown", (("letter", _short(letter)), ("code", code)))
     state.act, state.exact, state.unit = priced.act, priced.exact, priced.unit
+    state.part = priced.act.chapter.part
     state.letters = tuple(dict.fromkeys(letters))
     return priced
 

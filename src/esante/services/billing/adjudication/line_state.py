@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid5
 from esante.services.billing.adjudication.day_rules import DayRules
 from esante.services.billing.adjudication.model import Case, Effect, Finding, PastAct
 from esante.services.billing.adjudication.terms import RuleInForce
-from esante.services.billing.nomenclature import Act, Chapter, Nomenclature
+from esante.services.billing.nomenclature import Act, Chapter, Nomenclature, Part
 from esante.services.billing.note.model import NoteLine
 
 ZERO = Decimal("0.00")
@@ -58,22 +58,25 @@ class History:
 class LineState:
     """A line with what was found so far.
 
-    `act`, `exact`: the act and its price before rounding, once they are known. `unit`: what one act costs with the
-    letters at its code. `urgent`: a surcharge for an urgent act is in it. `approved`: there is a prior approval of the
-    act. `parts`: for how many acts which part is paid. `rate`: the part of the tariff that the insurance bears.
+    `charged`: its amount, 0 where it has none that can be counted with. `act`, its `part` of the nomenclature and
+    `exact`, its price before rounding, are there once it is known. `unit`: what one act costs with the letters at its
+    code. `urgent`: a surcharge for an urgent act is in it. `approved`: there is a prior approval of the act. `parts`:
+    for how many acts which part is paid. `rate`: the part of the tariff that the insurance bears.
     """
 
     __slots__ = (
-        *("case", "line", "rules", "history", "provider_code", "on", "findings", "refused", "approved"),
-        *("act", "exact", "letters", "unit", "urgent", "parts", "rate"),
+        *("case", "line", "rules", "history", "provider_code", "on", "charged", "findings", "refused", "approved"),
+        *("act", "part", "exact", "letters", "unit", "urgent", "parts", "rate"),
     )
     act: Act
+    part: Part
     exact: Decimal
 
     def __init__(self, case: Case, line: NoteLine, rules: DayRules, history: History) -> None:
         self.case, self.line, self.rules, self.history = case, line, rules, history
         self.provider_code = line.performer_code or case.note.biller.provider_code
         self.on = line.period.start
+        self.charged = line.gross if case.has_amounts and line.gross.is_finite() else ZERO
         self.findings: list[Finding] = []
         self.refused = self.approved = False
         self.letters: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ def set_rate(state: LineState) -> None:
 
 
 def _convenience(state: LineState, rule: RuleInForce) -> bool:
-    return state.act.chapter.part is Part.CONVENIENCE
+    return state.part is Part.CONVENIENCE
 
 
 def _accident(state: LineState, rule: RuleInForce) -> bool:

@@ -52,7 +52,7 @@ class Simulated:
     is_sample: bool
 
 
-def simulate_file(path: Path, assumptions: Assumptions, folder: Path | None = None) -> Simulated:
+def simulate_file(path: Path, assumptions: Assumptions, folder: str = "") -> Simulated:
     """Return the decision on the note in a file, by the rules of a folder or those of the program.
 
     Raises: CannotSimulate.

@@ -28,7 +28,7 @@ def apply_letters(state: LineState) -> None:
 def _why_not(state: LineState, surcharge: Surcharge, terms: SurchargeTerms) -> str | None:
     """Return the key of the rule by which a letter does not count, None when it does."""
     changes = terms.addition or terms.share != 1
-    if changes and state.act.chapter.part is not Part.TECHNICAL:
+    if changes and state.part is not Part.TECHNICAL:
         return "surcharge.general-act"
     moment = state.line.period.start_time
     if surcharge.when == "night" and moment is None:

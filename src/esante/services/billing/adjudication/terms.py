@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from esante.services.billing.adjudication.model import Effect
-from esante.services.billing.nomenclature import data_text, parse_toml
+from esante.services.billing.nomenclature import (
+    WRONG,
+    data_text,
+    parse_dated,
+    parse_number,
+    parse_toml,
+    parse_whole,
+)
 
 PACKAGE = "esante.services.billing.adjudication"
 RULES, RATES = "rules.toml", "rates.toml"
@@ -62,6 +68,8 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
 ALWAYS = frozenset({"act.unknown", "act.not-in-force", "act.no-tariff", "act.modifier-unknown", "amount.impossible"})
 """Rules without which there is no decision; before their first period, that one holds."""
 _NUMBERS = {"share", "most", "supplement"}
+_WHOLE = {"years", "days", "below_age"}
+_TEXTS = {"currency"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +105,11 @@ class RuleInForce:
 
 def load_rules(name: str) -> tuple[Rule, ...]:
     """Return the rules of a file, in its order. Raises: ValueError for what is missing, unknown or twice."""
-    rules = [_rule(name, row) for row in parse_toml(name, data_text(PACKAGE, name)).get("rule", ())]
+    rows = parse_toml(name, data_text(PACKAGE, name), "rule")["rule"]
+    try:
+        rules = [_rule(name, row) for row in rows]
+    except WRONG as error:
+        raise ValueError(str(error) if isinstance(error, ValueError) else f"{name}: {error}") from error
     if len({rule.key for rule in rules}) < len(rules):
         raise ValueError(f"{name}: a rule is there twice")
     return tuple(rules)
@@ -114,26 +126,36 @@ def _rule(name: str, row: Mapping[str, Any]) -> Rule:
         return Rule(
             key=key,
             effect=Effect(row["effect"]),
-            label=row["label"],
-            words=row.get("words", ""),
+            label=_text(row["label"]),
+            words=_text(row.get("words", "")),
             periods=tuple(periods),
         )
-    except (KeyError, ValueError, InvalidOperation) as error:
+    except WRONG as error:
         raise ValueError(f"{name}: {key}: {error}") from error
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError(f"{value!r} is no text")
+    return value
 
 
 def _period(key: str, row: Mapping[str, Any]) -> RulePeriod:
     if missing := [one for one in PARAMETERS[key] if one not in row]:
         raise ValueError(f"parameters are missing: {', '.join(missing)}")
     params = {name: _value(name, row[name]) for name in PARAMETERS[key]}
-    return RulePeriod(
-        valid_from=row["valid_from"], params=params, legal_source=row["legal_source"], verified=row["verified"]
-    )
+    return RulePeriod(params=params, **parse_dated(row))
 
 
 def _value(name: str, value: Any) -> Any:
+    """Return a parameter in its type. Raises: ValueError, TypeError."""
     if name == "shares":
-        return tuple(Decimal(one) for one in value)
+        return tuple(parse_number(one) for one in value)
     if name in _NUMBERS:
-        return Decimal(value)
-    return frozenset(value) if isinstance(value, list) else value
+        return parse_number(value)
+    if name in _WHOLE:
+        return parse_whole(value)
+    texts = [value] if name in _TEXTS else value
+    if type(texts) is not list or any(type(text) is not str for text in texts):
+        raise ValueError(f"{name}: {value!r} is no text, or no list of texts")
+    return value if name in _TEXTS else frozenset(texts)

@@ -23,6 +23,8 @@ MAX_COVERS = 50_000
 """Persons whose covers are remembered, for the day on which they were asked for."""
 MAX_ANSWER = 1024 * 1024
 """Bytes of an answer."""
+_NO_ANSWER = (408, 429)
+"""Refusals that are for now: the same message is taken later."""
 
 
 class Silent(Exception):
@@ -49,6 +51,11 @@ class Insurance:
         self._has_address, self._timeout = bool(url), timeout
         self._failures, self._silent_until = 0, 0.0
         self._covers: OrderedDict[tuple[str, date], tuple[date, list[Cover]]] = OrderedDict()
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it is asked nothing at the moment: it has no address, or failed several times in a row."""
+        return not self._has_address or clock.now().timestamp() < self._silent_until
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,13 +101,13 @@ class Insurance:
         return _object(response)
 
     async def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """Return an answer below 500. Raises: `Silent`."""
+        """Return an answer, or a refusal for good. Raises: `Silent`."""
         now = clock.now().timestamp()
-        if not self._has_address or now < self._silent_until:
+        if self.is_resting:
             raise Silent("the health insurance is not asked at the moment")
         try:
             async with asyncio.timeout(self._timeout), self._client.stream(method, path, **request) as response:
-                if response.status_code >= 500 or response.status_code in (408, 429):
+                if response.status_code // 100 not in (2, 4) or response.status_code in _NO_ANSWER:
                     raise Silent(f"the health insurance answered {response.status_code}")
                 content = b""
                 async for chunk in response.aiter_bytes():

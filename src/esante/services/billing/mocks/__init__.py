@@ -1,1 +1,1 @@
-"""Stand-ins for the partners outside: they run as processes of their own, for demonstrations and tests."""
+"""The health insurance and the bank as processes of their own, to test against: no part of the platform's data."""

@@ -20,9 +20,9 @@ class Faults:
     """What goes wrong, settable while the mock runs.
 
     `latency`: seconds before each answer. `refuse`: a share of messages (0 to 1) that are refused, or a code with
-    which all are. `silent`: a share that gets no answer; every second one of them is carried out all the same. `duplicate`:
-    what is reported is reported twice. `reorder`: it is reported before the answer to what caused it. After
-    `down_after` requests (0: never) none is answered for `down_for` seconds.
+    which all are. `silent`: a share that gets no answer; every second one of them is carried out all the same.
+    `duplicate`: what is reported is reported twice. `reorder`: it is reported before the answer to what caused it.
+    After `down_after` requests (0: never) none is answered for `down_for` seconds.
     """
 
     latency: float = 0.0

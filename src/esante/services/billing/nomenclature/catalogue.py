@@ -85,7 +85,7 @@ class Nomenclature:
         for periods in self._acts.values():
             for act in periods:
                 found.add(act.valid_from)
-                if act.valid_to is not None:
+                if act.valid_to is not None and act.valid_to < date.max:
                     found.add(act.valid_to + timedelta(days=1))
         return found
 

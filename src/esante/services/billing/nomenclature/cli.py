@@ -17,11 +17,14 @@ def nomenclature(file: Path, *, as_json: bool) -> None:
     A file with a refused row is not used at all; then the exit status is 1. To use a file, name it acts.csv and give
     its folder as ESANTE_BILLING_DATA.
     """
-    from esante.services.billing.nomenclature import report_of
+    from esante.services.billing.nomenclature import report_of, use_folder
+    from esante.services.billing.settings import BillingSettings
+    from esante.settings import Settings
 
     if file.stat().st_size > MOST_BYTES:
         raise click.ClickException(f"{file.name}: more than {MOST_BYTES:,} bytes")
     try:
+        use_folder(Settings.from_environ().of(BillingSettings).billing_data)
         report = report_of(file.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise click.ClickException(f"{file.name}: {error}") from error

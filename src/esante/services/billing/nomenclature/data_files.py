@@ -7,15 +7,15 @@ from esante.core.dated_data import packaged_text
 _folder: Path | None = None
 
 
-def use_folder(folder: Path | None) -> None:
-    """Take each file of dated data that a folder has in place of the packaged one; None: the packaged ones only.
+def use_folder(folder: Path | str) -> None:
+    """Take each file of dated data that a folder has in place of the packaged one; "": the packaged ones only.
 
     Raises: ValueError when it is no folder.
     """
     global _folder  # noqa: PLW0603 - what the installation is, set once when it is built
-    if folder is not None and not folder.is_dir():
+    if folder and not Path(folder).is_dir():
         raise ValueError(f"{folder} is no folder")
-    _folder = folder
+    _folder = Path(folder) if folder else None
 
 
 def current_folder() -> Path | None:

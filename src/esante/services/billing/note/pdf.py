@@ -25,7 +25,7 @@ from esante.services.billing.note.national_xml import write_note
 
 CODE_VERSION = "MH1"
 TITLE = N_("Fee note")
-_HEAD = (N_("Date"), N_("Code"), N_("Service"), N_("Quantity"), N_("Amount"))
+_HEAD = (N_("Date"), N_("Code"), N_("Medical act"), N_("Quantity"), N_("Amount"))
 _SHARES = (N_("Health insurance"), N_("Your share"))
 _SENT = N_("Your doctor has sent this note to the platform. You need not send the paper by post.")
 

@@ -47,8 +47,8 @@ def may_read(requester: Requester, note: KeptNote, facts: NoteFacts) -> bool:
 
 
 def is_insurance(requester: Requester) -> bool:
-    """Return whether a requester is the health insurance, or somebody at work there."""
-    return requester.kind in ("organization", "practitioner") and requester.profession == HEALTH_INSURANCE
+    """Return whether a requester is the health insurance, or its software."""
+    return requester.kind == "organization" and requester.profession == HEALTH_INSURANCE
 
 
 def may_act_as_biller(requester: Requester, biller_id: UUID, biller_organizations: Collection[UUID]) -> bool:

@@ -179,16 +179,16 @@ class Notes:
     # Reading
 
     async def read(
-        self, requester: Requester, person_id: UUID, note_id: UUID, *, face: str = "data"
+        self, requester: Requester, person_id: UUID, note_id: UUID, *, part: str = "data"
     ) -> tuple[KeptNote, FeeNote]:
-        """Return a note with its content, and journal it; `face`: what is shown of it (data, pdf).
+        """Return a note with its content, and journal it; `part`: what is shown of it (data, pdf).
 
         Raises: Problem 404 when there is none, or the requester may not read it.
         """
-        kept = await self.find(requester, person_id, note_id, face=face)
+        kept = await self.find(requester, person_id, note_id, part=part)
         return kept, await self.content(kept)
 
-    async def find(self, requester: Requester, person_id: UUID, note_id: UUID, *, face: str = "data") -> KeptNote:
+    async def find(self, requester: Requester, person_id: UUID, note_id: UUID, *, part: str = "data") -> KeptNote:
         """Return a note without its content, and journal the access. Raises: as `read`."""
         kept = await note_store.fetch_note(self._db, person_id, note_id)
         if kept is None:
@@ -197,7 +197,7 @@ class Notes:
         event = NoteRead(
             note_ids=(note_id,),
             provider_code=kept.provider_code,
-            face=face,
+            part=part,
             allowed=allowed,
             rule="" if allowed else "billing.note",
         )

@@ -1,10 +1,10 @@
 """JSON endpoints of immediate payment under /pid/v1, with the names of the national messages.
 
-Errors are problem details (RFC 9457, application/problem+json) with `code`, `place` and `remedy`; where immediate
-payment cannot be had now, `fallback` names the way that is left and the id of the note, which stays.
+A refusal is JSON (see `answers`); where immediate payment cannot be had now, its `fallback` names the way that is left
+and the id of the note, which stays.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, TypeVar
@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from esante.core.web import N_, Problem, bad_request, read_body, translator
+from esante.core.web import N_, bad_request, read_body, translator
 from esante.identity.access import Access
 from esante.services.billing.adjudication.model import Adjudication, Effect, Finding
 from esante.services.billing.adjudication.words import explain
+from esante.services.billing.answers import NO_STORE, answering
 from esante.services.billing.payment.model import Payee, Payment
 from esante.services.billing.payment.payees import Payees
 from esante.services.billing.pid.model import (
@@ -27,7 +28,6 @@ from esante.services.billing.pid.model import (
     Eligibility,
     NoteRequest,
     Objection,
-    PidUnavailable,
     RequestedLine,
     Simulation,
 )
@@ -37,8 +37,9 @@ from esante.services.billing.pid.service import ImmediatePayments
 PREFIX = "/pid/v1"
 MAX_BODY = 1024 * 1024
 MAX_LINES = 500
+_LANGUAGE = "fr"
+"""That of the message's names."""
 T = TypeVar("T")
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class _Acte(msgspec.Struct, frozen=True):
@@ -89,14 +90,14 @@ def routes(payments: ImmediatePayments, payees: Payees, access: Access) -> list[
     """Return the routes under /pid/v1."""
     api = _PidEndpoints(payments, payees, access)
     return [
-        Route(f"{PREFIX}/eligibility", _problems(api.eligibility), methods=["GET"]),
-        Route(f"{PREFIX}/simulations", _problems(api.simulate), methods=["POST"]),
-        Route(f"{PREFIX}/simulations/{{id}}", _problems(api.read), methods=["GET"]),
-        Route(f"{PREFIX}/payments", _problems(api.validate), methods=["POST"]),
-        Route(f"{PREFIX}/contestations", _problems(api.contest), methods=["POST"]),
-        Route(f"{PREFIX}/notes/{{id}}/cancel", _problems(api.cancel), methods=["POST"]),
-        Route(f"{PREFIX}/notes/{{id}}/payment", _problems(api.payment), methods=["GET"]),
-        Route(f"{PREFIX}/providers/{{code}}/accounts", _problems(api.accounts), methods=["GET"]),
+        Route(f"{PREFIX}/eligibility", answering(api.eligibility), methods=["GET"]),
+        Route(f"{PREFIX}/simulations", answering(api.simulate), methods=["POST"]),
+        Route(f"{PREFIX}/simulations/{{id}}", answering(api.read), methods=["GET"]),
+        Route(f"{PREFIX}/payments", answering(api.validate), methods=["POST"]),
+        Route(f"{PREFIX}/contestations", answering(api.contest), methods=["POST"]),
+        Route(f"{PREFIX}/notes/{{id}}/cancel", answering(api.cancel), methods=["POST"]),
+        Route(f"{PREFIX}/notes/{{id}}/payment", answering(api.payment), methods=["GET"]),
+        Route(f"{PREFIX}/providers/{{code}}/accounts", answering(api.accounts), methods=["GET"]),
     ]
 
 
@@ -221,7 +222,7 @@ def _lines(simulation: Simulation, adjudication: Adjudication) -> list[dict[str,
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    words = explain(finding, "fr")
+    words = explain(finding, _LANGUAGE)
     return {
         "identifiantAnomalie": str(finding.id),
         "regle": finding.rule,
@@ -242,7 +243,7 @@ def _eligibility(found: Eligibility) -> dict[str, Any]:
         }
         for one in found.covers
     ]
-    words = translator("fr").gettext(REASONS[found.reason]) if found.reason else ""
+    words = translator(_LANGUAGE).gettext(REASONS[found.reason]) if found.reason else ""
     return {
         "matricule": found.matricule,
         "date": found.on.isoformat(),
@@ -311,7 +312,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise bad_request("date", N_("This is no day."), N_("Write it as 2026-11-29."), code="value") from error
+        raise bad_request("date", N_("This is no day."), N_("Write it as 2026-01-31."), code="value") from error
 
 
 def _uuid(text: str) -> UUID:
@@ -326,31 +327,4 @@ def _path_id(request: Request) -> UUID:
 
 
 def _answer(body: Mapping[str, Any], status: int = 200) -> Response:
-    return JSONResponse(dict(body), status, headers={"Cache-Control": "no-store"})
-
-
-def _problems(endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint whose problems are problem details (RFC 9457)."""
-
-    async def answering(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except Problem as problem:
-            return _problem_response(problem)
-
-    return answering
-
-
-def _problem_response(problem: Problem) -> Response:
-    _ = translator("en").gettext
-    parts = {"detail": problem.detail, "place": problem.place, "remedy": _(problem.remedy) if problem.remedy else ""}
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "status": problem.status,
-        "title": _(problem.title),
-        "code": problem.code,
-        **{name: text for name, text in parts.items() if text},
-    }
-    if isinstance(problem, PidUnavailable):
-        body["fallback"] = dict(problem.hint)
-    return JSONResponse(body, problem.status, headers=problem.headers, media_type="application/problem+json")
+    return JSONResponse(dict(body), status, headers=NO_STORE)

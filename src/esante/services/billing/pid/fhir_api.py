@@ -176,7 +176,7 @@ class _FhirEndpoints:
             payment = await self.payments.payments.by_id(_id(request.path_params["id"]))
             if payment is None:
                 raise Problem(404, "not-found", NOT_FOUND)
-            await self.notes.find(requester, payment.person_id, payment.note_id, face="payment")
+            await self.notes.find(requester, payment.person_id, payment.note_id, part="payment")
             return _respond(write(payment))
 
         return endpoint
@@ -208,7 +208,7 @@ class _FhirEndpoints:
             payment = await self.payments.payments.by_id(key)
             if payment is not None:
                 try:
-                    await self.notes.find(requester, payment.person_id, payment.note_id, face="payment")
+                    await self.notes.find(requester, payment.person_id, payment.note_id, part="payment")
                 except Problem:
                     continue
                 found[payment.id] = payment

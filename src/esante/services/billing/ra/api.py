@@ -5,38 +5,40 @@ reports what it paid). Amounts are numbers as there, and in `amount` texts with 
 """
 
 import asyncio
-import re
 from base64 import b64encode
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from esante.core import clock
-from esante.core.storage import parse_uuid
-from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, language_of, read_body
+from esante.core.web import N_, Page, Problem, decode_offset_cursor, language_of, read_body
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory, Person, Practitioner
 from esante.services.billing.answers import NO_STORE, Endpoint, answering, fault_json
 from esante.services.billing.note.model import NoteQuery
 from esante.services.billing.note.package import MAX_ZIP
 from esante.services.billing.note.pdf import note_pdf
+from esante.services.billing.note.rules import is_insurance
 from esante.services.billing.note.service import Notes, days
 from esante.services.billing.ra.consents import NoteConsents
-from esante.services.billing.ra.model import ConsentType, NoteConsent
+from esante.services.billing.ra.model import NoteConsent
+from esante.services.billing.ra.parameters import (
+    consent_of,
+    consent_type_of,
+    day_of_query,
+    document_id_of,
+    page_of,
+    report_of,
+    ssn_of,
+)
 from esante.services.billing.ra.service import Progress, Reimbursements
 from esante.services.billing.ra.team import BillingTeam
 
 PATH = "/ra/v1"
-_SSN = re.compile(r"[0-9]{13}")
 _MAX_JSON = 10_000
-_MAX_SIZE = 100
 _BILLER = f"{PATH}/practitioner/{{eHealthId}}"
 _DOCUMENT = f"{_BILLER}/person/{{ssn}}/document"
 _PERSON = f"{PATH}/person/{{ssn}}"
@@ -91,7 +93,7 @@ class RaEndpoints:
         """Answer the deposit of a package."""
         requester, biller = await self._acting(request, "c")
         package = await read_body(request, MAX_ZIP)
-        progress = await self._ra.deposit(requester, biller, _ssn(request), package)
+        progress = await self._ra.deposit(requester, biller, ssn_of(request), package)
         return await self._answer(request, progress)
 
     async def cancel(self, request: Request) -> Response:
@@ -99,7 +101,7 @@ class RaEndpoints:
         requester, biller = await self._acting(request, "u")
         package = await read_body(request, MAX_ZIP)
         reason = unquote(request.headers.get("x-cancel-reason", ""))
-        key = _ssn(request), _document_id(request)
+        key = ssn_of(request), document_id_of(request)
         if package:
             progress = await self._ra.replace(requester, biller, *key, package, reason)
         else:
@@ -109,7 +111,7 @@ class RaEndpoints:
     async def send_again(self, request: Request) -> Response:
         """Answer the wish to try again what was given up."""
         requester, biller = await self._acting(request, "u")
-        progress = await self._ra.send_again(requester, biller, _ssn(request), _document_id(request))
+        progress = await self._ra.send_again(requester, biller, ssn_of(request), document_id_of(request))
         return await self._answer(request, progress)
 
     async def document_of_biller(self, request: Request) -> Response:
@@ -120,8 +122,8 @@ class RaEndpoints:
     async def documents_of_biller(self, request: Request) -> Response:
         """Answer with a page of the notes of a biller."""
         requester, biller = await self._acting(request, "s")
-        created = days(_day(request, "createdFrom"), _day(request, "createdTo"))
-        page = await self._ra.of_biller(requester, biller, created, *_page(request))
+        created = days(day_of_query(request, "createdFrom"), day_of_query(request, "createdTo"))
+        page = await self._ra.of_biller(requester, biller, created, *page_of(request))
         return await self._list(request, page)
 
     async def members(self, request: Request) -> Response:
@@ -161,25 +163,21 @@ class RaEndpoints:
 
     async def documents_of_person(self, request: Request) -> Response:
         """Answer with a page of the notes of a person."""
-        requester, person = await self._of_person(request, "s")
-        page = await self._ra.of_person(requester, person.id, None, *_page(request))
-        return await self._list(request, page)
+        return await self._of_person_list(request, NoteQuery())
 
     async def documents_at_insurance(self, request: Request) -> Response:
         """Answer with a page of the notes of a person that the insurance has."""
-        requester, person = await self._of_person(request, "s")
-        page = await self._ra.of_person(requester, person.id, NoteQuery(sent=True), *_page(request))
-        return await self._list(request, page)
+        return await self._of_person_list(request, NoteQuery(sent=True))
 
     async def send(self, request: Request) -> Response:
         """Answer a patient who sends a note to the insurance."""
         requester, person = await self._of_person(request, "u")
-        return await self._answer(request, await self._ra.send(requester, person.id, _document_id(request)))
+        return await self._answer(request, await self._ra.send(requester, person.id, document_id_of(request)))
 
     async def pdf(self, request: Request) -> Response:
         """Answer with the PDF of a note."""
         requester, person = await self._of_person(request, "r")
-        kept, note = await self._notes.read(requester, person.id, _document_id(request), face="pdf")
+        kept, note = await self._notes.read(requester, person.id, document_id_of(request), part="pdf")
         content = await asyncio.to_thread(note_pdf, note, None, language_of(request), kept.received_at)
         return Response(content, media_type="application/pdf", headers=NO_STORE)
 
@@ -189,26 +187,26 @@ class RaEndpoints:
         """Answer with the consents of a person."""
         requester, person = await self._of_person(request, "r")
         found = await self._consents.of_person(requester, person.id)
-        shown = [self._consent(one, _ssn(request)) for one in found]
+        shown = [self._consent(one, ssn_of(request)) for one in found]
         return _json(shown) if shown else Response(status_code=204, headers=NO_STORE)
 
     async def consent(self, request: Request) -> Response:
         """Answer with a consent of a type."""
         requester, person = await self._of_person(request, "r")
-        found = await self._consents.of_type(requester, person.id, _consent_type(request.path_params["consentType"]))
-        return _json(self._consent(found, _ssn(request)))
+        found = await self._consents.of_type(requester, person.id, consent_type_of(request.path_params["consentType"]))
+        return _json(self._consent(found, ssn_of(request)))
 
     async def give_consent(self, request: Request) -> Response:
         """Answer a consent that is given."""
         requester, person = await self._of_person(request, "u")
-        kind, until = _consent_request(await read_body(request, _MAX_JSON))
+        kind, until = consent_of(await read_body(request, _MAX_JSON))
         given = await self._consents.give(requester, person.id, kind, until)
-        return _json(self._consent(given, _ssn(request)))
+        return _json(self._consent(given, ssn_of(request)))
 
     async def end_consent(self, request: Request) -> Response:
         """Answer a consent that is ended."""
         requester, person = await self._of_person(request, "u")
-        await self._consents.end(requester, person.id, _consent_type(request.path_params["consentType"]))
+        await self._consents.end(requester, person.id, consent_type_of(request.path_params["consentType"]))
         return Response(status_code=200, headers=NO_STORE)
 
     # The insurance
@@ -216,7 +214,7 @@ class RaEndpoints:
     async def report(self, request: Request) -> Response:
         """Answer the insurance, which reports what it paid."""
         requester = await self._requester(request, "u")
-        reported = _report(await read_body(request, _MAX_JSON))
+        reported = report_of(await read_body(request, _MAX_JSON))
         return await self._answer(request, await self._ra.report(requester, *reported))
 
     # Parts
@@ -234,11 +232,22 @@ class RaEndpoints:
 
     async def _of_person(self, request: Request, letters: str) -> tuple[Requester, Person]:
         requester = await self._requester(request, letters)
-        return requester, await self._ra.person(_ssn(request))
+        return requester, await self._ra.person(ssn_of(request))
+
+    async def _of_person_list(self, request: Request, query: NoteQuery) -> Response:
+        """Answer with notes of a person; to the insurance, nobody is somebody of whom it has no note."""
+        requester = await self._requester(request, "s")
+        try:
+            person = await self._ra.person(ssn_of(request))
+        except Problem as problem:
+            if problem.status == 404 and is_insurance(requester):
+                return _json([])
+            raise
+        return await self._list(request, await self._ra.of_person(requester, person.id, query, *page_of(request)))
 
     async def _document(self, request: Request, requester: Requester) -> Response:
-        person = await self._ra.person(_ssn(request))
-        progress = await self._ra.progress(requester, person.id, _document_id(request))
+        person = await self._ra.person(ssn_of(request))
+        progress = await self._ra.progress(requester, person.id, document_id_of(request))
         body = await self._shown(request, progress)
         return _json(body | {"file": b64encode(await self._notes.body(progress.note)).decode()})
 
@@ -248,7 +257,7 @@ class RaEndpoints:
     async def _list(self, request: Request, page: Page[Progress]) -> Response:
         headers = dict(NO_STORE)
         if page.next is not None:
-            _, size = _page(request)
+            _, size = page_of(request)
             number = decode_offset_cursor(page.next) // size
             following = request.url.include_query_params(page=number, size=size)
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
@@ -312,83 +321,3 @@ class RaEndpoints:
 
 def _json(body: Any) -> Response:
     return JSONResponse(body, headers=NO_STORE)
-
-
-def _ssn(request: Request) -> str:
-    """Return the matricule in the path. Raises: Problem 404 for what is none."""
-    ssn: str = request.path_params["ssn"]
-    if not _SSN.fullmatch(ssn):
-        raise Problem(404, "not-found", NOT_FOUND)
-    return ssn
-
-
-def _document_id(request: Request) -> UUID:
-    try:
-        return parse_uuid(request.path_params["idDocument"])
-    except ValueError as error:
-        raise Problem(404, "not-found", NOT_FOUND) from error
-
-
-def _day(request: Request, name: str) -> date | None:
-    text = request.query_params.get(name)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise bad_request(name, N_("This is no day."), N_("Write it as 2026-01-31."), code="value") from error
-
-
-def _page(request: Request) -> tuple[int, int]:
-    """Return the place of the first item and the size of a page (pages count from 0)."""
-    found = []
-    for name, otherwise, most in (("page", "0", 1_000_000), ("size", "20", _MAX_SIZE)):
-        text = request.query_params.get(name, otherwise)
-        least = 1 if name == "size" else 0
-        if not (text.isascii() and text.isdigit() and len(text) <= 7 and least <= int(text) <= most):
-            title = N_("This number is not allowed here.")
-            raise bad_request(name, title, N_("Correct the value."), code="value", detail=f"{least}-{most}")
-        found.append(int(text))
-    number, size = found
-    return number * size, size
-
-
-def _consent_type(text: Any) -> ConsentType:
-    try:
-        return ConsentType(text)
-    except ValueError as error:
-        detail = ", ".join(ConsentType)
-        raise bad_request("type", N_("There is no such consent."), detail=detail, code="value") from error
-
-
-def _consent_request(body: bytes) -> tuple[ConsentType, datetime]:
-    """Return type and end of a consent. Raises: Problem 400."""
-    found = _object(body)
-    try:
-        until = datetime.fromisoformat(str(found.get("endAt", "")))
-    except ValueError as error:
-        raise bad_request("endAt", N_("This is no moment."), detail="2026-12-31T00:00:00Z", code="value") from error
-    return _consent_type(found.get("type")), until if until.tzinfo else until.replace(tzinfo=clock.now().tzinfo)
-
-
-def _report(body: bytes) -> tuple[str, UUID, UUID, Decimal, date]:
-    """Return matricule, UUIDs of the note and at the insurance, amount and day. Raises: Problem 400."""
-    found = _object(body)
-    try:
-        amount = Decimal(str(found["amount"]))
-        if not (amount.is_finite() and 0 <= amount < 1_000_000 and amount == amount.quantize(Decimal("0.01"))):
-            raise ValueError("amount")
-        ids = parse_uuid(str(found["uuidPrestataire"])), parse_uuid(str(found["uuidSecu"]))
-        return str(found["ssn"]), *ids, amount, date.fromisoformat(str(found["on"]))
-    except (KeyError, ValueError, InvalidOperation) as error:
-        title = N_("The report is not of the agreed form.")
-        detail = "ssn, uuidPrestataire, uuidSecu, amount, on"
-        raise bad_request("", title, N_("Correct the value."), detail=detail, code="structure") from error
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise bad_request("", N_("This request is not valid JSON."), code="structure") from error
-    if not isinstance(found, dict):
-        raise bad_request("", N_("This request is not valid JSON."), code="structure")
-    return found

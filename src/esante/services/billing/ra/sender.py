@@ -4,6 +4,7 @@ Each message goes at least once; the insurance knows it by its UUID, so what is 
 changes is worked out on the note as it is then, under a lock. So the process may be killed between any two steps.
 """
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -37,13 +38,15 @@ from esante.services.billing.ra.model import ConsentType, Message, MessageFailed
 from esante.services.billing.ra.service import Reimbursements
 
 log = logging.getLogger(__name__)
+LANES = 4
+"""Messages under way at the same time in a process."""
 LEASE = timedelta(minutes=2)
 """For how long a process has a message; an answer takes seconds."""
 Change = Callable[[Reimbursement], Reimbursement]
 
 
 class ReimbursementSender:
-    """Sends what waits, one message after the other; `question_pause`: between two questions about one note."""
+    """Sends what waits; `question_pause`: between two questions about one note."""
 
     def __init__(
         self,
@@ -60,8 +63,11 @@ class ReimbursementSender:
         self._question_pause = question_pause
 
     async def run(self) -> None:
-        """Send everything whose turn has come."""
-        while await self.advance():
+        """Send everything whose turn has come, until the insurance is asked nothing for a while."""
+        await asyncio.gather(*(self._run_lane() for _ in range(LANES)))
+
+    async def _run_lane(self) -> None:
+        while not self._insurance.is_resting and await self.advance():
             pass
 
     async def advance(self) -> bool:

@@ -1,6 +1,6 @@
 """The use cases of accelerated reimbursement: deposit, cancel, replace, send, follow."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,22 +10,20 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, insert
-from esante.core.time_zone import day_of, today
 from esante.core.web import N_, NOT_FOUND, Page, Problem, clean_text, readable
 from esante.identity.access import Requester
-from esante.identity.directory import Directory, Person, Practitioner, matricule_faults
+from esante.identity.directory import Directory, Person, Practitioner
 from esante.services.billing.insurance.messages import MAX_REASON
 from esante.services.billing.note import note_store
-from esante.services.billing.note.faults import BadNote, NoteFault
-from esante.services.billing.note.limits import note_limits
+from esante.services.billing.note.faults import NoteFault
 from esante.services.billing.note.model import Channel, FeeNote, KeptNote, NoteQuery
-from esante.services.billing.note.national_xml import read_note, write_note
-from esante.services.billing.note.package import note_id_of, unpack
-from esante.services.billing.note.rules import is_insurance, note_faults, organizations_in_force
+from esante.services.billing.note.national_xml import write_note
+from esante.services.billing.note.rules import is_insurance
 from esante.services.billing.note.service import Notes
 from esante.services.billing.ra import reimbursement_store as store
 from esante.services.billing.ra import rules
 from esante.services.billing.ra.consents import NoteConsents
+from esante.services.billing.ra.deposit_checks import CheckedNote, DepositChecks, OpenedNote, opened_note
 from esante.services.billing.ra.model import (
     AnomalyFound,
     ConsentType,
@@ -34,8 +32,6 @@ from esante.services.billing.ra.model import (
     ReimbursementChanged,
     Waiting,
 )
-
-_MATRICULE = "/memoireHonoraire/entete/patient/matricule"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +44,6 @@ class Progress:
     remarks: tuple[NoteFault, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """A note that may be kept, for whom, in national XML, with remarks."""
-
-    note: FeeNote
-    person: Person
-    body: bytes
-    remarks: tuple[NoteFault, ...]
-
-
 class Reimbursements:
     """Accelerated reimbursement of all notes."""
 
@@ -66,6 +52,7 @@ class Reimbursements:
     ) -> None:
         self._db, self._journal, self._directory = db, journal, directory
         self._notes, self._consents = notes, consents
+        self._checks = DepositChecks(directory, notes, consents)
 
     # The biller
 
@@ -77,14 +64,14 @@ class Reimbursements:
         journalled.
         """
         async with self._refusals(requester, biller):
-            checked = await self._checked(biller, matricule, _opened(package))
+            checked = await self._checks.check(biller, matricule, opened_note(package))
             return await self._keep(requester, biller, checked)
 
     async def deposit_note(self, requester: Requester, biller: Practitioner, note: FeeNote) -> Progress:
         """Keep a note that came on another way, as `deposit`."""
         async with self._refusals(requester, biller):
-            opened = _Opened(note, write_note(note), ())
-            checked = await self._checked(biller, note.patient.matricule, opened)
+            opened = OpenedNote(note, write_note(note), ())
+            checked = await self._checks.check(biller, note.patient.matricule, opened)
             return await self._keep(requester, biller, checked)
 
     async def replace(
@@ -98,7 +85,7 @@ class Reimbursements:
     ) -> Progress:
         """Cancel a note and keep another one in its place, both or none; return the new one. Raises: as `deposit`."""
         async with self._refusals(requester, biller):
-            checked = await self._checked(biller, matricule, _opened(package))
+            checked = await self._checks.check(biller, matricule, opened_note(package))
             async with self._db.transaction() as conn:
                 await self._cancel(conn, requester, biller, (checked.person.id, note_id), reason, checked.note.id)
                 return await self._keep(requester, biller, checked, note_id, conn)
@@ -148,7 +135,7 @@ class Reimbursements:
         self,
         requester: Requester,
         biller: Practitioner,
-        checked: _Checked,
+        checked: CheckedNote,
         replaces_id: UUID | None = None,
         conn: Connection | None = None,
     ) -> Progress:
@@ -168,36 +155,6 @@ class Reimbursements:
             conn=conn,
         )
         return Progress(note=kept, reimbursement=one, remarks=checked.remarks)
-
-    async def _checked(self, biller: Practitioner, matricule: str, opened: "_Opened") -> _Checked:
-        """Return a note that the biller may deposit for the person with a matricule. Raises: as `deposit`."""
-        note, remarks = opened.note, list(opened.remarks)
-        if note.patient.matricule and note.patient.matricule != matricule:
-            title = N_("The fee note is for another person than the one in the address.")
-            raise Problem(403, "forbidden", title, place=_MATRICULE, remedy=N_("Correct one of the two."))
-        await self._require_own_code(biller, note.biller.provider_code)
-        person = await self._notes.patient_of(note)
-        faults = [*note_faults(note, today(), note_limits(today())), *_after_death(note, person)]
-        if faults:
-            raise BadNote(faults)
-        if any(not one.hard for one in matricule_faults(matricule)):
-            title = N_("The check digits of the matricule are wrong; only test numbers have such.")
-            remarks.append(NoteFault(place=_MATRICULE, title=title))
-        if rules.is_refused(await self._consents.known(person.id), ConsentType.MH, clock.now()):
-            title = N_("The person does not want fee notes on the platform.")
-            raise Problem(403, "forbidden", title, remedy=N_("Give the patient the note on paper."))
-        return _Checked(note, person, opened.body, tuple(remarks))
-
-    async def _require_own_code(self, biller: Practitioner, provider_code: str) -> None:
-        """Raise BadNote unless a provider code is the biller's, or of an organisation where they work."""
-        uri = self._directory.catalogue.system("provider_code").uri
-        organizations = await self._directory.organizations(organizations_in_force(biller, today()))
-        identifiers = [*biller.identifiers, *(one for place in organizations.values() for one in place.identifiers)]
-        if any((one.system, one.value) == (uri, provider_code) for one in identifiers):
-            return
-        title = N_("The provider code is not that of the professional, nor of where they work.")
-        place = "/memoireHonoraire/entete/facturier/codePrestataire"
-        raise BadNote([NoteFault(place=place, title=title, remedy=N_("Correct the value."), detail=provider_code)])
 
     @asynccontextmanager
     async def _refusals(self, requester: Requester, biller: Practitioner) -> AsyncIterator[None]:
@@ -371,45 +328,6 @@ class Reimbursements:
             for key, note in zip(keys, listed, strict=True)
             if key in found
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """The note of a package, in national XML, with remarks."""
-
-    note: FeeNote
-    body: bytes
-    remarks: Sequence[NoteFault]
-
-
-def _opened(package: bytes) -> _Opened:
-    """Return the note in a package; where the schema does not allow it as it came, written anew.
-
-    Raises: BadNote.
-    """
-    name, xml = unpack(package)
-    read = read_note(xml, lenient=True)
-    if note_id_of(name) != read.note.id:
-        place, title = "/memoireHonoraire/entete/UUID", N_("The UUID in the name of the file is another one.")
-        raise BadNote([NoteFault(place=place, title=title, remedy=N_("Correct one of the two."))])
-    return _Opened(read.note, write_note(read.note) if read.remarks else xml, read.remarks)
-
-
-def _after_death(note: FeeNote, person: Person) -> list[NoteFault]:
-    """Return the faults of acts after the day on which the patient died."""
-    if person.deceased_at is None:
-        return []
-    died = day_of(person.deceased_at)
-    return [
-        NoteFault(
-            place=f"/memoireHonoraire/prestation[{position}]/periode",
-            title=N_("The act is after the death of the patient."),
-            remedy=N_("Correct the day."),
-            code="value",
-        )
-        for position, line in enumerate(note.lines, 1)
-        if line.period.start > died
-    ]
 
 
 def _not_found() -> Problem:
