@@ -19,7 +19,6 @@ from esante.services.billing.cli import billing
 from esante.services.billing.demo import load_notes, load_payments
 from esante.services.billing.exchange.api import PATH, ExchangeEndpoints
 from esante.services.billing.exchange.keys import ExchangeKey
-from esante.services.billing.exchange.models import models
 from esante.services.billing.exchange.pid_messages import PidMessages
 from esante.services.billing.exchange.ra_messages import RaMessages
 from esante.services.billing.exchange.service import ExchangeSecurity
@@ -105,9 +104,18 @@ def _exchange(platform: Platform, settings: BillingSettings) -> Iterable[object]
     key = ExchangeKey.open(Path(settings.exchange_key or platform.settings.data / "keys" / "exchange.pem"))
     address = (settings.exchange_url or f"{platform.settings.base_url}{PATH}").rstrip("/")
     security = ExchangeSecurity(platform.db, platform.journal, platform[Directory], platform[Access], key, address)
+    pid = PidMessages(platform[ImmediatePayments])
     ra = RaMessages(platform[Reimbursements], platform[Notes], platform[Directory])
+    models = {
+        "2023-CNS-PID-SIM-V1": pid.simulate,
+        "2023-CNS-PID-VAL-V1": pid.validate,
+        "2023-CNS-PID-CON-V1": pid.contest,
+        "2022_CNS_MEMHON_DEPOT-V1": ra.deposit,
+        "2022_CNS_MEMHON_ANNUL-V1": ra.cancel,
+        "2022_CNS_MEMHON_REMBCONS-V1": ra.consent,
+    }
     yield security
-    yield ExchangeEndpoints(security, models(PidMessages(platform[ImmediatePayments]), ra))
+    yield ExchangeEndpoints(security, models)
 
 
 def _adjudicate(case: Case) -> Adjudication:

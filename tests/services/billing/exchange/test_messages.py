@@ -233,6 +233,7 @@ def test_other_content_with_the_same_note_id_is_refused(software, billing):
     ("name", "text"),
     [
         ("matricule", "123"),
+        ("matricule", "198005100000١"),
         ("identifiantFacturier", "1"),
         ("idMemoireHonoraire", "x"),
         ("dateEtablissementMemoireHonoraire", "yesterday"),

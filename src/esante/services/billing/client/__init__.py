@@ -3,11 +3,11 @@
 It needs httpx and lxml, and nothing else of this program: the folder may be copied.
 """
 
-from esante.services.billing.client.model import Confirmations, Entry, QueueError, State, Way
-from esante.services.billing.client.note_file import NoteFileError
-from esante.services.billing.client.platform_api import PlatformApi
-from esante.services.billing.client.queue_store import NoteQueue
-from esante.services.billing.client.service import FeeNoteClient
+from .model import Confirmations, Entry, QueueError, State, Way
+from .note_file import NoteFileError
+from .platform_api import PlatformApi
+from .queue_store import NoteQueue
+from .service import FeeNoteClient
 
 __all__ = [
     "Confirmations",

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from esante.services.billing.client.model import Confirmations, Entry, QueueError, State
-from esante.services.billing.client.note_file import NoteFileError
-from esante.services.billing.client.platform_api import PlatformApi
-from esante.services.billing.client.queue_store import NoteQueue
-from esante.services.billing.client.service import FeeNoteClient, ask_later
+from .model import Confirmations, Entry, QueueError, State
+from .note_file import NoteFileError
+from .platform_api import PlatformApi
+from .queue_store import NoteQueue
+from .service import FeeNoteClient, ask_later
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _queue = click.option(

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import httpx
 
-from esante.services.billing.client.model import Confirmations, Known, Refused, Simulation, Unavailable, Way
-from esante.services.billing.client.note_file import NoteFile
+from .model import Confirmations, Known, Refused, Simulation, Unavailable, Way
+from .note_file import NoteFile
 
 _AWAY = frozenset({401, 407, 408, 425, 429})
 """Refusals that say nothing of the note: wait, or sign in again."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from esante.services.billing.client.model import FINAL, Confirmations, Entry, QueueError, State, Way
+from .model import FINAL, Confirmations, Entry, QueueError, State, Way
 
 MAX_OPEN = 10_000
 """Notes that are not done yet."""

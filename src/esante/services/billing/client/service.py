@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 
-from esante.services.billing.client.model import Confirmations, Entry, Refused, State, Unavailable, Way
-from esante.services.billing.client.note_file import NoteFile, read_note_file
-from esante.services.billing.client.platform_api import PlatformApi
-from esante.services.billing.client.queue_store import NoteQueue
+from .model import Confirmations, Entry, Refused, State, Unavailable, Way
+from .note_file import NoteFile, read_note_file
+from .platform_api import PlatformApi
+from .queue_store import NoteQueue
 
 LONGEST_WAIT = 300.0
 """Seconds between two attempts at most."""

@@ -140,7 +140,7 @@ def _verified_elements(envelope: Envelope, certificate: x509.Certificate) -> lis
         verification_time=clock.now(),
     )
     try:
-        results = XMLVerifier().verify(envelope.data, x509_cert=certificate, id_attribute="Id", expect_config=config)
+        results = XMLVerifier().verify(envelope.data, x509_cert=certificate, expect_config=config)
     except InvalidCertificate as error:
         raise fault("certificate-expired", "Header/Security/BinarySecurityToken") from error
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError) as error:
@@ -207,7 +207,7 @@ def signed_envelope(
     )
     uris = [f"#{part_id(element)}" for element in (timestamp, token, body)]
     security.append(
-        signer.sign(root, key=key, reference_uri=uris, key_info=_key_info(part_id(token)), id_attribute="Id")
+        signer.sign(root, key=key, reference_uri=uris, key_info=_key_info(part_id(token)))
     )
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
