@@ -10,6 +10,7 @@ from esante.core.storage import INLINE_LIMIT
 from esante.core.web import Problem
 from esante.identity.access import requester_of
 from esante.services.billing.note.faults import BadNote
+from esante.services.billing.note import note_store
 from esante.services.billing.note.model import (
     Channel,
     NoteEnded,
@@ -114,13 +115,20 @@ async def test_ended_note_stays_readable_and_its_acts_do_not_count(world):
     person = await world.person()
     kept, note = await keep(world, person, world.note(person, a_line(), a_line(2, "C5")))
     since = date(2026, 1, 1)
-    assert [one.code for one in await world.notes.past_acts(person.id, since)] == ["C1", "C5"]
+    assert [one.code for one in await note_store.fetch_past_acts(world.db, person.id, since)] == ["C1", "C5"]
     async with world.db.transaction() as conn:
         await world.notes.end(conn, world.people["doctor"], kept)
-    assert await world.notes.past_acts(person.id, since) == []
+    assert await note_store.fetch_past_acts(world.db, person.id, since) == []
     found, _ = await world.notes.read(requester_of(person), person.id, note.id)
     assert found.status is NoteStatus.CANCELLED
     assert [one.status for one in await world.events(person, NoteEnded)] == ["cancelled"]
+
+
+async def test_act_counts_for_who_performed_it(world):
+    person = await world.person()
+    await keep(world, person, world.note(person, a_line(), a_line(2, "C5", performer_code="90000099")))
+    found = await note_store.fetch_past_acts(world.db, person.id, date(2026, 1, 1))
+    assert found[0].provider_code != found[1].provider_code == "90000099"
 
 
 async def test_lists_have_pages_and_filters(world):

@@ -206,9 +206,7 @@ def signed_envelope(
         c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
     )
     uris = [f"#{part_id(element)}" for element in (timestamp, token, body)]
-    security.append(
-        signer.sign(root, key=key, reference_uri=uris, key_info=_key_info(part_id(token)))
-    )
+    security.append(signer.sign(root, key=key, reference_uri=uris, key_info=_key_info(part_id(token))))
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
 
 

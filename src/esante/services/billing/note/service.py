@@ -95,7 +95,8 @@ class Notes:
         """Keep a note, once for ever: a UUID is used once by a biller and once for a person.
 
         The caller has decided that the requester may. `body`: the note in national XML as it came. `sent`: the health
-        insurance has it by this. `acts`: those that count for later notes (None: all). `rows` are written with it;
+        insurance has it by this. `acts`: those that count for later notes (None: all, as of accelerated reimbursement,
+        where the insurance decides and does not say which lines it refused). `rows` are written with it;
         `conn`: in this transaction.
         Raises: Problem 409 for a UUID that is known.
         """
@@ -291,7 +292,7 @@ def acts_of(note: FeeNote) -> list[PastAct]:
         PastAct(
             code=line.act.code,
             on=line.period.start,
-            provider_code=note.biller.provider_code,
+            provider_code=line.performer_code or note.biller.provider_code,
             quantity=line.quantity,
             hospital_class=line.hospital_class,
         )

@@ -195,10 +195,13 @@ async def withdraw_transfer(conn: Connection, payment_id: UUID, at: datetime) ->
 # Reading
 
 
-async def fetch_payments(db: Database, person_id: UUID, note_ids: Sequence[UUID]) -> list[Payment]:
-    """Return the payments of notes of a person."""
+async def fetch_payments(db: Database, keys: Sequence[tuple[UUID, UUID]]) -> list[Payment]:
+    """Return the payments of notes, by the keys of person and note."""
     rows = await db.fetch(
-        f"{_PAYMENT} WHERE p.person_id = $1 AND p.note_id = ANY ($2::uuid[])", person_id, list(note_ids)
+        f"{_PAYMENT} WHERE p.person_id = ANY ($1::uuid[])"  # noqa: S608 - a constant
+        " AND (p.person_id, p.note_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))",
+        [person_id for person_id, _ in keys],
+        [note_id for _, note_id in keys],
     )
     return [payment_from(row) for row in rows]
 

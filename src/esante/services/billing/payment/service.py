@@ -103,11 +103,11 @@ class Payments:
 
     async def of_note(self, person_id: UUID, note_id: UUID) -> Payment | None:
         """Return the payment of a note, None when it has none. Whoever asks must have decided that it may be read."""
-        return (await self.of_person(person_id, [note_id])).get(note_id)
+        return (await self.of_notes([(person_id, note_id)])).get((person_id, note_id))
 
-    async def of_person(self, person_id: UUID, note_ids: Sequence[UUID]) -> dict[UUID, Payment]:
-        """Return the payments of notes of a person by the notes' ids, as `of_note`."""
-        return {one.note_id: one for one in await payment_store.fetch_payments(self._db, person_id, note_ids)}
+    async def of_notes(self, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Payment]:
+        """Return the payments of notes by the keys of person and note, as `of_note`."""
+        return {(one.person_id, one.note_id): one for one in await payment_store.fetch_payments(self._db, keys)}
 
     async def by_id(self, payment_id: UUID) -> Payment | None:
         """Return a payment by its id, as `of_note`."""

@@ -103,7 +103,7 @@ class Cases:
             event = Simulated(note_ids=(note.id,), provider_code=note.biller.provider_code, allowed=False, rule=reason)
             await self._journal.append_for(requester, event, person_id=person.id if person else NIL)
             raise not_insured(reason or rules.NOT_INSURED)
-        return person, await self.gather(note, person, biller, covers, corrected)
+        return person, await self.gather(note, person, biller, covers, today(), corrected)
 
     async def gather(
         self,
@@ -111,9 +111,13 @@ class Cases:
         person: Person,
         biller: Practitioner | None,
         covers: Sequence[Cover],
+        received_on: date,
         without: UUID | None = None,
     ) -> Case:
-        """Return all that the decision on a note depends on; the acts of the note `without` do not count."""
+        """Return all that the decision on a note depends on, as of the day when it came.
+
+        The acts of the note `without` do not count.
+        """
         first = min(line.period.start for line in note.lines)
         codes = [line.act.code for line in note.lines]
         past = await note_store.fetch_past_acts(self._db, person.id, first - LOOK_BACK, codes, without)
@@ -125,6 +129,7 @@ class Cases:
             profession=biller.profession if biller else "",
             specialities=biller.specialities if biller else (),
             past=tuple(past),
+            received_on=received_on,
             has_amounts=has_amounts(note),
         )
 

@@ -157,7 +157,7 @@ class ImmediatePayments:
         except PidUnavailable:
             covers = [Cover(fund="CNS", since=person.birth_date)]
         await self._journal.append_for(requester, EligibilityAsked(eligible=bool(covers)), person_id=person.id)
-        return note, self._adjudicate(await self._cases.gather(note, person, biller, covers))
+        return note, self._adjudicate(await self._cases.gather(note, person, biller, covers, today()))
 
     async def simulation(self, requester: Requester, simulation_id: UUID) -> Simulation:
         """Return a simulation of the requester. Raises: `Problem` 404 for an unknown one and for another's."""

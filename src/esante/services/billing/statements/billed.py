@@ -14,9 +14,9 @@ from esante.services.billing.note.model import FeeNote, KeptNote, NoteStatus
 from esante.services.billing.note.service import FIRST, LAST, Notes
 from esante.services.billing.payment.model import Payment, PaymentState
 from esante.services.billing.payment.service import Payments
-from esante.services.billing.ra import reimbursement_store
 from esante.services.billing.ra.model import Reimbursement, State, Waiting
-from esante.services.billing.statements import statement_store
+from esante.services.billing.ra.reimbursement_store import fetch_many, fetch_waiting
+from esante.services.billing.statements.statement_store import fetch_decisions
 
 
 class BilledStanding(StrEnum):
@@ -126,23 +126,24 @@ class BilledNotes:
 
     async def _with_standing(self, notes: Sequence[KeptNote]) -> list[BilledNote]:
         keys = [(one.person_id, one.note_id) for one in notes]
-        reimbursements = {one.note_id: one for one in await reimbursement_store.fetch_many(self._db, keys)}
-        waiting = {one.note_id: one for one in await reimbursement_store.fetch_waiting(self._db, keys)}
+        stored, waits = await fetch_many(self._db, keys), await fetch_waiting(self._db, keys)
+        reimbursements = {(one.person_id, one.note_id): one for one in stored}
+        waiting = {(one.person_id, one.note_id): one for one in waits}
+        payments = await self._payments.of_notes(keys)
+        decisions = await fetch_decisions(self._db, keys)
         persons = await self._directory.persons({one.person_id for one in notes})
         found = []
-        for note in notes:
-            payment = await self._payments.of_note(note.person_id, note.note_id)
-            decisions = await statement_store.fetch_decisions(self._db, note.person_id, [note.note_id])
-            reimbursement, waits = reimbursements.get(note.note_id), waiting.get(note.note_id)
+        for key, note in zip(keys, notes, strict=True):
+            reimbursement, message, payment = reimbursements.get(key), waiting.get(key), payments.get(key)
             found.append(
                 BilledNote(
                     note=note,
-                    standing=billed_standing(note, reimbursement, waits, payment),
+                    standing=billed_standing(note, reimbursement, message, payment),
                     patient=persons[note.person_id].name if note.person_id in persons else "",
                     reimbursement=reimbursement,
-                    waiting=waits,
+                    waiting=message,
                     payment=payment,
-                    adjudication=decisions.get(note.note_id),
+                    adjudication=decisions.get(key),
                 )
             )
         return found

@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from esante.core.storage import Database
-from esante.core.time_zone import today
+from esante.core.time_zone import day_of, today
 from esante.core.web import NOT_FOUND, Page, Problem, decode_offset_cursor
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
@@ -75,21 +75,22 @@ class Statements:
 
     async def _with_shares(self, requester: Requester, notes: Sequence[KeptNote]) -> list[OwnNote]:
         """Return notes with how far they are and the shares; without a decision, with an estimate."""
-        person_id, ids = _own(requester), [one.note_id for one in notes]
-        keys = [(person_id, one) for one in ids]
+        person_id = _own(requester)
+        keys = [(person_id, one.note_id) for one in notes]
         reimbursements = {one.note_id: one for one in await reimbursement_store.fetch_many(self._db, keys)}
-        payments = await self._payments.of_person(person_id, ids)
-        decisions = await statement_store.fetch_decisions(self._db, person_id, ids)
+        payments = await self._payments.of_notes(keys)
+        decisions = await statement_store.fetch_decisions(self._db, keys)
         person = await self._directory.person(person_id)
         found = []
         for note in notes:
-            reimbursement, payment = reimbursements.get(note.note_id), payments.get(note.note_id)
+            key = note.person_id, note.note_id
+            reimbursement, payment = reimbursements.get(note.note_id), payments.get(key)
             own = OwnNote(
                 note=note,
                 standing=standing_of(note, reimbursement, payment),
                 reimbursement=reimbursement,
                 payment=payment,
-                adjudication=decisions.get(note.note_id),
+                adjudication=decisions.get(key),
             )
             if own.adjudication is None and person is not None:
                 own = replace(own, adjudication=await self._estimate(person, note), estimated=True)
@@ -105,7 +106,7 @@ class Statements:
             covers = await self._insurance.cover(note.patient.matricule, first)
         except Silent:
             covers = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)]
-        case = await self._cases.gather(note, person, biller, covers, kept.note_id)
+        case = await self._cases.gather(note, person, biller, covers, day_of(kept.received_at), kept.note_id)
         return self._adjudicate(case)
 
     async def _income(self, requester: Requester, year: int) -> Decimal | None:
