@@ -1,16 +1,27 @@
 """Declaration of fee notes, accelerated reimbursement and immediate direct payment."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from starlette.routing import BaseRoute
 
-from esante.contract import DemoProcess, DemoStep, KeptData, NavigationItem, NoticeKind, Platform, Service, Task
-from esante.core.journal import Entry
+from esante.contract import (
+    DemoProcess,
+    DemoStep,
+    HomeTile,
+    KeptData,
+    NavigationItem,
+    NoticeKind,
+    Platform,
+    Service,
+    Task,
+)
+from esante.core.journal import Consumer, Entry
 from esante.core.types import Json
 from esante.core.web import N_, P_
-from esante.identity.access import Access
+from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.billing.adjudication.engine import adjudicate
 from esante.services.billing.adjudication.model import Adjudication, Case
@@ -22,12 +33,15 @@ from esante.services.billing.exchange.keys import ExchangeKey
 from esante.services.billing.exchange.pid_messages import PidMessages
 from esante.services.billing.exchange.ra_messages import RaMessages
 from esante.services.billing.exchange.service import ExchangeSecurity
+from esante.services.billing.flow.service import NoteFlow
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
 from esante.services.billing.note.model import NoteKept
+from esante.services.billing.note.retention import kept_for
 from esante.services.billing.note.service import Notes
 from esante.services.billing.pages.doctor_pages import DoctorPages
+from esante.services.billing.pages.operator_pages import OperatorPages
 from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.payment.bank import Bank
 from esante.services.billing.payment.pain001 import Debtor
@@ -96,6 +110,7 @@ def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insur
     yield Payees(db, journal, directory, bank, payments)
     yield Transfers(db, journal, bank)
     yield ImmediatePayments(db, journal, directory, notes, payments, cases, _adjudicate, lifetime)
+    yield NoteFlow(db)
     yield BilledNotes(db, directory, notes, payments)
     yield Statements(db, directory, notes, payments, insurance, cases, _adjudicate)
 
@@ -144,11 +159,23 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *PatientPages(
             platform[Statements], platform[Reimbursements], platform[NoteConsents], platform[Access]
         ).routes(),
+        *OperatorPages(
+            platform[NoteFlow],
+            platform[Payments],
+            platform[Payees],
+            platform[ImmediatePayments].contestations,
+            platform[Reimbursements],
+            platform[Access],
+        ).routes(),
         *ra.routes(),
         *pid_api.routes(platform[ImmediatePayments], platform[Payees], platform[Access]),
         *pid_fhir_api.routes(platform[ImmediatePayments], platform[Notes], platform[Access], platform.fhir_url),
         *platform[ExchangeEndpoints].routes(),
     ]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[NoteFlow].consumer]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -162,6 +189,7 @@ def _tasks(platform: Platform) -> list[Task]:
         Task(name="messages to the health insurance", run=platform[ReimbursementSender].run, every=every),
         Task(name="payments at the bank", run=platform[Transfers].run),
         Task(name="contestations", run=lapse, every=timedelta(hours=1)),
+        Task(name="flow of fee notes", run=platform[NoteFlow].tidy, every=timedelta(hours=1)),
         Task(name="old simulations", run=pid.tidy, every=timedelta(hours=1)),
         Task(name="messages of the exchange", run=platform[ExchangeSecurity].tidy, every=timedelta(minutes=10)),
     ]
@@ -169,6 +197,26 @@ def _tasks(platform: Platform) -> list[Task]:
 
 def _capabilities(base_url: str) -> Json:
     return {"resource": pid_fhir_api.capabilities()}
+
+
+async def _to_send(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {"to_send": await platform[Statements].count_to_send(requester) if requester.only_person_id else 0}
+
+
+async def _stuck(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    undelivered, refused = await platform[BilledNotes].stuck(requester)
+    return {"undelivered": undelivered, "refused": refused}
+
+
+async def _counts(platform: Platform, requester: Requester) -> Mapping[str, Any]:
+    return {
+        "accounts": await platform[Payees].count_proposed(),
+        "contestations": await platform[ImmediatePayments].contestations.count_open(),
+    }
+
+
+async def _waiting(platform: Platform, requester: Requester) -> int:
+    return sum((await _counts(platform, requester)).values())
 
 
 def _is_reimbursed(entry: Entry) -> bool:
@@ -180,6 +228,7 @@ SERVICE = Service(
     settings=BillingSettings,
     build=_build,
     routes=_routes,
+    consumers=_consumers,
     tasks=_tasks,
     capabilities=_capabilities,
     commands=[billing, mock],
@@ -194,11 +243,31 @@ SERVICE = Service(
     navigation=[
         NavigationItem(role="patient", url="/fee-notes", label=P_("menu", "Fee notes"), icon="letter", order=35),
         NavigationItem(role="practitioner", url="/billing", label=P_("menu", "Billing"), icon="letter", order=26),
+        NavigationItem(
+            role="operator", url="/operator/billing", label=N_("Fee notes"), icon="letter", order=48, waiting=_waiting
+        ),
+    ],
+    tiles=[
+        HomeTile(role="patient", template="billing/tile_to_send.html", load=_to_send, order=6),
+        HomeTile(role="practitioner", template="billing/tile_stuck.html", load=_stuck, order=-3),
+        HomeTile(role="operator", template="billing/tile_waiting.html", load=_counts, order=25),
     ],
     kept=[
         KeptData(
+            what=N_("Your fee notes, and how far their reimbursement is"),
+            why=N_("So that you and the professional can follow them, and the health insurance gets what you send."),
+            how_long=kept_for,
+            with_data=True,
+        ),
+        KeptData(
+            what=N_("Your choices about fee notes"),
+            why=N_("So that fee notes are sent only as you want it, and it can be shown what you chose."),
+        ),
+        KeptData(
             what=N_("The payments of your health insurance to professionals for your fee notes"),
             why=N_("So that each fee note is paid once, and every cent can be accounted for."),
+            how_long=kept_for,
+            with_data=True,
         ),
         KeptData(
             what=N_("The calculations of your share of fee notes, with their acts"),

@@ -1,5 +1,6 @@
 """What a finding says to people, in the language of a page: what is wrong, what to do, and where it stands."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -40,6 +41,15 @@ def explain(finding: Finding, language: str) -> Explanation:
     values = {name: _show(name, value, language) for name, value in finding.params}
     remedy = gettext(rule.words) % values if rule.words else ""
     return Explanation(gettext(rule.label) % values, remedy, finding.legal_source)
+
+
+def describe(key: str, language: str) -> Explanation:
+    """Return what a rule says of any act, with its legal source of today."""
+    rule = current_rules().rule(key)
+    if rule is None:
+        return Explanation(key, "", "")
+    title = translator(language).gettext(rule.label) % defaultdict(lambda: "…")
+    return Explanation(title, "", rule.periods[-1].legal_source)
 
 
 def show_amount(amount: Decimal, language: str) -> str:

@@ -14,9 +14,16 @@ from esante.identity.directory import Directory
 from esante.services.billing.adjudication.model import Adjudication
 from esante.services.billing.adjudication.words import explain
 from esante.services.billing.nomenclature import nomenclature
-from esante.services.billing.pages.note_form import count_rows, new_values, read_values, request_of
+from esante.services.billing.pages.note_form import (
+    count_rows,
+    new_values,
+    read_values,
+    replaced_id,
+    request_of,
+)
+from esante.services.billing.payment.model import PAYEE_NAMES
 from esante.services.billing.payment.payees import Payees
-from esante.services.billing.pid.model import Confirmations, Objection, PidUnavailable
+from esante.services.billing.pid.model import Confirmations, NoteRequest, Objection, PidUnavailable
 from esante.services.billing.pid.service import ImmediatePayments
 from esante.services.billing.ra.service import Reimbursements
 from esante.services.billing.statements.billed import BILLED_NAMES, BilledNotes
@@ -141,24 +148,23 @@ class DoctorPages:
         """Freeze the decision on the note of a form; where that cannot be had, offer the other way."""
         requester = await self._access.page_requester(request, _DOCTOR)
         form = await read_form(request)
-        values, replaces = read_values(form), str(form.get("replaces", ""))
+        values = read_values(form)
         try:
-            wanted = request_of(values)
+            wanted, replaces_id = request_of(values), replaced_id(values)
             if form.get("way") == "ra":
-                return await self._deposit(requester, values)
+                return await self._deposit(requester, wanted, replaces_id)
             note = await self._pid.compose(requester, wanted)
-            simulation = await self._pid.simulate(requester, note, replaces_id=UUID(replaces) if replaces else None)
+            simulation = await self._pid.simulate(requester, note, replaces_id=replaces_id)
         except Problem as problem:
             return await self._form(request, requester, values, _shown(problem))
         return redirect(f"{LIST}/simulations/{simulation.id}")
 
-    async def _deposit(self, requester: Requester, values: Mapping[str, str]) -> Response:
+    async def _deposit(self, requester: Requester, wanted: NoteRequest, replaces_id: UUID | None) -> Response:
         """Deposit the note of a form for accelerated reimbursement, with the same UUID."""
-        wanted = request_of(values)
+        if replaces_id is not None:
+            raise bad_request("way", N_("Cancel the other fee note first."), code="value")
         biller = await self._billed.biller(requester)
         note = await self._pid.priced(requester, wanted)
-        if values.get("replaces"):
-            raise bad_request("way", N_("Cancel the other fee note first."), code="value")
         progress = await self._reimbursements.deposit_note(requester, biller, note)
         return redirect(f"{LIST}/notes/{progress.note.note_id}")
 
@@ -259,6 +265,7 @@ class DoctorPages:
             "billing/account.html",
             problem.status if problem else 200,
             codes=codes,
+            names=PAYEE_NAMES,
             payees=[one for code in codes for one in await self._payees.of_provider(requester, code)],
             problem=problem,
             values=values or {"iban": "", "name": biller.name, "provider_code": codes[0] if codes else ""},

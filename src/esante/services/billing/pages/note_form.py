@@ -59,18 +59,23 @@ def request_of(values: Values) -> NoteRequest:
     return NoteRequest(
         provider_code=values.get("provider_code", ""),
         matricule=values.get("matricule", "").replace(" ", ""),
-        note_id=_note_id(values),
+        note_id=_uuid(values, "note_id"),
         issued_on=issued_on,
         lines=lines,
         accident_number=values.get("accident_number", ""),
     )
 
 
-def _note_id(values: Values) -> UUID:
+def replaced_id(values: Values) -> UUID | None:
+    """Return the note that the form corrects, None for a new one. Raises: Problem 400."""
+    return _uuid(values, "replaces") if values.get("replaces") else None
+
+
+def _uuid(values: Values, name: str) -> UUID:
     try:
-        return parse_uuid(values.get("note_id", ""))
+        return parse_uuid(values.get(name, ""))
     except ValueError:
-        raise bad_request("note_id", N_("Open the form again."), code="value") from None
+        raise bad_request(name, N_("Open the form again."), code="value") from None
 
 
 def _day(values: Values, name: str) -> date:

@@ -26,6 +26,7 @@ from esante.services.billing.statements.service import FIRST_YEAR, Statements
 OWN, CONSENTS, YEARS = "/fee-notes", "/fee-notes/consents", "/fee-notes/years"
 _PATIENT = ("patient",)
 _MAX_TEXT = 100
+_SHOWN_IN_NOTE = (403, 409)
 CHOICES = (ConsentType.MH, ConsentType.CNS, ConsentType.CNS_AUTO)
 """The consents that a person chooses on the page."""
 LONGEST = timedelta(days=365 * 5)
@@ -67,7 +68,7 @@ class PatientPages:
             statement=await self._statements.year(requester, today().year),
         )
 
-    async def show(self, request: Request) -> Response:
+    async def show(self, request: Request, problem: Problem | None = None) -> Response:
         """Show a fee note: each line with its shares and the rules that applied."""
         requester = await self._access.page_requester(request, _PATIENT)
         own, content = await self._statements.read(requester, request.path_params["note_id"])
@@ -78,6 +79,8 @@ class PatientPages:
         return await render(
             request,
             "billing/own_note.html",
+            problem.status if problem else 200,
+            problem=problem,
             own=own,
             content=content,
             decisions=decisions,
@@ -104,7 +107,12 @@ class PatientPages:
         requester = await self._access.page_requester(request, _PATIENT)
         await read_form(request)
         note_id: UUID = request.path_params["note_id"]
-        await self._reimbursements.send(requester, _person(requester), note_id)
+        try:
+            await self._reimbursements.send(requester, _person(requester), note_id)
+        except Problem as problem:
+            if problem.status not in _SHOWN_IN_NOTE:
+                raise
+            return await self.show(request, problem)
         return redirect(f"{OWN}/{note_id}?sent=yes")
 
     async def consents(self, request: Request) -> Response:

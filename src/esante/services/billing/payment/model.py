@@ -28,6 +28,16 @@ class PaymentState(StrEnum):
     """The note was cancelled before the bank was asked, or after it had refused: no money moves."""
 
 
+PAYMENT_NAMES = {
+    PaymentState.CREATED: N_("To be paid"),
+    PaymentState.ASKED: N_("The bank is being asked"),
+    PaymentState.REJECTED: N_("Refused by the bank"),
+    PaymentState.PAID: N_("Paid"),
+    PaymentState.WITHDRAWN: N_("Withdrawn"),
+}
+"""The states of payments in words (msgids)."""
+
+
 class Account(StrEnum):
     """The accounts of the ledger. Those of a professional carry their provider code beside."""
 
@@ -120,6 +130,15 @@ class PayeeState(StrEnum):
     CONFIRMED = "confirmed"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+
+
+PAYEE_NAMES = {
+    PayeeState.PROPOSED: N_("Waiting for confirmation"),
+    PayeeState.CONFIRMED: N_("Confirmed"),
+    PayeeState.REFUSED: N_("Refused"),
+    PayeeState.WITHDRAWN: N_("Withdrawn"),
+}
+"""The states of accounts in words (msgids)."""
 
 
 class NameMatch(StrEnum):

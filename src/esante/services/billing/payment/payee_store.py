@@ -80,6 +80,12 @@ async def search_payees(db: Database, state: PayeeState | None, before: UUID | N
     return [_payee(row) for row in rows]
 
 
+async def count_proposed(db: Database) -> int:
+    """Return how many accounts wait for an operator."""
+    found: int = await db.fetchval("SELECT count(*) FROM billing_payee WHERE state = 'proposed'")
+    return found
+
+
 def _payee(row: Any) -> Payee:
     values = dict(row)
     return Payee(

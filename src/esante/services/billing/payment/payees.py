@@ -109,6 +109,10 @@ class Payees:
         found = await payee_store.search_payees(self._db, state, decode_uuid_cursor(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
+    async def count_proposed(self) -> int:
+        """Return how many accounts wait for an operator."""
+        return await payee_store.count_proposed(self._db)
+
     async def _decide(
         self,
         requester: Requester,

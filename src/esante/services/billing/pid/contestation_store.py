@@ -80,6 +80,12 @@ async def search(
     return [_contestation(row) for row in rows]
 
 
+async def count_open(db: Database) -> int:
+    """Return how many contestations wait for an answer."""
+    found: int = await db.fetchval("SELECT count(*) FROM billing_contestation WHERE state = 'open'")
+    return found
+
+
 async def lock(conn: Connection, contestation_id: UUID) -> Contestation | None:
     """Return a contestation, locked until the end of the transaction; None when there is none."""
     row = await conn.fetchrow(

@@ -81,6 +81,10 @@ class Contestations:
         found = await contestation_store.search(self._db, biller_id, state, before, limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
+    async def count_open(self) -> int:
+        """Return how many contestations wait for an answer."""
+        return await contestation_store.count_open(self._db)
+
     async def answer(self, requester: Requester, contestation_id: UUID, *, accepted: bool, text: str) -> Contestation:
         """Answer a contestation. Raises: `Problem` 403 but for operators and the insurance, 404, 409 if answered."""
         if not _answers(requester):

@@ -129,6 +129,15 @@ class ContestationState(StrEnum):
     """Nobody answered within the time limit."""
 
 
+CONTESTATION_NAMES = {
+    ContestationState.OPEN: N_("Open"),
+    ContestationState.ACCEPTED: N_("Accepted"),
+    ContestationState.REFUSED: N_("Refused"),
+    ContestationState.LAPSED: N_("Not answered in time"),
+}
+"""The states of contestations in words (msgids)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objection:
     """What a doctor contests: a finding of the simulation (identifiantAnomalie), and why (codeContestation, text)."""
@@ -167,7 +176,6 @@ class EligibilityAsked(NoteEvent, frozen=True, kw_only=True):
 
     ACTION: ClassVar[str] = "R"
     RESOURCE: ClassVar[str] = "Coverage"
-    FOLDS: ClassVar[bool] = False
     WORDS: ClassVar[str] = N_("%(actor)s asked your health insurance whether you are insured.")
     REFUSED_WORDS: ClassVar[str] = N_(
         "%(actor)s tried to ask your health insurance whether you are insured. Access was refused."

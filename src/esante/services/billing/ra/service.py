@@ -10,8 +10,17 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, insert
-from esante.core.web import N_, NOT_FOUND, Page, Problem, clean_text, readable
-from esante.identity.access import Requester
+from esante.core.web import (
+    N_,
+    NOT_FOUND,
+    Page,
+    Problem,
+    clean_text,
+    decode_offset_cursor,
+    encode_cursor,
+    readable,
+)
+from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory, Person, Practitioner
 from esante.services.billing.insurance.messages import MAX_REASON
 from esante.services.billing.note import note_store
@@ -306,9 +315,15 @@ class Reimbursements:
         page = await self._notes.of_biller(requester, biller, received, start, limit)
         return Page(await self._with_progress(page.items), page.next)
 
-    async def given_up(self, start: int = 0, limit: int = 50) -> list[Waiting]:
-        """Return the messages that are not tried any more by themselves, for operators."""
-        return await store.fetch_dead(self._db, start, limit)
+    async def given_up(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[Waiting]:
+        """Return a page of the messages that are not tried any more by themselves, the latest first.
+
+        Raises: Problem 403 for others than operators, 400 for a wrong cursor.
+        """
+        require_operator(requester)
+        start = decode_offset_cursor(cursor)
+        found = await store.fetch_dead(self._db, start, limit + 1)
+        return Page(found[:limit], encode_cursor(start + limit) if len(found) > limit else None)
 
     async def _progress(self, person_id: UUID, note_id: UUID) -> Progress:
         kept = await note_store.fetch_note(self._db, person_id, note_id)

@@ -16,7 +16,7 @@ from esante.services.billing.payment.model import Payment, PaymentState
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.ra.model import Reimbursement, State, Waiting
 from esante.services.billing.ra.reimbursement_store import fetch_many, fetch_waiting
-from esante.services.billing.statements.statement_store import fetch_decisions
+from esante.services.billing.statements.statement_store import count_stuck, fetch_decisions
 
 
 class BilledStanding(StrEnum):
@@ -111,6 +111,14 @@ class BilledNotes:
         biller, start = await self.biller(requester), decode_offset_cursor(cursor)
         page = await self._notes.of_biller(requester, biller, (FIRST, LAST), start, limit)
         return Page(await self._with_standing(page.items), page.next)
+
+    async def stuck(self, requester: Requester) -> tuple[int, int]:
+        """Return how many of the requester's notes were not delivered, and how many payments the bank refused.
+
+        Raises: Problem 404 for others than professionals.
+        """
+        biller = await self.biller(requester)
+        return await count_stuck(self._db, biller.id, self.codes(biller))
 
     async def read(self, requester: Requester, note_id: UUID) -> tuple[BilledNote, FeeNote, Person]:
         """Return a note of the requester with its content and its patient. Raises: Problem 404 when there is none."""

@@ -58,6 +58,10 @@ class Statements:
         (own,) = await self._with_shares(requester, [kept])
         return own, content
 
+    async def count_to_send(self, requester: Requester) -> int:
+        """Return how many fee notes the requester may send to the insurance. Raises: Problem 404 for others."""
+        return await statement_store.count_to_send(self._db, _own(requester))
+
     async def year(self, requester: Requester, year: int) -> YearStatement:
         """Return what the requester paid in a year. Raises: Problem 404 for a year that has no statement."""
         if not FIRST_YEAR <= year <= today().year:

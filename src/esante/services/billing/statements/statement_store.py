@@ -11,6 +11,29 @@ from esante.services.billing.adjudication.model import Adjudication
 _adjudication = msgspec.json.Decoder(Adjudication)
 
 
+async def count_to_send(db: Database, person_id: UUID) -> int:
+    """Return how many fee notes of a person they may send to the insurance."""
+    found: int = await db.fetchval(
+        "SELECT count(*) FROM billing_note n JOIN billing_reimbursement r USING (person_id, note_id)"
+        " WHERE n.person_id = $1 AND n.status = 'active' AND r.state IN ('RECEIVED', 'SENT')",
+        person_id,
+    )
+    return found
+
+
+async def count_stuck(db: Database, biller_id: UUID, codes: Sequence[str]) -> tuple[int, int]:
+    """Return how many messages about a professional's notes were given up, and payments that the bank refused."""
+    row = await db.fetchrow(
+        "SELECT (SELECT count(*) FROM billing_waiting w JOIN billing_biller_note b USING (person_id, note_id)"
+        " WHERE w.dead AND b.biller_id = $1) AS undelivered,"
+        " (SELECT count(*) FROM billing_transfer"
+        " WHERE provider_code = ANY ($2::text[]) AND state = 'rejected') AS refused",
+        biller_id,
+        list(codes),
+    )
+    return (row["undelivered"], row["refused"]) if row else (0, 0)
+
+
 async def fetch_decisions(db: Database, keys: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Adjudication]:
     """Return the decisions that were validated, by the keys of person and note."""
     rows = await db.fetch(
