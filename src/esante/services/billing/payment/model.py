@@ -230,6 +230,8 @@ class Paid(NoteEvent, frozen=True, kw_only=True):
 
     payment_id: UUID
     amount: Decimal
+    seconds: int | None = None
+    """How long it took from the validation."""
 
 
 @event("billing.payment_rejected")

@@ -138,6 +138,7 @@ class Transfers:
             note_ids=(payment.note_id,),
             provider_code=payment.provider_code,
             amount=payment.amount,
+            seconds=round((at - payment.created_at).total_seconds()),
         )
         await self._write(conn, ledger.moved(kind, payment, at), event, of_person=True)
 
