@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -47,6 +48,7 @@ def demo(
 
     run(fill)
     if not load_only:
+        signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has ended
         with ExitStack() as beside:
             for process in _partners():
                 port = _free_port()
@@ -101,6 +103,11 @@ async def _fill(platform: Platform, persons: int, seed: int, history: int) -> No
     if history:
         click.echo(f"  The bulletin of its past appears at {url}/bulletin in a minute or two")
     click.echo()
+
+
+def _end(number: int, frame: object) -> None:
+    """End as after an exit, so that what runs beside is ended too."""
+    raise SystemExit(0)
 
 
 def _partners() -> list[DemoProcess]:

@@ -9,8 +9,8 @@ import pytest
 from esante.core.storage import INLINE_LIMIT
 from esante.core.web import Problem
 from esante.identity.access import requester_of
-from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note import note_store
+from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note.model import (
     Channel,
     NoteEnded,
