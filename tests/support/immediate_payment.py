@@ -56,6 +56,11 @@ class StubInsurance:
             raise Silent
         return [] if matricule in self.unknown else [Cover(fund="CNS", since=date(2000, 1, 1))]
 
+    async def income(self, matricule: str, year: int) -> Decimal | None:
+        if self.silent:
+            raise Silent
+        return Decimal("40000.00")
+
 
 @dataclass
 class BillingWorld:

@@ -54,7 +54,7 @@ async def test_entries_are_counted_once_by_way_and_rule(world, journal):
     refused = await world.pid.simulate(requester, with_act(fee_note(person, code), "XXXX"))
     assert payment.statutory > 0
     assert refused.adjudication.statutory == 0
-    await journal.seal()
+    await journal.sealer.seal_all()
     while await advance(world.db, flow.consumer):
         pass
     report = await flow.report(world.operator)
