@@ -144,6 +144,8 @@ async def test_silent_insurance_leads_to_reimbursement_with_the_same_id(
             note = await doctor.page.locator("[name=note_id]").input_value()
             await doctor.button("Simulate").click()
             await doctor.page.locator(".callout.warn [name=way]").wait_for()
+            assert [error for error in doctor.console_errors if "503" not in error] == []
+            doctor.console_errors.clear()
             await check_page(doctor)
             await doctor.page.locator(".callout.warn [name=way]").click()
             await doctor.page.wait_for_url(f"**/billing/notes/{note}")

@@ -37,8 +37,8 @@ from esante.services.billing.flow.service import NoteFlow
 from esante.services.billing.insurance.client import Insurance
 from esante.services.billing.mocks.cli import mock
 from esante.services.billing.nomenclature import use_folder
+from esante.services.billing.note.limits import kept_for
 from esante.services.billing.note.model import NoteKept
-from esante.services.billing.note.retention import kept_for
 from esante.services.billing.note.service import Notes
 from esante.services.billing.pages.doctor_pages import DoctorPages
 from esante.services.billing.pages.operator_pages import OperatorPages
@@ -59,7 +59,7 @@ from esante.services.billing.ra.sender import ReimbursementSender
 from esante.services.billing.ra.service import Reimbursements
 from esante.services.billing.ra.team import BillingTeam
 from esante.services.billing.settings import BillingSettings
-from esante.services.billing.statements.billed import BilledNotes
+from esante.services.billing.statements.billed_notes import BilledNotes
 from esante.services.billing.statements.service import Statements
 
 

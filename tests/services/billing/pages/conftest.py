@@ -14,7 +14,7 @@ from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.pid.cases import Cases
 from esante.services.billing.ra.consents import NoteConsents
 from esante.services.billing.ra.service import Reimbursements
-from esante.services.billing.statements.billed import BilledNotes
+from esante.services.billing.statements.billed_notes import BilledNotes
 from esante.services.billing.statements.service import Statements
 from tests.support.immediate_payment import open_billing
 from tests.support.portal_browser import PortalBrowser

@@ -12,7 +12,7 @@ from esante.services.billing.adjudication.model import Adjudication, LineDecisio
 from esante.services.billing.note.model import Channel, KeptNote, NoteStatus
 from esante.services.billing.payment.model import NOTHING, Payment, PaymentState
 from esante.services.billing.ra.model import Reimbursement, State, Waiting
-from esante.services.billing.statements.billed import BilledStanding, billed_standing
+from esante.services.billing.statements.billed_notes import BilledStanding, billed_standing
 from esante.services.billing.statements.model import OwnNote, Standing, YearStatement
 from esante.services.billing.statements.rules import participation_limit, standing_of
 from esante.services.billing.statements.terms import participation_terms

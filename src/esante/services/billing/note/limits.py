@@ -1,7 +1,10 @@
-"""The limits of fee notes, as dated data (data/note_limits.toml)."""
+"""The limits of fee notes and how long they are kept, as dated data (data/note_limits.toml, data/note_retention.toml).
+
+Fee notes are accounting records and no part of the health record, whose deletion leaves them.
+"""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -25,6 +28,21 @@ def note_limits(on: date) -> NoteLimits:
     return in_force(_periods(), on)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteRetention:
+    """From `valid_from` on: for how many years from the day it came a note is kept at least."""
+
+    valid_from: date
+    years: int
+    legal_source: str
+    verified: bool
+
+
+def kept_for(day: date) -> timedelta:
+    """Return how long a note is kept at least that comes on a day."""
+    return timedelta(days=365.25 * in_force(_retention(), day).years)
+
+
 @cache
 def _periods() -> tuple[NoteLimits, ...]:
     text = packaged_text("esante.services.billing", "note_limits.toml")
@@ -34,3 +52,9 @@ def _periods() -> tuple[NoteLimits, ...]:
 def _limits(period: dict[str, object]) -> NoteLimits:
     amounts = {name: Decimal(str(period[name])) for name in ("largest_line", "largest_total")}
     return NoteLimits(**(period | amounts))  # type: ignore[arg-type]
+
+
+@cache
+def _retention() -> tuple[NoteRetention, ...]:
+    text = packaged_text("esante.services.billing", "note_retention.toml")
+    return parse_periods(text, lambda period: NoteRetention(**period))

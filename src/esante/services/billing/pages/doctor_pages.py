@@ -26,7 +26,7 @@ from esante.services.billing.payment.payees import Payees
 from esante.services.billing.pid.model import Confirmations, NoteRequest, Objection, PidUnavailable
 from esante.services.billing.pid.service import ImmediatePayments
 from esante.services.billing.ra.service import Reimbursements
-from esante.services.billing.statements.billed import BILLED_NAMES, BilledNotes
+from esante.services.billing.statements.billed_notes import BILLED_NAMES, BilledNotes
 
 LIST, NEW, ACCOUNT = "/billing", "/billing/new", "/billing/account"
 _DOCTOR = ("practitioner",)

@@ -119,7 +119,7 @@ UNITS: Mapping[str, str] = {
     "enquiries": N_("enquiries"),
     "entries": N_("entries"),
     "professionals": N_("professionals"),
-    "fee notes": N_("fee notes"),
+    "notes": N_("fee notes"),
     "simulations": N_("simulations"),
     "seconds": N_("seconds"),
     "%": N_("per cent"),
