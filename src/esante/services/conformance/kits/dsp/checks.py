@@ -84,12 +84,11 @@ async def _capabilities(session: Session) -> None:
     expect(version == "4.0.1", f"fhirVersion is {version!r}.", "Serve FHIR R4, 4.0.1.")
     formats = {str(one).lower() for one in statement.get("format", ())}
     expect(any("json" in one for one in formats), "format does not name JSON.", "Add application/fhir+json to format.")
-    session.values["statement"] = statement
 
 
 @CHECKS.of("DSP-02")
 async def _declared_resources(session: Session) -> None:
-    rest = session.value("statement").get("rest", ())
+    rest = expect_resource(await session.send("GET", "metadata"), "CapabilityStatement").get("rest", ())
     found = {
         one["type"]: {i["code"] for i in one.get("interaction", ())} for r in rest for one in r.get("resource", ())
     }
