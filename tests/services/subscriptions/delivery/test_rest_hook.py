@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from esante.core.outbound import AddressPolicy
 from esante.services.subscriptions import (
     subscription_policy,
 )
-from esante.services.subscriptions.delivery.endpoint_policy import EndpointPolicy
 from esante.services.subscriptions.delivery.rest_hook import (
     EndpointUnreachable,
     NotificationNotAccepted,
@@ -57,7 +57,7 @@ async def test_connection_uses_the_checked_address(monkeypatch):
     async with receiving() as receiver:
         resolve_names_to(monkeypatch, ["127.0.0.1"], ["9.9.9.9"])
         endpoint = parse_endpoint(f"http://ehr.example:{receiver.port}/hook", subscription_policy())
-        async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 5) as connection:
+        async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 5) as connection:
             await connection.post(b"{}", "application/fhir+json", ())
         assert receiver.requests[0].headers["host"] == f"ehr.example:{receiver.port}"
 
@@ -69,13 +69,13 @@ async def test_tls_verifies_the_host_name(tmp_path, monkeypatch):
         by_name = parse_endpoint(f"https://ehr.example:{receiver.port}/", subscription_policy())
         by_address = parse_endpoint(f"https://127.0.0.1:{receiver.port}/", subscription_policy())
         for endpoint in (by_name, by_address):
-            async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS), trusting).connect(endpoint, 5) as connection:
+            async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS), trusting).connect(endpoint, 5) as connection:
                 await connection.post(b"{}", "application/fhir+json", ())
         assert len(receiver.requests) == 2
         other = parse_endpoint(f"https://other.example:{receiver.port}/", subscription_policy())
         for endpoint, context in ((other, trusting), (by_name, None)):
             with pytest.raises(EndpointUnreachable) as unreached:
-                async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS), context).connect(endpoint, 5):
+                async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS), context).connect(endpoint, 5):
                     pass
             assert unreached.value.reason == "tls"
         assert len(receiver.requests) == 2
@@ -85,7 +85,7 @@ async def test_plain_http_server_at_https_endpoint_is_unreachable():
     async with receiving() as receiver:
         endpoint = parse_endpoint(f"https://127.0.0.1:{receiver.port}/", subscription_policy())
         with pytest.raises(EndpointUnreachable):
-            async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 0.5):
+            async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 0.5):
                 pass
 
 
@@ -98,7 +98,7 @@ async def test_each_fault_has_its_reason(mode, reason):
     async with receiving(mode) as receiver:
         endpoint = parse_endpoint(receiver.url, subscription_policy())
         with pytest.raises(NotificationNotAccepted) as not_taken:
-            async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS)).connect(
+            async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS)).connect(
                 endpoint, 0.5 if mode == "hang" else 5
             ) as connection:
                 await connection.post(b"{}", "application/fhir+json", ())
@@ -109,11 +109,11 @@ async def test_closed_port_and_refused_address_have_their_own_reasons():
     async with receiving() as receiver:
         endpoint = parse_endpoint(receiver.url, subscription_policy())
     with pytest.raises(EndpointUnreachable) as unreached:
-        async with RestHookClient(EndpointPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 5):
+        async with RestHookClient(AddressPolicy(LOOPBACK_NETWORKS)).connect(endpoint, 5):
             pass
     assert unreached.value.reason == "connection"
     with pytest.raises(EndpointUnreachable) as refused:
-        async with RestHookClient(EndpointPolicy()).connect(replace(endpoint, scheme="https"), 5):
+        async with RestHookClient(AddressPolicy()).connect(replace(endpoint, scheme="https"), 5):
             pass
     assert refused.value.reason == "address"
 

@@ -1,4 +1,4 @@
-"""Which addresses notifications may be sent to: each time the host name is resolved, and every address checked.
+"""Which addresses the platform may call: each time the host name is resolved, and every address checked.
 
 The caller connects to an address that was checked here, never to the name, so that a name that resolves to another
 address later (DNS rebinding) has no effect.
@@ -6,14 +6,16 @@ address later (DNS rebinding) has no effect.
 
 import asyncio
 import socket
+import tomllib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from esante.services.subscriptions.model import Endpoint
-from esante.services.subscriptions.policy import Network
+from esante.core.dated_data import packaged_text
 
-Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+IPAddress = IPv4Address | IPv6Address
 RESOLVE_SECONDS = 10.0
 """Seconds that the resolution of a name may take."""
 _NAT64 = ip_network("64:ff9b::/96")
@@ -26,38 +28,49 @@ _resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
 """Threads of their own: a name server of a client that answers slowly must not hold up the other work in threads."""
 
 
-class EndpointNotAllowed(Exception):
-    """The endpoint has no address, or one that nothing may be sent to; clients cannot distinguish the two."""
+class AddressNotAllowed(Exception):
+    """The host has no address, or one that may not be called; clients cannot distinguish the two."""
 
 
-class EndpointPolicy:
-    """Allows addresses on the public internet but in `refused` networks, and those in `allowed` networks."""
+class AddressPolicy:
+    """Allows addresses on the public internet but in refused networks (data/networks.toml), and in `allowed` ones."""
 
-    def __init__(self, allowed: Iterable[Network] = (), refused: Iterable[Network] = ()) -> None:
-        self._allowed, self._refused = tuple(allowed), tuple(refused)
+    def __init__(self, allowed: Iterable[Network] = ()) -> None:
+        self._allowed, self._refused = tuple(allowed), refused_networks()
 
-    async def resolve(self, endpoint: Endpoint) -> list[Address]:
-        """Return the addresses of an endpoint.
+    async def resolve(self, scheme: str, host: str, port: int) -> list[IPAddress]:
+        """Return the addresses of a host.
 
-        Raises: `EndpointNotAllowed` when it has none, or when any of them is not allowed.
+        Raises: `AddressNotAllowed` when it has none, or when any of them is not allowed.
         """
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(RESOLVE_SECONDS):
-                found = await loop.run_in_executor(_resolvers, look_up, endpoint.host, endpoint.port)
+                found = await loop.run_in_executor(_resolvers, look_up, host, port)
             addresses = list(dict.fromkeys(map(ip_address, found)))
         except (OSError, ValueError) as error:  # no such name, no name at all, or no answer in time
-            raise EndpointNotAllowed from error
-        if not addresses or not all(self.allows(address, endpoint.scheme) for address in addresses):
-            raise EndpointNotAllowed
+            raise AddressNotAllowed from error
+        if not addresses or not all(self.allows(address, scheme) for address in addresses):
+            raise AddressNotAllowed
         return addresses
 
-    def allows(self, address: Address, scheme: str) -> bool:
-        """Return whether notifications may be sent to an address; plain HTTP only to an allowed loopback address."""
+    def allows(self, address: IPAddress, scheme: str) -> bool:
+        """Return whether an address may be called; plain HTTP only to an allowed loopback address."""
         destinations = _destinations(address)
         if _within(destinations[0], self._allowed):
             return scheme == "https" or destinations[0].is_loopback
         return scheme == "https" and all(_is_public(one) and not _within(one, self._refused) for one in destinations)
+
+
+@cache
+def refused_networks() -> tuple[Network, ...]:
+    """Return the networks that are refused though they are on the public internet."""
+    return parse_networks(" ".join(tomllib.loads(packaged_text("esante.core.outbound", "networks.toml"))["refused"]))
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Parse networks in CIDR notation, separated by spaces. Raises: ValueError for anything else."""
+    return tuple(ip_network(part) for part in text.split())
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -65,7 +78,7 @@ def look_up(host: str, port: int) -> list[str]:
     return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
-def _destinations(address: Address) -> Sequence[Address]:
+def _destinations(address: IPAddress) -> Sequence[IPAddress]:
     """Return the addresses that packets may reach: some addresses embed another one, to which a gateway forwards."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
@@ -81,13 +94,13 @@ def _destinations(address: Address) -> Sequence[Address]:
     return [address]
 
 
-def _is_public(address: Address) -> bool:
+def _is_public(address: IPAddress) -> bool:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _within(address: Address, networks: Iterable[Network]) -> bool:
+def _within(address: IPAddress, networks: Iterable[Network]) -> bool:
     return any(
         isinstance(network, IPv4Network if address.version == 4 else IPv6Network) and address in network
         for network in networks
