@@ -15,6 +15,7 @@ PACKAGES = (
     "esante.core.web",
     "esante.core.journal",
     "esante.core.disclosure",
+    "esante.core.outbound",
     "esante.core.witness",
     "esante.core.fhir",
     "esante.identity.directory",
