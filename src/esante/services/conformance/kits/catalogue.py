@@ -16,14 +16,14 @@ from esante.services.conformance.kits.model import Check, Kit, Option, Requireme
 class _Row(msgspec.Struct, forbid_unknown_fields=True):
     id: str
     titles: dict[str, str]
-    text: str
+    requires: str
     source: str
-    optional: bool = False
     needs: tuple[str, ...] = ()
 
 
 class _OptionRow(msgspec.Struct, forbid_unknown_fields=True):
     name: str
+    titles: dict[str, str]
     help: str
     secret: bool = False
 

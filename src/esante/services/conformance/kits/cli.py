@@ -101,7 +101,7 @@ def _text(run: Run, kit: Kit) -> str:
         if one.verdict in (Verdict.FAILED, Verdict.BLOCKED, Verdict.NOT_APPLICABLE):
             lines.append(f"        {one.what} {one.remedy}".rstrip())
         if one.verdict is Verdict.FAILED:
-            lines.append(f"        required: {requirement.text} ({requirement.source})")
+            lines.append(f"        required: {requirement.requires} ({requirement.source})")
             lines += [f"        {transcript_line(exchange)}" for exchange in one.exchanges]
     met, failed = run.count(Verdict.PASSED), run.count(Verdict.FAILED)
     seconds = (run.ended_at - run.started_at).total_seconds()

@@ -37,23 +37,26 @@ VERDICT_NAMES: Mapping[str, str] = {
 class Requirement:
     """A requirement of a kit (a row of its requirements.toml).
 
-    `titles` by language. `text`: what is required, in English as the specifications are. `source`: where it stands.
-    `needs`: the requirements without which it cannot be tested.
+    `titles` by language. `requires`: what is required, in English as the specifications are. `source`: where it
+    stands. `needs`: the requirements without which it cannot be tested.
     """
 
     id: str
     titles: Mapping[str, str]
-    text: str
+    requires: str
     source: str
-    optional: bool = False
     needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """Something that a run is given beside the target's address; `secret`: never shown, stored or reported."""
+    """Something that a run is given beside the target's address; `secret`: never shown, stored or reported.
+
+    `titles` by language; `help`: what it is, in English.
+    """
 
     name: str
+    titles: Mapping[str, str]
     help: str
     secret: bool = False
 

@@ -32,7 +32,8 @@ def report(run: Run, kit: Kit) -> Json:
     for outcome in run.outcomes:
         details: Json = {}
         if requirement := known.get(outcome.requirement):
-            details = {"title": requirement.titles["en"], "text": requirement.text, "source": requirement.source}
+            title, requires = requirement.titles["en"], requirement.requires
+            details = {"title": title, "requires": requires, "source": requirement.source}
         outcomes.append(details | msgspec.to_builtins(outcome))
     head: Json = msgspec.to_builtins(run)
     return head | {"passed": run.passed, "outcomes": outcomes}

@@ -19,14 +19,12 @@ from esante.services.conformance.kits.checks import (
     expect_resource,
     expect_status,
 )
+from esante.services.conformance.kits.dsp.resources import new_document, transaction
 from esante.services.conformance.kits.model import NotApplicable
 from esante.services.conformance.kits.session import Reply, Session
 
 CHECKS = Checks()
-_LETTER = {"coding": [{"system": "http://loinc.org", "code": "18842-5"}]}
 _OTHER_TYPE = "http://loinc.org|11502-2"
-_MHD = "https://profiles.ihe.net/ITI/MHD"
-_SUBMISSION = {"coding": [{"system": f"{_MHD}/CodeSystem/MHDlistTypes", "code": "submissionset"}]}
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -50,23 +48,6 @@ async def _search(session: Session, path: str) -> dict[str, Any]:
     bundle = expect_resource(reply, "Bundle")
     expect(bundle.get("type") == "searchset", f"The Bundle is a {bundle.get('type')}.", "Answer with a searchset.")
     return bundle
-
-
-def _document(session: Session, text: str) -> dict[str, Any]:
-    """Return a DocumentReference with a text for the test patient."""
-    attachment = {
-        "contentType": "text/plain",
-        "language": "fr",
-        "title": "Conformité",
-        "data": base64.b64encode(text.encode()).decode(),
-    }
-    return {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "type": _LETTER,
-        "subject": {"reference": f"Patient/{session.value('patient')}"},
-        "content": [{"attachment": attachment}],
-    }
 
 
 def _path_of(session: Session, location: str) -> str:
@@ -195,7 +176,9 @@ async def _unknown_patient(session: Session) -> None:
 @CHECKS.of("DSP-11")
 async def _publish(session: Session) -> None:
     text = f"Essai de conformité {uuid4()}"
-    reply = await session.send("POST", "DocumentReference", json=_document(session, text), headers=_headers(session))
+    reply = await session.send(
+        "POST", "DocumentReference", json=new_document(session, text), headers=_headers(session)
+    )
     expect_status(reply, 201, remedy="Answer a deposit with 201.")
     location = reply.headers.get("location", "")
     expect("DocumentReference/" in location, "Location does not lead to the document.", "Send Location.")
@@ -277,7 +260,7 @@ async def _criteria(session: Session) -> None:
 
 @CHECKS.of("DSP-18")
 async def _paging(session: Session) -> None:
-    second = _document(session, f"Essai de conformité {uuid4()}")
+    second = new_document(session, f"Essai de conformité {uuid4()}")
     await session.send("POST", "DocumentReference", json=second, headers=_headers(session))
     page = await _search(session, f"DocumentReference?patient={session.value('patient')}&_count=1")
     first = [one["id"] for one in entries(page, "DocumentReference")]
@@ -289,51 +272,9 @@ async def _paging(session: Session) -> None:
     expect(found and not set(found) & set(first), "The next page has the same document.", "Go on where it ended.")
 
 
-def _transaction(session: Session, *documents: dict[str, Any]) -> dict[str, Any]:
-    """Return a transaction of ITI-65 with a submission set and documents, each with its bytes in a Binary."""
-    patient, unique = {"reference": f"Patient/{session.value('patient')}"}, uuid4()
-    binaries = []
-    for document in documents:
-        attachment, address = document["content"][0]["attachment"], f"urn:uuid:{uuid4()}"
-        binary = {"resourceType": "Binary", "contentType": "text/plain", "data": attachment.pop("data")}
-        attachment["url"] = address
-        binaries.append((address, binary))
-    references = [(f"urn:uuid:{uuid4()}", document) for document in documents]
-    submission = {
-        "resourceType": "List",
-        "meta": {"profile": [f"{_MHD}/StructureDefinition/IHE.MHD.Minimal.SubmissionSet"]},
-        "extension": [
-            {
-                "url": f"{_MHD}/StructureDefinition/ihe-sourceId",
-                "valueIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3"},
-            }
-        ],
-        "identifier": [
-            {"use": "usual", "system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{unique}"},
-            {"use": "official", "system": "urn:ietf:rfc:3986", "value": f"urn:oid:2.25.{unique.int}"},
-        ],
-        "status": "current",
-        "mode": "working",
-        "code": _SUBMISSION,
-        "subject": patient,
-        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "entry": [{"item": {"reference": address}} for address, _ in references],
-    }
-    parts = [(f"urn:uuid:{uuid4()}", submission), *references, *binaries]
-    return {
-        "resourceType": "Bundle",
-        "meta": {"profile": [f"{_MHD}/StructureDefinition/IHE.MHD.Minimal.ProvideBundle"]},
-        "type": "transaction",
-        "entry": [
-            {"fullUrl": address, "resource": one, "request": {"method": "POST", "url": one["resourceType"]}}
-            for address, one in parts
-        ],
-    }
-
-
 @CHECKS.of("DSP-19")
 async def _provide(session: Session) -> None:
-    bundle = _transaction(session, _document(session, f"Transaction {uuid4()}"))
+    bundle = transaction(session, new_document(session, f"Transaction {uuid4()}"))
     reply = await session.send("POST", "", json=bundle, headers=_headers(session))
     expect_status(reply, 200, remedy="Answer a transaction with 200.")
     answer = expect_resource(reply, "Bundle")
@@ -359,10 +300,10 @@ async def _submission_set(session: Session) -> None:
 @CHECKS.of("DSP-21")
 async def _all_or_nothing(session: Session) -> None:
     title = f"Tout ou rien {uuid4()}"
-    good, bad = _document(session, title), _document(session, f"Faux {uuid4()}")
+    good, bad = new_document(session, title), new_document(session, f"Faux {uuid4()}")
     good["content"][0]["attachment"]["title"] = title
     bad["subject"] = {"reference": f"Patient/{uuid4().hex}"}
-    reply = await session.send("POST", "", json=_transaction(session, good, bad), headers=_headers(session))
+    reply = await session.send("POST", "", json=transaction(session, good, bad), headers=_headers(session))
     expect(400 <= reply.status < 500, f"The status is {reply.status}.", "Refuse the whole transaction by 4xx.")
     expect_outcome(reply)
     path = f"DocumentReference?patient={session.value('patient')}&_count=50&_sort=-date"
@@ -374,7 +315,7 @@ async def _all_or_nothing(session: Session) -> None:
 @CHECKS.of("DSP-22")
 async def _replace(session: Session) -> None:
     address = session.value("document")
-    new = _document(session, f"Remplace {uuid4()}")
+    new = new_document(session, f"Remplace {uuid4()}")
     new["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{_id_of(address)}"}}]
     reply = await session.send("POST", "DocumentReference", json=new, headers=_headers(session))
     expect_status(reply, 201, remedy="Take a document that replaces another one.")
@@ -394,7 +335,7 @@ async def _broken_json(session: Session) -> None:
 @CHECKS.of("DSP-24")
 async def _no_subject(session: Session) -> None:
     session.values.setdefault("patient", "none")
-    document = _document(session, "x")
+    document = new_document(session, "x")
     del document["subject"]
     reply = await session.send("POST", "DocumentReference", json=document, headers=_headers(session))
     expect_status(reply, 400, 422, remedy="Refuse a document without a patient.")
