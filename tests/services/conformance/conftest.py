@@ -14,6 +14,17 @@ from esante.services.conformance.pages import routes
 from tests.support.portal_browser import PortalBrowser
 
 BASE = "https://esante.example"
+TABLES = (
+    "conformance_label_review",
+    "conformance_label",
+    "conformance_run_link",
+    "conformance_run",
+    "conformance_act",
+    "conformance_version",
+    "conformance_product",
+    "conformance_vendor",
+)
+"""The tables of the package, each before those that it refers to."""
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +33,11 @@ def access(db, journal):
 
 
 @pytest.fixture
-async def conformance(db, journal):
+async def conformance(db, journal, access):
     """The use cases, without any product."""
-    for table in ("conformance_act", "conformance_version", "conformance_product"):
+    for table in TABLES:
         await db.fetch(f"DELETE FROM {table}")
-    return Conformance(db, journal)
+    return Conformance(db, journal, access)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from esante.services.conformance.service import Conformance
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    yield Conformance(platform.db, platform.journal)
+    yield Conformance(platform.db, platform.journal, platform[Access])
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
