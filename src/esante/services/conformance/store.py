@@ -130,7 +130,8 @@ async def search(
             p.registered_at AS since, p.vendor_id, v.version_id, v.version, v.profiles, v.registered_at, v.status,
             v.attested_at, v.clients
         FROM conformance_product p LEFT JOIN conformance_version v USING (product_id)
-        WHERE ($8::uuid IS NULL OR p.vendor_id = $8) AND ($1 = '' OR v.status = $1) AND ($2 = '' OR $2 = ANY(string_to_array(v.profiles, ' ')))
+        WHERE ($8::uuid IS NULL OR p.vendor_id = $8)
+          AND ($1 = '' OR v.status = $1) AND ($2 = '' OR $2 = ANY(string_to_array(v.profiles, ' ')))
           AND (lower(p.vendor), lower(p.name), coalesce(v.version_id, p.product_id)) > ($3, $4, $5)
           AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS w (word)
               WHERE position(w.word IN lower(concat_ws(' ', p.vendor, p.name, v.version))) = 0)

@@ -1,14 +1,8 @@
 """The HTTP client: checked addresses, TLS, and a reason for each fault."""
 
-import datetime
-import ipaddress
-import ssl
 from dataclasses import replace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from esante.core.outbound import AddressPolicy
 from esante.services.subscriptions import (
@@ -20,36 +14,9 @@ from esante.services.subscriptions.delivery.rest_hook import (
     RestHookClient,
 )
 from esante.services.subscriptions.subscription_parser import parse_endpoint
+from tests.support.certificates import certificate
 from tests.support.rest_hook_receiver import RESPONSES, receiving, resolve_names_to
 from tests.support.subscriptions import LOOPBACK_NETWORKS
-
-
-def certificate(tmp_path, *names: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for names, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    alternatives = [
-        x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names
-    ]
-    created = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path / "server.pem"
-    pem = serialization.Encoding.PEM
-    plain = serialization.NoEncryption()
-    file.write_bytes(created.public_bytes(pem) + key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(file)
-    return server, ssl.create_default_context(cafile=str(file))
 
 
 async def test_connection_uses_the_checked_address(monkeypatch):
