@@ -1,6 +1,7 @@
 """A target that hangs, redirects, lies or sends without end gets clear verdicts, and nothing else is called."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
@@ -77,6 +78,36 @@ async def test_endless_answer_is_cut_off() -> None:
     with pytest.raises(Fault, match="longer than"):
         await Session(TARGET, {}, Target(endless)).send("GET", "metadata")
     assert Endless.sent <= session.MAX_ANSWER + 65_536
+
+
+async def test_compressed_answer_is_not_unpacked() -> None:
+    """A few kilobytes could become gigabytes."""
+    body = gzip.compress(b" " * 50_000_000)
+
+    async def bomb(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "identity"
+        return httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(body))
+
+    with pytest.raises(Fault, match="got no answer"):
+        await Session(TARGET, {}, Target(bomb)).send("GET", "metadata")
+
+
+async def test_secret_that_the_target_repeats_is_neither_in_findings_nor_in_the_transcript() -> None:
+    async def repeat(request: httpx.Request) -> httpx.Response:
+        sent = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return httpx.Response(200, headers={"content-type": f"x/{sent}", "location": sent}, json={"a": sent})
+
+    run = await run_kit(KIT, TARGET, OPTIONS, lambda *_: None, Target(repeat))
+    assert "x/…" in str(run.outcomes) and OPTIONS["token"] not in str(run.outcomes)
+
+
+async def test_finding_has_a_bounded_length() -> None:
+    async def lie(_: httpx.Request) -> httpx.Response:
+        body = {"resourceType": "CapabilityStatement", "fhirVersion": "4" * 1_000_000}
+        return httpx.Response(200, headers={"content-type": "application/fhir+json"}, json=body)
+
+    run = await run_kit(KIT, TARGET, OPTIONS, lambda *_: None, Target(lie))
+    assert max(len(one.what) for one in run.outcomes) == runner.LONGEST_FINDING
 
 
 async def test_redirect_is_not_followed() -> None:

@@ -10,11 +10,13 @@ from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.types import Progress
 from esante.services.conformance.kits.model import Fault, Kit, NotApplicable, Outcome, Requirement, Run, Verdict
-from esante.services.conformance.kits.session import Session
+from esante.services.conformance.kits.session import LOOPBACK, Session
 
 log = logging.getLogger(__name__)
 CHECK_SECONDS = 60.0
 """The time that one check may take."""
+LONGEST_FINDING = 1_000
+"""Characters of what was found: targets choose parts of it."""
 
 
 async def run_kit(
@@ -23,9 +25,15 @@ async def run_kit(
     options: Mapping[str, str],
     progress: Progress,
     transport: httpx.AsyncBaseTransport | None = None,
+    listen: str = LOOPBACK,
 ) -> Run:
-    """Run all checks of a kit against a target, an address; return the run. A fault of a target raises nothing."""
-    started_at, session, outcomes = clock.now(), Session(target, options, transport), dict[str, Outcome]()
+    """Run all checks of a kit against a target, an address; return the run. A fault of a target raises nothing.
+
+    `transport` and `listen` as in `Session`.
+    """
+    started_at, outcomes = clock.now(), dict[str, Outcome]()
+    secrets = [options[one.name] for one in kit.options if one.secret and options.get(one.name)]
+    session = Session(target, options, transport, listen, secrets)
     try:
         for number, requirement in enumerate(kit.requirements, 1):
             outcomes[requirement.id] = await _outcome(kit, requirement, session, outcomes)
@@ -62,5 +70,5 @@ async def _outcome(kit: Kit, requirement: Requirement, session: Session, before:
         log.info("check %s met an answer of another shape", requirement.id, exc_info=True)
         verdict, what = Verdict.FAILED, f"The answer has another shape than the specification's ({error!r:.200})."
         remedy = "Compare the answer in the transcript with the specification."
-    exchanges = session.take_exchanges()
+    exchanges, what = session.take_exchanges(), session.shown(what.encode())[:LONGEST_FINDING]
     return Outcome(requirement=requirement.id, verdict=verdict, what=what, remedy=remedy, exchanges=exchanges)

@@ -4,7 +4,8 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +20,7 @@ MAX_ANSWER = 4 * 1024 * 1024
 MAX_SHOWN = 4_096
 """Characters of a request or an answer in the transcript."""
 ANSWER_SECONDS = 10.0
+LOOPBACK = "127.0.0.1"
 _SECRET = re.compile(
     r"(?i)((?:access_token|refresh_token|client_assertion|client_secret|password)[\"']?\s*[:=]\s*[\"']?)[^\"'&\s]+"
 )
@@ -45,20 +47,30 @@ class Reply:
 class Session:
     """Requests to one target for the check of one requirement after the other.
 
-    `values` is what checks leave for those that build on them. Nothing is sent to another origin than the target's;
-    redirects are answers and are not followed.
+    `values` is what checks leave for those that build on them; `open_until_end` closes at the end what they started.
+    `listen`: the address of this machine on which a kit may wait for calls of the target. `secrets`: texts that the
+    transcript leaves out. Nothing is sent to another origin than the target's; redirects are answers and are not
+    followed; answers are asked for without compression.
     """
 
     def __init__(
-        self, target: str, options: Mapping[str, str], transport: httpx.AsyncBaseTransport | None = None
+        self,
+        target: str,
+        options: Mapping[str, str],
+        transport: httpx.AsyncBaseTransport | None = None,
+        listen: str = LOOPBACK,
+        secrets: Sequence[str] = (),
     ) -> None:
-        self.target, self.options = target.rstrip("/"), options
+        self.target, self.options, self.listen = target.rstrip("/"), options, listen
+        self.open_until_end = AsyncExitStack()
         self.values: dict[str, Any] = {}
+        self._secrets = secrets
         self._exchanges: list[Exchange] = []
         self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, transport=transport, trust_env=False)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, and what checks started."""
+        await self.open_until_end.aclose()
         await self._http.aclose()
 
     def option(self, name: str) -> str:
@@ -95,7 +107,7 @@ class Session:
         """
         address = self.address_of(path)
         body = orjson.dumps(json) if json is not None else content
-        shown = _shown(body or (b"&".join(f"{k}={v}".encode() for k, v in form.items()) if form else b""))
+        shown = self.shown(body or (b"&".join(f"{k}={v}".encode() for k, v in form.items()) if form else b""))
         began = time.monotonic()
         try:
             reply = await asyncio.wait_for(self._receive(method, address, body, form, headers), ANSWER_SECONDS)
@@ -104,7 +116,7 @@ class Session:
             self._keep(method, address, shown, 0, what, began)
             remedy = f"Answer within {ANSWER_SECONDS:.0f} seconds over HTTP/1.1."
             raise Fault(f"{method} {address} got no answer ({type(error).__name__}).", remedy) from error
-        self._keep(method, address, shown, reply.status, _shown(reply.body), began)
+        self._keep(method, address, shown, reply.status, self.shown(reply.body), began)
         if len(reply.body) > MAX_ANSWER:
             raise Fault(f"The answer to {method} {address} is longer than {MAX_ANSWER} bytes.", "Answer with a page.")
         return reply
@@ -120,6 +132,14 @@ class Session:
         """Return the address of a path at the root of the target's origin."""
         return urljoin(self.target, path)
 
+    def shown(self, body: bytes) -> str:
+        """Return the beginning of a body as text, without secrets and control characters."""
+        text = body[: MAX_SHOWN * 2].decode(errors="replace")
+        for secret in self._secrets:
+            text = text.replace(secret, "…")
+        text = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text[:MAX_SHOWN])
+        return _BEARER.sub("Bearer …", _SECRET.sub(r"\1…", text))
+
     async def _receive(
         self,
         method: str,
@@ -128,10 +148,12 @@ class Session:
         form: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
     ) -> Reply:
-        given = dict(headers or {})
+        given = {"Accept-Encoding": "identity"} | dict(headers or {})
         async with self._http.stream(
             method, address, content=body, data=dict(form) if form else None, headers=given
         ) as answer:
+            if answer.headers.get("content-encoding", "identity") != "identity":
+                raise ValueError("the answer is compressed, which was not asked for")
             parts, size = [], 0
             async for part in answer.aiter_bytes():
                 parts.append(part)
@@ -144,17 +166,10 @@ class Session:
         self._exchanges.append(
             Exchange(
                 method=method,
-                address=address[:500],
+                address=self.shown(address[:500].encode()),
                 request=shown,
                 status=status,
                 answer=answer,
                 milliseconds=round((time.monotonic() - began) * 1000),
             )
         )
-
-
-def _shown(body: bytes) -> str:
-    """Return the beginning of a body as text, without secrets."""
-    text = body[: MAX_SHOWN * 2].decode(errors="replace")[:MAX_SHOWN]
-    text = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
-    return _BEARER.sub("Bearer …", _SECRET.sub(r"\1…", text))
