@@ -84,9 +84,9 @@ def transcript_line(exchange: Exchange) -> str:
     return f"{exchange.method} {exchange.address} -> {answer}, {exchange.milliseconds} ms"
 
 
-def report_pdf(run: Run, kit: Kit, language: str) -> bytes:
-    """Return a run as PDF/A-2a and PDF/UA-1 in a language."""
-    text, known = translator(language).gettext, {one.id: one for one in kit.requirements}
+def report_pdf(run: Run, kit: Kit | None, language: str) -> bytes:
+    """Return a run as PDF/A-2a and PDF/UA-1 in a language; `kit`: None when it is no more."""
+    text, known = translator(language).gettext, {one.id: one for one in (kit.requirements if kit else ())}
     rows = []
     for one in run.outcomes:
         title = known[one.requirement].titles[language] if one.requirement in known else ""
@@ -97,7 +97,7 @@ def report_pdf(run: Run, kit: Kit, language: str) -> bytes:
         "lang": language,
         "date": [day.year, day.month, day.day],
         "title": text(_TITLE),
-        "kit": f"{kit.titles[language]} {run.kit_version}",
+        "kit": f"{kit.titles[language] if kit else run.kit} {run.kit_version}",
         "target": run.target,
         "run": str(run.id),
         "when": show_datetime(run.ended_at, language),

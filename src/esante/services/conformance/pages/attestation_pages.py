@@ -1,8 +1,6 @@
 """The pages of the attestation: the public list, also as JSON, and the operators' pages."""
 
-from collections.abc import Mapping
 from datetime import UTC, date
-from typing import Any
 from uuid import UUID
 
 from starlette.datastructures import FormData
@@ -14,15 +12,13 @@ from esante.core.types import Json
 from esante.core.web import NOT_FOUND, Problem, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.conformance.model import KIND_NAMES, PHASES, STATUS_NAMES, Kind, Product, Statement, Version
+from esante.services.conformance.pages.form_values import form_texts, searched, shown
 from esante.services.conformance.profiles import profiles
 from esante.services.conformance.rules import LONGEST, LONGEST_LINE, allowed_kinds
 from esante.services.conformance.service import Conformance
 
 PUBLIC, OPERATORS = "/software", "/operator/software"
 _OPERATOR = ("operator",)
-_SHOWN_IN_FORM = (400, 409)
-"""Status codes of problems that a form shows; others have a page of their own."""
-_MAX_TEXT = 100
 
 
 def routes(conformance: Conformance, access: Access) -> list[Route]:
@@ -84,7 +80,7 @@ def _search_of(request: Request) -> tuple[str, str]:
     profile = query.get("profile", "")
     if profile and profile not in profiles():
         raise Problem(404, "not-found", NOT_FOUND)
-    return query.get("q", "").strip()[:_MAX_TEXT], profile
+    return searched(request), profile
 
 
 class _OperatorPages:
@@ -95,7 +91,7 @@ class _OperatorPages:
         """List products with their versions, and show the form of a new product."""
         requester = await self._access.page_requester(request, _OPERATOR)
         query = request.query_params
-        text, status = query.get("q", "").strip()[:_MAX_TEXT], query.get("status", "")
+        text, status = searched(request), query.get("status", "")
         if status and status not in STATUS_NAMES:
             raise Problem(404, "not-found", NOT_FOUND)
         return await render(
@@ -103,7 +99,7 @@ class _OperatorPages:
             "conformance/list.html",
             problem.status if problem else 200,
             problem=problem,
-            values=_values(form, ("name", "vendor", "contact")),
+            values=form_texts(form, "name", "vendor", "contact"),
             page=await self._conformance.search(requester, text, status, query.get("cursor")),
             q=text,
             chosen=status,
@@ -115,11 +111,11 @@ class _OperatorPages:
         """Register a product."""
         requester = await self._access.page_requester(request, _OPERATOR)
         form = await read_form(request)
-        values = _values(form, ("name", "vendor", "contact"))
+        values = form_texts(form, "name", "vendor", "contact")
         try:
             product = await self._conformance.register_product(requester, **values)
         except Problem as problem:
-            return await self.list(request, _shown(problem), form)
+            return await self.list(request, shown(problem), form)
         return redirect(f"{OPERATORS}/{product.product_id}")
 
     async def show(
@@ -138,7 +134,7 @@ class _OperatorPages:
             problem.status if problem else 200,
             problem=problem,
             failed=failed,
-            values=_values(form, ("version", "body", "reference", "passed_on", "reason")),
+            values=form_texts(form, "version", "clients", "body", "reference", "passed_on", "reason"),
             chosen=form.getlist("profiles") if form else (),
             product=product,
             versions=versions,
@@ -156,12 +152,11 @@ class _OperatorPages:
         requester = await self._access.page_requester(request, _OPERATOR)
         form, product_id = await read_form(request), request.path_params["product_id"]
         chosen = [key for key in form.getlist("profiles") if isinstance(key, str)]
+        given = form_texts(form, "version", "clients")
         try:
-            await self._conformance.register_version(
-                requester, product_id, _values(form, ("version",))["version"], chosen
-            )
+            await self._conformance.register_version(requester, product_id, given["version"], chosen, given["clients"])
         except Problem as problem:
-            return await self.show(request, _shown(problem), form)
+            return await self.show(request, shown(problem), form)
         return redirect(f"{OPERATORS}/{product_id}")
 
     async def state(self, request: Request) -> Response:
@@ -171,28 +166,15 @@ class _OperatorPages:
         try:
             await self._state(requester, version_id, request.path_params["kind"], form)
         except Problem as problem:
-            return await self.show(request, _shown(problem), form, version_id)
+            return await self.show(request, shown(problem), form, version_id)
         return redirect(f"{OPERATORS}/{request.path_params['product_id']}")
 
     async def _state(self, requester: Requester, version_id: UUID, kind: str, form: FormData) -> None:
         if kind not in set(Kind):
             raise Problem(404, "not-found", NOT_FOUND)
-        values = _values(form, ("body", "reference", "reason"))
-        passed_on = _day_of(_values(form, ("passed_on",))["passed_on"])
+        values = form_texts(form, "body", "reference", "reason")
+        passed_on = _day_of(form_texts(form, "passed_on")["passed_on"])
         await self._conformance.state(requester, version_id, Statement(kind=Kind(kind), passed_on=passed_on, **values))
-
-
-def _shown(problem: Problem) -> Problem:
-    """Return a problem that a form shows; raise any other."""
-    if problem.status not in _SHOWN_IN_FORM:
-        raise problem
-    return problem
-
-
-def _values(form: FormData | None, names: tuple[str, ...]) -> dict[str, str]:
-    """Return text fields of a form, "" for those that are missing or files."""
-    given: Mapping[str, Any] = form or {}
-    return {name: value if isinstance(value := given.get(name, ""), str) else "" for name in names}
 
 
 def _day_of(text: str) -> date | None:
