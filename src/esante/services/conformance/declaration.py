@@ -119,7 +119,7 @@ SERVICE = Service(
         NavigationItem(role="vendor", url="/vendor/products", label=N_("My software"), icon="document", order=10),
         NavigationItem(role="vendor", url="/vendor/runs", label=N_("Conformance tests"), icon="check", order=20),
         NavigationItem(role="vendor", url="/vendor/account", label=N_("Account"), menu=True, order=30),
-        NavigationItem(role="everyone", url="/software", label=N_("Software"), order=25),
+        NavigationItem(role="everyone", url="/software", label=P_("list", "Software"), order=25),
         NavigationItem(role="everyone", url="/vendors", label=N_("For software vendors"), order=26),
     ],
     actions=[

@@ -46,6 +46,7 @@ from esante.services.conformance.model import Product, Version
 from esante.services.conformance.rules import LONGEST, SHORTEST
 from esante.services.conformance.service import Conformance
 from esante.services.conformance.terms import LabelTerms, terms_on
+from esante.services.conformance.vendors.model import VendorStatus
 from esante.services.conformance.vendors.service import Vendors
 
 PAGE_SIZE = 20
@@ -157,6 +158,9 @@ class Labels:
         run = await self._evidence_of(listed.label)
         terms = terms_on(today())
         found = rules.findings(run, listed.label.vendor_id, _present_version(run.kit), listed.label.applied_at, terms)
+        vendor = await self._vendors.find(requester, listed.label.vendor_id)
+        if vendor.status is not VendorStatus.ACCEPTED:
+            found.append(N_("The vendor’s account is not accepted."))
         return LabelCase(listed=listed, reviews=await label_store.fetch_reviews(self._db, label_id), findings=found)
 
     async def report(self, requester: Requester, label_id: UUID) -> tuple[KeptRun, Json]:
