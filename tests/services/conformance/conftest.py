@@ -1,10 +1,14 @@
 """Software, vendors, tests and labels over this module's database, and browsers that are signed in or not."""
 
+from contextlib import ExitStack
+from datetime import timedelta
+
 import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from esante.core import clock
 from esante.core.outbound import AddressPolicy, parse_networks
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS
@@ -29,8 +33,9 @@ TABLES = (
     "conformance_version",
     "conformance_product",
     "conformance_vendor",
+    "access_attempt",
 )
-"""The tables of the package, each before those that it refers to."""
+"""The tables of the package, each before those that it refers to, and counted attempts."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,19 @@ async def vendor(vendors, operator):
     found, _ = await vendors.register("Vendor SA", "Vera Vendor", "vera@vendor.example", "192.0.2.1")
     await vendors.change(operator, found.vendor_id, VendorChange.ACCEPTANCE)
     return found.requester("192.0.2.1")
+
+
+@pytest.fixture
+def days_later(journal):
+    """`await days_later(n)` moves the clock on, until the end of the test."""
+    with ExitStack() as stack:
+
+        async def move(days):
+            moment = clock.now() + timedelta(days=days)
+            await journal.ensure_months(moment, moment)
+            stack.enter_context(clock.use_clock(lambda: moment))
+
+        yield move
 
 
 @pytest.fixture
