@@ -149,5 +149,5 @@ SERVICE = Service(
             with_data=True,
         )
     ],
-    demo=[DemoStep(name="software", load=load_demo)],
+    demo=[DemoStep(name="software and labels", load=load_demo)],
 )

@@ -132,6 +132,11 @@ class Session:
         """Return the address of a path at the root of the target's origin."""
         return urljoin(self.target, path)
 
+    def received(self, method: str, path: str, body: bytes, status: int, answer: object) -> None:
+        """Keep a call of the target to the kit, with the answer that it got, in the transcript."""
+        text = self.shown(answer.encode() if isinstance(answer, str) else orjson.dumps(answer))
+        self._keep(method, f"(to us) {path}", self.shown(body), status, text, time.monotonic())
+
     def shown(self, body: bytes) -> str:
         """Return the beginning of a body as text, without secrets and control characters."""
         text = body[: MAX_SHOWN * 2].decode(errors="replace")
