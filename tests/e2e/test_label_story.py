@@ -8,13 +8,14 @@ from playwright.async_api import Browser
 from tests.support.broken_twins import at, drop_header
 from tests.support.demo_server import DemoServer
 from tests.support.page_checks import axe_violations, browser_errors, overflowing_elements
-from tests.support.page_tour import ANOTHER, HOSPITAL, OPERATOR
+from tests.support.page_tour import HOSPITAL, OPERATOR
 from tests.support.served_twin import ServedTwin, serve_twin
 from tests.support.visitors import Visitor, download_file, open_visitor
 
 pytestmark = pytest.mark.browser
 
 NARROW = {"width": 360, "height": 740}
+SECOND = "Oskar Operator"
 NAME = "Éditeur d’essai"
 
 
@@ -94,14 +95,14 @@ async def test_vendor_mends_a_fault_and_earns_the_label(demo: DemoServer, browse
         await check_files(vendor, tmp_path)
         shared = await share(vendor)
         await apply(vendor)
-        for operator, name in ((first, OPERATOR), (second, ANOTHER)):
+        for operator, name in ((first, OPERATOR), (second, SECOND)):
             await approve(operator, name)
         await anybody.open("/software/labelled?q=essai")
         assert "Cabinet Essai 7.1" in await anybody.text()
         await check_page(anybody)
         await anybody.open(shared)
         await anybody.button("Show the report").click()
-        await anybody.page.get_by_text("DSP-28").wait_for()
+        await anybody.page.locator(".entry-title", has_text="DSP-28").wait_for()
         await check_page(anybody)
         await vendor.open("/")
         assert vendor.translate("Labelled") in await vendor.text()

@@ -181,6 +181,7 @@ class Practice:
                 return
             if self.has("RP-19"):
                 await self._deposit(kept)
+                kept.state = "simulated"
             if self.has("RP-20"):
                 kept.state = "deposited"
             await asyncio.sleep(pause)

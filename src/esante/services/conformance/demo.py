@@ -30,7 +30,7 @@ _VENDOR = ("Praxis Muster", "Petra Muster", "vendor@example.lu")
 """The vendor with an account: name, contact person, email."""
 _LABELLED, _NEW, _PROFILES = ("Cabinet Modèle", "3.0"), "3.1", ("mhd", "pdqm", "smart-backend")
 """Their product with the labelled version, the version that is not labelled, and the profiles of both."""
-_OPERATORS = ("Olivia Opérateur", "João Exemplo")
+_OPERATORS = ("Olivia Opérateur", "Oskar Operator")
 
 
 def vendor_key_path(data: Path) -> Path:

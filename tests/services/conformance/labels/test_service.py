@@ -78,6 +78,11 @@ async def events_of(journal, version):
     return [entry.event for entry in entries if entry.event.version_id == version.version_id][::-1]
 
 
+async def evidence(labels, vendor, version):
+    found = await labels.evidence(vendor, [version.version_id])
+    return [run.run_id for run in found[version.version_id]]
+
+
 async def names(labels, *search):
     return [(one.product, one.version) for one in (await labels.published(*search)).items]
 
@@ -100,8 +105,8 @@ async def test_label_is_granted_by_the_second_operator_and_published(
     event = found[-1]
     assert (event.product, event.vendor, event.version, event.kit) == ("Exempla", "Vendor SA", "4.2", "sample")
     assert (event.vendor_id, event.kit_version, event.until) == (vendor.id, "1.0", done.until)
-    waiting = await problem_of(applied(labels, runs, vendor, version))
-    assert waiting.status == 409
+    assert await evidence(labels, vendor, version) == []
+    assert (await problem_of(applied(labels, runs, vendor, version))).status == 409
 
 
 async def test_two_operators_at_once_grant_once(labels, runs, vendor, version, operator, second_operator, journal):
@@ -134,19 +139,19 @@ async def test_application_needs_a_passed_run_of_the_vendor(
     for run_id in (failed.run_id, foreign.run_id, uuid7(), None):
         refused = await problem_of(labels.apply(vendor, version.version_id, run_id))
         assert (refused.status, refused.place) == (400, "run")
-    assert await labels.evidence(vendor) == []
+    assert await evidence(labels, vendor, version) == []
     assert (await problem_of(labels.apply(other, version.version_id, foreign.run_id))).status == 404
 
 
 async def test_run_that_is_too_old_or_of_an_old_kit_is_no_evidence(labels, runs, vendor, version, new_kit, days_later):
     run = await passed_run(runs, vendor)
-    assert [one.run_id for one in await labels.evidence(vendor)] == [run.run_id]
+    assert await evidence(labels, vendor, version) == [run.run_id]
     new_kit("1.1")
-    assert await labels.evidence(vendor) == []
+    assert await evidence(labels, vendor, version) == []
     assert "another version" in (await problem_of(labels.apply(vendor, version.version_id, run.run_id))).title
     new_kit("1.0")
     await days_later(31)
-    assert await labels.evidence(vendor) == []
+    assert await evidence(labels, vendor, version) == []
     assert "too old" in (await problem_of(labels.apply(vendor, version.version_id, run.run_id))).title
 
 

@@ -111,6 +111,8 @@ UNITS: Mapping[str, str] = {
     "enquiries": N_("enquiries"),
     "entries": N_("entries"),
     "professionals": N_("professionals"),
+    "tests": N_("tests"),
+    "labels": N_("labels"),
     "%": N_("per cent"),
     "hours": N_("hours"),
     "days": N_("days"),

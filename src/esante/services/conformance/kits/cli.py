@@ -110,7 +110,9 @@ def _text(run: Run, kit: Kit) -> str:
 
 @conformance.command("verify")
 @click.argument("file", type=click.File("r"))
-@click.option("--key", required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Key file.")
+@click.option(
+    "--key", required=True, type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Key file: PEM or JWK."
+)
 def verify_report(file: IO[str], key: Path) -> None:
     """Verify the signature of a report (report.jws) and print its result."""
     try:

@@ -68,9 +68,17 @@ def verify(token: str, key: ECKey) -> Json:
     return dict(content)
 
 
-def read_key(pem: bytes) -> ECKey:
-    """Return the signing key of a PEM text."""
-    return ECKey.import_key(pem)
+def read_key(text: bytes) -> ECKey:
+    """Return the key of a PEM text, or of a JWK. Raises: ValueError for anything else."""
+    try:
+        return ECKey.import_key(orjson.loads(text) if text.lstrip().startswith(b"{") else text)
+    except JoseError as error:
+        raise ValueError("This is no key of the kind P-256.") from error
+
+
+def public_key(key: ECKey) -> Json:
+    """Return the public part of a key as JWK."""
+    return {**key.as_dict(private=False), "kid": key.thumbprint(), "alg": _ALGORITHM, "use": "sig"}
 
 
 def new_key() -> bytes:

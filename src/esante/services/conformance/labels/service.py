@@ -97,11 +97,15 @@ class Labels:
         """Return how many applications wait for a decision; at most `MOST_COUNTED`."""
         return await label_store.count_applied(self._db, MOST_COUNTED)
 
-    async def evidence(self, requester: Requester) -> list[KeptRun]:
-        """Return the runs of the vendor who is signed in that can be evidence now, newest first."""
+    async def evidence(self, requester: Requester, versions: Sequence[UUID]) -> Mapping[UUID, list[KeptRun]]:
+        """Return the runs with which the vendor who is signed in may apply now, newest first, by version."""
         vendor, now, terms = await self._vendors.current(requester), clock.now(), terms_on(today())
         found = await run_store.passed_runs(self._db, vendor.vendor_id, now - terms.evidence_age)
-        return [run for run in found if not self._findings(run, vendor.vendor_id, terms)]
+        runs = [run for run in found if not self._findings(run, vendor.vendor_id, terms)]
+        return {
+            version_id: [run for run in runs if rules.may_apply(own, run.kit, run.kit_version, today(), terms)]
+            for version_id, own in (await self.of_versions(versions)).items()
+        }
 
     async def apply(self, requester: Requester, version_id: UUID, run_id: UUID | None) -> Label:
         """Apply for the label of a version of the requester's own, with a run as evidence; return the application.

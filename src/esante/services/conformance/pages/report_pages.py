@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from esante.core.types import Json
@@ -14,12 +14,14 @@ from esante.core.web import NOT_FOUND, Problem, language_of, origin_of, read_for
 from esante.identity.access import Requester, requester_from_principal
 from esante.services.conformance.kits.catalogue import kits
 from esante.services.conformance.kits.model import VERDICT_NAMES, Verdict
-from esante.services.conformance.kits.report import read_run, report_pdf, transcript_line
+from esante.services.conformance.kits.report import public_key, read_run, report_pdf, transcript_line
 from esante.services.conformance.kits.run_links import RunLinks
 from esante.services.conformance.kits.run_model import KeptRun
 from esante.services.conformance.kits.runs import Runs
 from esante.services.conformance.pages.form_values import form_texts, shown
 
+KEY = "/software/report-key.json"
+"""The public key that verifies reports, as JWK."""
 SHARED = "/software/report"
 """The page of shared reports; the code of a link stands after "#", which browsers do not send."""
 
@@ -30,7 +32,10 @@ def routes(links: RunLinks, runs: Runs) -> list[BaseRoute]:
     async def show(request: Request) -> Response:
         return await _shared(request, links, runs)
 
-    return [Route(SHARED, show, methods=["GET", "POST"])]
+    async def key(request: Request) -> Response:
+        return JSONResponse(public_key(runs.key))
+
+    return [Route(SHARED, show, methods=["GET", "POST"]), Route(KEY, key)]
 
 
 async def _shared(request: Request, links: RunLinks, runs: Runs) -> Response:

@@ -96,6 +96,7 @@ class _SoftwarePages:
         """Show a product with its versions and their labels; `failed`: the version of a refused application."""
         requester = await self._requester(request)
         product, versions = await self._conformance.find(requester, request.path_params["product_id"])
+        ids = [version.version_id for version, _ in versions]
         return await render(
             request,
             "conformance/own_product.html",
@@ -106,8 +107,8 @@ class _SoftwarePages:
             chosen=form.getlist("profiles") if form else (),
             product=product,
             versions=[version for version, _ in versions],
-            labels=await self._labels.of_versions([version.version_id for version, _ in versions]),
-            evidence=await self._labels.evidence(requester),
+            labels=await self._labels.of_versions(ids),
+            evidence=await self._labels.evidence(requester, ids),
             kits=kits(),
             profiles=profiles(),
             statuses=STATUS_NAMES,
