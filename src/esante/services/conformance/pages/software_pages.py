@@ -33,7 +33,7 @@ def routes(conformance: Conformance, vendors: Vendors, labels: Labels, access: A
     product = f"{OWN}/{{product_id:uuid}}"
     return [
         Route(OWN, pages.list, methods=["GET"]),
-        Route(OWN, pages.register, methods=["POST"]),
+        Route(f"{OWN}/new", pages.register, methods=["POST"]),
         Route(product, pages.show, methods=["GET"]),
         Route(f"{product}/versions", pages.register_version, methods=["POST"]),
         Route(f"{product}/versions/{{version_id:uuid}}/label", pages.apply, methods=["POST"]),
