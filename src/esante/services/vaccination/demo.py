@@ -1,6 +1,7 @@
 """Demonstration data of the card: doses of persons of all ages, as doctors gave them or copied them from paper."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
@@ -9,10 +10,10 @@ from esante.contract import DemoCountry, Platform
 from esante.core.journal import advance
 from esante.core.storage import uuid8
 from esante.core.types import Progress
-from esante.identity.access import Access, RecordState, Requester, requester_of
+from esante.identity.access import Access, RecordState, Requester, opening_grant, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
-from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.service import MAX_ENTRIES, VaccinationCards
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.products.catalogue import Age, catalogue
@@ -45,20 +46,28 @@ _ADULT = (("25y", "boostrix_polio"), ("36y", "boostrix_polio"), ("47y", "boostri
 
 
 async def load_doses(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Enter the doses of some persons; what was entered before is not repeated."""
-    doctors = [requester_of(one) for one in country.practitioners if one.profession == "doctor"]
+    """Enter the doses of some persons, each through a doctor who has access; what was entered before is not repeated."""
+    doctors = _doctors(country)
     known = {person.id for person in country.account_holders}
-    others = [person for person in country.persons if person.id not in known][:_PERSONS]
-    persons = [person for person in (*country.account_holders, *others) if person.deceased_at is None]
-    for number, person in enumerate(persons if doctors else (), 1):
-        if (await platform[Access].consent(person.id)).state is not RecordState.OPEN:
-            continue
-        chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
-        entries = [*_entries(person, country.now.date(), chance)]
-        for start in range(0, len(entries), 20):
-            await _enter(platform[VaccinationCards], chance.choice(doctors), person, entries[start : start + 20])
-        progress(number, len(persons), "vaccinations")
+    others, count = (person for person in country.persons if person.id not in known), len(country.account_holders)
+    for number, person in enumerate(country.account_holders, 1):
+        await _enter(platform, doctors, person, country)
+        progress(number, count + _PERSONS, "vaccinations")
+    for number in range(1, _PERSONS + 1):
+        while (person := next(others, None)) is not None and not await _enter(platform, doctors, person, country):
+            pass
+        progress(count + number, count + _PERSONS, "vaccinations")
     await _make_card(platform[HealthCards], country)
+
+
+def _doctors(country: DemoCountry) -> dict[UUID, Requester]:
+    """Return the doctors by their keys, each for the organisation of their present role."""
+    places = {one.id: one for one in country.organizations.values()}
+    return {
+        one.id: requester_of(one, places[one.roles[-1].organization_id], one.roles[-1].profession)
+        for one in country.practitioners
+        if one.profession == "doctor" and one.roles
+    }
 
 
 async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
@@ -99,9 +108,21 @@ async def _load_stock(platform: Platform, country: DemoCountry) -> None:
             await platform[Stocks].set_reorder(requester, site_id, product, 15)
 
 
-async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:
-    if entries:
-        await cards.enter(doctor, person.id, entries, reason="Demonstration")
+async def _enter(platform: Platform, doctors: Mapping[UUID, Requester], person: Person, country: DemoCountry) -> bool:
+    """Enter the doses of a person through a doctor to whom they gave access; return False where there is none."""
+    consent = await platform[Access].consent(person.id)
+    if consent.state is not RecordState.OPEN or person.deceased_at is not None:
+        return False
+    treating = [doctors[grant.holder_id] for grant in consent.grants if grant.holder_id in doctors]
+    treating = [one for one in treating if opening_grant(consent, one, country.now) is not None]
+    if not treating:
+        return False
+    chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
+    entries = [*_entries(person, country.now.date(), chance)]
+    for start in range(0, len(entries), MAX_ENTRIES):
+        batch = entries[start : start + MAX_ENTRIES]
+        await platform[VaccinationCards].enter(chance.choice(treating), person.id, batch, reason="Demonstration")
+    return True
 
 
 def _entries(person: Person, today: date, chance: random.Random) -> list[DoseEntry]:

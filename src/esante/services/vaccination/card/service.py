@@ -105,7 +105,8 @@ class VaccinationCards:
         Raises: `Problem` 403 for who may not write doses, 404 for an unknown person, 400 for what cannot be.
         """
         person = await self._person(requester, person_id)
-        situation = await self._situation(requester, person, entry)
+        card = (await self.load(requester, person_id)).card
+        situation = await self._situation(person, card, entry)
         self._require_valid(requester, entry, situation)
         return Assessment(entry, tuple(rules.find_warnings(entry, situation)), person)
 
@@ -121,9 +122,9 @@ class VaccinationCards:
             raise bad_request("doses", N_("Enter at least one dose."), detail=f"1-{MAX_ENTRIES}", code="required")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
         person = await self._person(requester, person_id)
-        answered = []
+        card, answered = (await self.load(requester, person_id)).card, []
         for index, entry in enumerate(entries):
-            situation = await self._situation(requester, person, entry)
+            situation = await self._situation(person, card, entry)
             with _naming_index(index):
                 self._require_valid(requester, entry, situation)
             answered.append(_answered(entry, rules.find_warnings(entry, situation), reason))
@@ -147,7 +148,8 @@ class VaccinationCards:
         why = clean_text(why, 3, rules.MAX_NOTE, "why")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
         person = await self._person(requester, person_id)
-        situation = await self._situation(requester, person, entry, without=dose_id)
+        card = (await self.load(requester, person_id)).card
+        situation = await self._situation(person, card, entry, without=dose_id)
         self._require_valid(requester, entry, situation)
         entry = _answered(entry, rules.find_warnings(entry, situation), reason)
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
@@ -168,7 +170,8 @@ class VaccinationCards:
             raise Problem(404, "not-found", NOT_FOUND)
         entry = _copied(dose)
         person = await self._person(requester, person_id)
-        self._require_valid(requester, entry, await self._situation(requester, person, entry))
+        card = (await self.load(requester, person_id)).card
+        self._require_valid(requester, entry, await self._situation(person, card, entry))
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
         made["identifier"] = [{"system": system, "value": value} for system, value in sorted(dose.identifiers)]
         return (await self._create(requester, [made], conditional=False))[0]
@@ -244,10 +247,9 @@ class VaccinationCards:
         return person
 
     async def _situation(
-        self, requester: Requester, person: Person, entry: DoseEntry, without: UUID | None = None
+        self, person: Person, card: Card, entry: DoseEntry, without: UUID | None = None
     ) -> rules.Situation:
         """Return what the checks of an entry look at; `without`: a dose that is being corrected."""
-        card = (await self.load(requester, person.id)).card
         own = [identifier_of(entry.key)]
         doses = tuple(
             one for one in card.doses if one.shown.id != without and not one.shown.identifiers.intersection(own)
