@@ -27,6 +27,7 @@ from esante.identity.access import Access, Act, Disposition, DispositionHandler,
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.writing import ImmunizationRules
 from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.coverage.trials import CalendarTrials
@@ -61,6 +62,7 @@ from esante.services.vaccination.stock.service import Stocks
 def _build(platform: Platform) -> Iterable[object]:
     use_samples(platform.settings.demo)
     record, directory, access = platform[Record], platform[Directory], platform[Access]
+    record.type_rules["Immunization"] = ImmunizationRules()
     cards = VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     settings, base = platform.settings, platform.settings.base_url
     key = Path(settings.of(HealthCardSettings).health_card_key or settings.data / "keys" / "health-cards.pem")

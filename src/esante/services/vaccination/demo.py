@@ -21,8 +21,8 @@ from esante.services.vaccination.reminders.forecasts import Forecasts
 from esante.services.vaccination.stock.model import LotAt
 from esante.services.vaccination.stock.service import Stocks
 
-_PERSONS = 30
-"""Persons beside those who use the portal."""
+_PERSONS = 120
+"""Persons with doses, those who use the portal first: what a doctor reads is indexed, which takes most of the time."""
 _CARD_DOSES = 3
 """Doses on the signed card."""
 _SITES = 8
@@ -46,17 +46,14 @@ _ADULT = (("25y", "boostrix_polio"), ("36y", "boostrix_polio"), ("47y", "boostri
 
 
 async def load_doses(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Enter the doses of some persons, each through a doctor who has access; what was entered before is not repeated."""
-    doctors = _doctors(country)
-    known = {person.id for person in country.account_holders}
-    others, count = (person for person in country.persons if person.id not in known), len(country.account_holders)
-    for number, person in enumerate(country.account_holders, 1):
-        await _enter(platform, doctors, person, country)
-        progress(number, count + _PERSONS, "vaccinations")
-    for number in range(1, _PERSONS + 1):
-        while (person := next(others, None)) is not None and not await _enter(platform, doctors, person, country):
-            pass
-        progress(count + number, count + _PERSONS, "vaccinations")
+    """Enter the doses of some persons through doctors who have access; what was entered before is not repeated."""
+    doctors, known = _doctors(country), {person.id for person in country.account_holders}
+    others = (person for person in country.persons if person.id not in known)
+    count = 0
+    for person in (*country.account_holders, *others):
+        if count < _PERSONS and await _enter(platform, doctors, person, country):
+            count += 1
+            progress(count, _PERSONS, "vaccinations")
     await _make_card(platform[HealthCards], country)
 
 

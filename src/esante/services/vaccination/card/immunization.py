@@ -259,6 +259,35 @@ def _antigens(resource: Mapping[str, Any], cvx: tuple[str, ...], atc: str, catal
     return tuple(key for key, one in catalogue.antigens.items() if one.disease in codes and counts[one.disease] == 1)
 
 
+def named_antigens(resource: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
+    """Return all antigens that anything in an Immunization names, with "unknown" for a code that the list lacks."""
+    codes, found = _codes(resource.get("vaccineCode") or {}), set[str]()
+    products = [catalogue.products.get(key) for key in codes.get(PRODUCT_SYSTEM, ())]
+    products += [catalogue.by_gtin.get(gtin) for gtin in codes.get(GTIN, ())]
+    vaccines = [one.antigens if one else () for one in products]
+    vaccines += [catalogue.of_vaccine(cvx) for cvx in codes.get(CVX, ())]
+    vaccines += [catalogue.of_vaccine(atc=atc) for atc in codes.get(ATC, ())]
+    for protocol in resource.get("protocolApplied") or ():
+        for disease in protocol.get("targetDisease") or ():
+            vaccines += [_of_disease(code, catalogue) for code in _codes(disease).get(SNOMED, ())]
+            found.update(key for key, one in catalogue.antigens.items() if one.label == disease.get("text"))
+    for antigens in vaccines:
+        found.update(antigens or ("unknown",))
+    return frozenset(found)
+
+
+def _of_disease(code: str, catalogue: Catalogue) -> tuple[str, ...]:
+    return tuple(key for key, one in catalogue.antigens.items() if one.disease == code)
+
+
+def dose_text(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the field of an entry and the text of what an Immunization says of its pack."""
+    yield "lot", str(resource.get("lotNumber", ""))
+    for extension in resource.get("extension") or ():
+        if extension.get("url") == SERIAL_EXTENSION:
+            yield "serial", str(extension.get("valueString", ""))
+
+
 def _overrides(resource: Mapping[str, Any]) -> Iterator[Override]:
     for extension in resource.get("extension") or ():
         if extension.get("url") == OVERRIDE_EXTENSION:

@@ -20,10 +20,10 @@ from esante.core.storage import Database
 from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
-from esante.identity.access import Access, Requester, opening_grant, writable_classes
+from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory, Person
 from esante.services.record import Record, no_access
-from esante.services.vaccination.card import pack_store, resources, rules
+from esante.services.vaccination.card import pack_store, resources, rules, writing
 from esante.services.vaccination.card.advice import judge_entry
 from esante.services.vaccination.card.checks import check_terms, contraindication_kinds
 from esante.services.vaccination.card.immunization import (
@@ -47,8 +47,6 @@ from esante.services.vaccination.recalls import recall_store
 from esante.services.vaccination.stock import stock_store
 from esante.services.vaccination.stock.model import ColdChainBreak
 
-CATEGORY = "vaccination_history"
-"""The document class of doses."""
 MAX_ENTRIES = 20
 """Doses that are entered together at most."""
 PLACE = "doses"
@@ -104,7 +102,7 @@ class VaccinationCards:
 
         Raises: `Problem` 403 for who may not write doses, 404 for an unknown person, 400 for what cannot be.
         """
-        person = await self._person(requester, person_id)
+        person = await self._person(requester, person_id, [entry])
         card = (await self.load(requester, person_id)).card
         situation = await self._situation(person, card, entry)
         self._require_valid(requester, entry, situation)
@@ -121,7 +119,7 @@ class VaccinationCards:
         if not 1 <= len(entries) <= MAX_ENTRIES:
             raise bad_request("doses", N_("Enter at least one dose."), detail=f"1-{MAX_ENTRIES}", code="required")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id)
+        person = await self._person(requester, person_id, entries)
         card, answered = (await self.load(requester, person_id)).card, []
         for index, entry in enumerate(entries):
             situation = await self._situation(person, card, entry)
@@ -147,7 +145,7 @@ class VaccinationCards:
         """
         why = clean_text(why, 3, rules.MAX_NOTE, "why")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id)
+        person = await self._person(requester, person_id, [entry])
         card = (await self.load(requester, person_id)).card
         situation = await self._situation(person, card, entry, without=dose_id)
         self._require_valid(requester, entry, situation)
@@ -169,7 +167,7 @@ class VaccinationCards:
         if dose.confirmed or not dose.identifiers:
             raise Problem(404, "not-found", NOT_FOUND)
         entry = _copied(dose)
-        person = await self._person(requester, person_id)
+        person = await self._person(requester, person_id, [entry])
         card = (await self.load(requester, person_id)).card
         self._require_valid(requester, entry, await self._situation(person, card, entry))
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
@@ -233,11 +231,15 @@ class VaccinationCards:
 
     # Steps
 
-    async def _person(self, requester: Requester, person_id: UUID) -> Person:
-        """Return the person of a card that a requester may write; reading who they are is covered or journalled."""
+    async def may_write_any(self, requester: Requester, person_id: UUID) -> bool:
+        """Return whether somebody may write doses into a card, at least those that their profession gives."""
+        return writing.may_write_any(await self._access.consent(person_id), requester, clock.now())
+
+    async def _person(self, requester: Requester, person_id: UUID, entries: Sequence[DoseEntry]) -> Person:
+        """Return the person of entries that a requester may write; reading who they are is covered or journalled."""
         consent, now = await self._access.consent(person_id), clock.now()
-        if CATEGORY not in writable_classes(consent, requester, now):
-            raise _not_writable()
+        if not all(writing.may_write(consent, requester, entry, now) for entry in entries):
+            raise _not_given() if writing.may_write_any(consent, requester, now) else _not_writable()
         if opening_grant(consent, requester, now) is not None:
             person = await self._directory.person(person_id)
         else:
@@ -376,6 +378,12 @@ def _key_in(answer: Json) -> UUID:
     """Return the own key of the resource of a response entry."""
     logical_id = str(answer["response"]["location"]).split("/")[1]
     return UUID(hex=logical_id[32:])
+
+
+def _not_given() -> Problem:
+    """Return the refusal of a dose to a profession that may enter others only."""
+    title = N_("Your profession does not give this vaccine.")
+    return Problem(403, "forbidden", title, place="product", remedy=N_("Ask a doctor to enter it."))
 
 
 def _not_writable() -> Problem:

@@ -31,7 +31,8 @@ from esante.services.vaccination.card.advice import CardAdvice, advise_on
 from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.immunization import CORRECTION_EXTENSION
 from esante.services.vaccination.card.model import REFUSALS, ROUTES, SITES, Card, Dose, MatchedDose
-from esante.services.vaccination.card.service import CATEGORY, VaccinationCards
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.writing import CATEGORY
 from esante.services.vaccination.history.bundle import day_text
 from esante.services.vaccination.pages.form_fields import read_day
 from esante.services.vaccination.pages.warning_words import STANDINGS
@@ -223,7 +224,8 @@ class CardPages:
 
     async def _banner_of(self, page: PageContext) -> dict[str, Any]:
         banner = await self._banner(page)
-        return {**banner, "may_write": CATEGORY in banner["writable"]}
+        may_give = not page.is_own and await self._cards.may_write_any(page.requester, page.person_id)
+        return {**banner, "may_write": CATEGORY in banner["writable"], "may_give": may_give}
 
     async def _history(self, page: PageContext, dose: Dose) -> list[dict[str, Any]]:
         """Return the versions of a dose, the latest first: when, and why it was corrected."""

@@ -149,7 +149,12 @@ class EntryPages:
         dose: Dose | None = None,
     ) -> Response:
         if not warnings and problem is None and values["product"]:
-            warnings = await self._warnings(page, values)
+            try:
+                warnings = await self._warnings(page, values)
+            except Problem as found:
+                if found.place != "product":
+                    raise
+                problem = found
         return await self._show(
             request,
             page,
@@ -160,7 +165,7 @@ class EntryPages:
             warnings=_worded(request, warnings),
             scanned=code,
             known=product,
-            products=product_choices(gettext_of(request), with_antigens=False),
+            products=product_choices(gettext_of(request), page.requester.profession, with_antigens=False),
             dose=dose,
         )
 
@@ -190,7 +195,7 @@ class EntryPages:
             problem,
             rows=rows or new_rows(ROWS),
             most=MOST_ROWS,
-            choices=product_choices(gettext_of(request), with_antigens=True),
+            choices=product_choices(gettext_of(request), "", with_antigens=True),
         )
 
     async def save_copies(self, request: Request, page: PageContext) -> Response:
