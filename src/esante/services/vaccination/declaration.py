@@ -151,7 +151,12 @@ async def _low(platform: Platform, requester: Requester) -> Mapping[str, Any]:
 
 
 async def _due(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    return {"doses": await platform[Reminders].due(requester.id), "antigens": catalogue().antigens}
+    reminders = platform[Reminders]
+    return {
+        "doses": await reminders.due(requester.id),
+        "pending": await reminders.is_pending(requester.id),
+        "antigens": catalogue().antigens,
+    }
 
 
 SERVICE = Service(

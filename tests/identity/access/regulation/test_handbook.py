@@ -23,4 +23,6 @@ def test_page_has_every_cell_and_context():
     for context in policy_set().contexts[-1].contexts:
         assert f"| {context.label} |" in page
     for exception in policy_set().matrix.exceptions:
-        assert f"| {exception.label} | {exception.document_class} | from {exception.valid_from} | not verified |" in page
+        assert (
+            f"| {exception.label} | {exception.document_class} | from {exception.valid_from} | not verified |" in page
+        )

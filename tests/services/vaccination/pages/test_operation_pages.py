@@ -56,6 +56,17 @@ async def send(client, url: str, form_url: str, **fields):
     return await client.post(url, data={"_csrf": await token(client, form_url)} | fields)
 
 
+async def test_pages_say_that_what_is_due_is_still_worked_out(world, browse, histories, forecasts, cards):
+    person, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, person.id, [given()])
+    own, other = await browse(requester_of(person)), await browse(doctor)
+    assert "We are working out which vaccinations are due to you." in (await own.get(PATIENT[0])).text
+    assert "We are working out to whom a vaccination is due." in (await other.get(DOCTOR[0])).text
+    await catch_up(world, histories, forecasts)
+    assert "working out" not in (await own.get(PATIENT[0])).text
+    assert "working out" not in (await other.get(DOCTOR[0])).text
+
+
 async def test_pages_are_for_those_whom_they_are_for(world, browse):
     person = await world.person()
     visitors = {

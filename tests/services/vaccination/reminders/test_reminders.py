@@ -7,6 +7,7 @@ import icalendar
 import pytest
 
 from esante.core import clock
+from esante.core.journal import advance
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
@@ -32,6 +33,26 @@ async def overdue_person(world, cards):
     person, doctor = await person_with_doctor(world)
     await cards.enter(doctor, person.id, [copied("2001-03-02")])
     return person, doctor
+
+
+async def test_what_is_due_is_pending_until_it_is_worked_out(world, cards, histories, forecasts, reminders):
+    person, doctor = await overdue_person(world, cards)
+    assert await reminders.is_pending(person.id) and await reminders.is_any_pending(doctor)
+    await catch_up(world, histories, forecasts)
+    assert not await reminders.is_pending(person.id) and not await reminders.is_any_pending(doctor)
+    await cards.enter(doctor, person.id, [given()])
+    await world.journal.sealer.seal_all()
+    await advance(world.db, histories.consumer)
+    assert await reminders.is_pending(person.id)
+    await histories.run()
+    assert await reminders.is_pending(person.id)
+    await forecasts.run()
+    assert not await reminders.is_pending(person.id)
+
+
+async def test_nothing_is_pending_without_an_open_record(world, reminders):
+    person = await world.person(opened=False)
+    assert not await reminders.is_pending(person.id)
 
 
 async def test_person_who_is_due_is_reminded_once(world, cards, histories, forecasts, reminders):

@@ -166,7 +166,7 @@ class VaccinationCards:
         dose = await self.find(requester, person_id, dose_id)
         if dose.confirmed or not dose.identifiers:
             raise Problem(404, "not-found", NOT_FOUND)
-        entry = _copied(dose)
+        entry = replace(_as_entry(dose), given_here=False)
         person = await self._person(requester, person_id, [entry])
         card = (await self.load(requester, person_id)).card
         self._require_valid(requester, entry, await self._situation(person, card, entry))
@@ -181,6 +181,18 @@ class VaccinationCards:
             if dose.id == dose_id:
                 return dose
         raise Problem(404, "not-found", NOT_FOUND)
+
+    async def warnings_of(self, person: Person, card: Card, dose: Dose) -> list[Warning]:
+        """Return what the checks find about a dose in a card, without the warnings that its author answered.
+
+        So software that enters doses is checked as the forms are, by the card as it is now.
+        """
+        entry = _as_entry(dose)
+        if not dose.is_given:
+            return []
+        found = rules.find_warnings(entry, await self._situation(person, card, entry, without=dose.id))
+        answered = {one.rule for one in dose.overrides}
+        return [one for one in found if one.rule not in answered]
 
     async def add_contraindication(
         self, requester: Requester, person_id: UUID, key: UUID, kind: str, since: date | None, note: str = ""
@@ -329,8 +341,8 @@ def _is_within(dose: Dose, one: ColdChainBreak) -> bool:
     return dose.day is not None and one.first_day <= dose.day <= (one.last_day or dose.day)
 
 
-def _copied(dose: Dose) -> DoseEntry:
-    """Return a dose as the entry of somebody who confirms it."""
+def _as_entry(dose: Dose) -> DoseEntry:
+    """Return a dose as it would be entered."""
     return DoseEntry(
         key=dose.id,
         product=dose.product,
@@ -341,7 +353,7 @@ def _copied(dose: Dose) -> DoseEntry:
         lot=dose.lot,
         expires_on=dose.expires_on,
         place=dose.place,
-        given_here=False,
+        given_here=dose.given_here,
     )
 
 

@@ -105,6 +105,7 @@ class Catalogue:
     def of_vaccine(self, cvx: str = "", atc: str = "") -> tuple[str, ...]:
         """Return the antigens of a vaccine of which only a code is known; of several products, what all contain."""
         found = [set(one.antigens) for one in self.products.values() if cvx in one.cvx and one.cvx == (cvx,)]
+        found = found or [set(antigens) for antigens, code in self.generic if code == cvx]
         found = found or [set(one.antigens) for one in self.products.values() if atc and one.atc == atc]
         common = set.intersection(*found) if found else set()
         return tuple(key for key in self.antigens if key in common)

@@ -198,6 +198,17 @@ async def fetch_own(db: Database, person_id: UUID) -> list[Standing]:
     return [Standing(*row) for row in rows]
 
 
+async def fetch_pending(db: Database, person_ids: Sequence[UUID]) -> set[UUID]:
+    """Return the persons whose card has changed since their forecast was made, or who have no forecast yet."""
+    rows = await db.fetch(
+        "SELECT id FROM unnest($1::uuid[]) AS wanted (id)"
+        " WHERE EXISTS (SELECT FROM vaccination_due d WHERE d.person_id = id)"
+        " OR NOT EXISTS (SELECT FROM vaccination_forecast f WHERE f.person_id = id AND f.refresh_on <> '-infinity')",
+        list(person_ids),
+    )
+    return {row[0] for row in rows}
+
+
 async def fetch_due_for_others(db: Database, person_ids: Sequence[UUID], until: date) -> Mapping[UUID, list[Standing]]:
     """Return what is due up to a day to each of some persons, by the doses that everybody with access sees."""
     rows = await db.fetch(

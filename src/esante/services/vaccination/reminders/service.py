@@ -10,7 +10,7 @@ from esante.core.journal import Journal
 from esante.core.storage import Database, Row, insert
 from esante.core.time_zone import today
 from esante.core.web import N_, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access import Access, Action, Consent, Item, Purpose, Requester, Verdict, decide
+from esante.identity.access import Access, Action, Consent, Item, Purpose, RecordState, Requester, Verdict, decide
 from esante.identity.directory import Directory, Person
 from esante.services.vaccination.card.writing import CATEGORY
 from esante.services.vaccination.reminders import forecast_store, reminder_store
@@ -64,6 +64,16 @@ class Reminders:
         """Return the doses that are due to a person, or will be within a time, as they themselves see them."""
         on = today()
         return due_doses(await forecast_store.fetch_own(self._db, person_id), on + within, on)
+
+    async def is_pending(self, person_id: UUID) -> bool:
+        """Return whether what is due to the person of an open record is still being worked out."""
+        if not await forecast_store.fetch_pending(self._db, [person_id]):
+            return False
+        return (await self._access.consent(person_id)).state is RecordState.OPEN
+
+    async def is_any_pending(self, requester: Requester) -> bool:
+        """Return whether what is due to a patient of `list_due` is still being worked out."""
+        return bool(await forecast_store.fetch_pending(self._db, [*await self._readable(requester)]))
 
     async def is_wanted(self, person_id: UUID) -> bool:
         """Return whether a person wants to be reminded."""
