@@ -80,7 +80,7 @@ class Record:
         self._deposits = DepositService(db, objects, self._audit, directory, access, self._workers)
         self._corrections = CorrectionService(db, objects, self._audit, directory, access, self._workers)
         self.previews = Previews(self._workers)
-        self.clinical = ClinicalReader(db, objects, self._audit, access)
+        self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
