@@ -71,7 +71,7 @@ def statistics_key():
 @pytest.fixture(scope="module")
 def forecasts(world, statistics_key):
     """The kept forecasts of all persons."""
-    return Forecasts(world.db, world.directory, statistics_key)
+    return Forecasts(world.db, world.journal, world.directory, statistics_key)
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ from esante.services.vaccination.products.catalogue import catalogue, use_sample
 from esante.services.vaccination.recalls.model import LotRecalled
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
-from esante.services.vaccination.reminders.model import Reminded
+from esante.services.vaccination.reminders.model import Reminded, ReminderSettled
 from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.service import Stocks
 
@@ -75,7 +75,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Recalls(platform.db, platform.journal, directory)
     yield Coverages(platform.db, platform[StatisticsKey])
     yield Stocks(platform.db, platform.journal, directory)
-    forecasts = Forecasts(platform.db, directory, platform[StatisticsKey])
+    forecasts = Forecasts(platform.db, platform.journal, directory, platform[StatisticsKey])
     yield forecasts
     yield CalendarTrials(platform.db, platform.journal, forecasts, platform[StatisticsKey])
 
@@ -240,6 +240,7 @@ SERVICE = Service(
             icon="vaccine",
             tone="act",
             link="/vaccinations/reminders",
+            settled_by=ReminderSettled,
         ),
         NoticeKind(
             name="vaccine_recalled",

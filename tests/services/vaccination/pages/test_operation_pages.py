@@ -67,6 +67,18 @@ async def test_pages_say_that_what_is_due_is_still_worked_out(world, browse, his
     assert "working out" not in (await other.get(DOCTOR[0])).text
 
 
+async def test_operator_lets_coverage_be_counted_again(world, browse, statistics_key):
+    operator = await browse(world.people["operator"])
+    url = OPERATOR[0]
+    answer = await send(operator, f"{url}/count", url)
+    assert answer.status_code == 303 and answer.headers["location"] == f"{url}?saved=count"
+    shown = (await operator.get(answer.headers["location"])).text
+    assert "Coverage is being counted again." in shown and "Counted on" in shown
+    patient = await browse(requester_of(await world.person()))
+    refused = await send(patient, f"{url}/count", PATIENT[0])
+    assert refused.status_code in (403, 404)
+
+
 async def test_pages_are_for_those_whom_they_are_for(world, browse):
     person = await world.person()
     visitors = {

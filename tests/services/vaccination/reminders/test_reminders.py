@@ -12,9 +12,11 @@ from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
+from esante.services.notices import Notices
+from esante.services.vaccination.declaration import SERVICE
 from esante.services.vaccination.reminders import forecast_store
 from esante.services.vaccination.reminders.calendar_file import calendar_file
-from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged
+from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged, ReminderSettled
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record import BASE
 from tests.support.vaccination import catch_up, copied, given
@@ -81,6 +83,55 @@ async def test_reminder_goes_away_with_the_dose(world, cards, histories, forecas
     await catch_up(world, histories, forecasts)
     assert "tetanus" not in await due_antigens(reminders, person)
     assert await reminders.remind() == 0
+
+
+async def settled_count(world, person) -> int:
+    return len(await world.events(person, ReminderSettled))
+
+
+async def test_reminder_is_settled_when_its_last_dose_is_not_due_any_more(
+    world, cards, histories, forecasts, reminders
+):
+    person, doctor = await overdue_person(world, cards)
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    (antigens,) = await reminded(world, person)
+    assert {"tetanus", "influenza"} <= set(antigens) or len(antigens) > 1
+    await cards.enter(doctor, person.id, [given()])
+    await catch_up(world, histories, forecasts)
+    left = await due_antigens(reminders, person)
+    assert "tetanus" not in left and await settled_count(world, person) == (0 if left else 1)
+    for number, antigen in enumerate(sorted(left)):
+        assert await settled_count(world, person) == 0
+        entry = given(product="", name="V", antigens=(antigen,), lot=f"S{number}", dose_number=None)
+        await cards.enter(doctor, person.id, [entry], reason="all that is due")
+        await catch_up(world, histories, forecasts)
+    assert await due_antigens(reminders, person) == set()
+    assert await settled_count(world, person) == 1
+    await histories.renew(person.id)
+    await forecasts.run()
+    assert await settled_count(world, person) == 1
+
+
+async def test_notice_of_a_settled_reminder_counts_as_read_and_a_later_one_does_not(
+    world, cards, histories, forecasts, reminders
+):
+    person, _ = await overdue_person(world, cards)
+    notices = Notices(world.db, world.journal, SERVICE.notices)
+
+    async def unread() -> list[str]:
+        await world.journal.sealer.seal_all()
+        while await advance(world.db, notices.consumer):
+            pass
+        return [one.kind.name for one in await notices.unread(person.id)]
+
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    assert "vaccination_due" in await unread()
+    await world.journal.append(ReminderSettled(), person_id=person.id)
+    assert "vaccination_due" not in await unread()
+    await world.journal.append(Reminded(antigens=("polio",)), person_id=person.id)
+    assert "vaccination_due" in await unread()
 
 
 async def test_withdrawn_dose_is_due_again_without_second_reminder(world, cards, histories, forecasts, reminders):

@@ -157,29 +157,28 @@ async def fetch_observations(db: Database, person_ids: Sequence[UUID]) -> dict[U
     return found
 
 
-async def keep(db: Database, made: Sequence[Made], rules: str) -> None:
+async def keep(conn: Connection, made: Sequence[Made], rules: str) -> None:
     """Keep forecasts; a person who has changed since they were taken stays on the list."""
     keys = [one.stale.person_id for one in made]
     rows = [(STANDING, (key, basis, *astuple(standing))) for key, basis, standing in _standing_rows(made)]
-    async with db.transaction() as conn:
-        await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
-        await insert(conn, rows)
-        await conn.execute(
-            "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
-            " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"
-            " unit_key = n.unit_key FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::boolean[], $6::boolean[],"
-            " $7::integer[], $8::text[], $9::bigint[]) AS n (person_id, mark, refresh_on, restricted, reachable,"
-            " birth_year, canton, unit_key) WHERE f.person_id = n.person_id AND f.mark = n.mark",
-            rules,
-            keys,
-            [one.stale.mark for one in made],
-            [one.refresh_on for one in made],
-            [one.public is not None for one in made],
-            [one.reachable for one in made],
-            [one.birth_year for one in made],
-            [one.canton for one in made],
-            [one.unit_key for one in made],
-        )
+    await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
+    await insert(conn, rows)
+    await conn.execute(
+        "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
+        " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"
+        " unit_key = n.unit_key FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::boolean[], $6::boolean[],"
+        " $7::integer[], $8::text[], $9::bigint[]) AS n (person_id, mark, refresh_on, restricted, reachable,"
+        " birth_year, canton, unit_key) WHERE f.person_id = n.person_id AND f.mark = n.mark",
+        rules,
+        keys,
+        [one.stale.mark for one in made],
+        [one.refresh_on for one in made],
+        [one.public is not None for one in made],
+        [one.reachable for one in made],
+        [one.birth_year for one in made],
+        [one.canton for one in made],
+        [one.unit_key for one in made],
+    )
 
 
 def _standing_rows(made: Sequence[Made]) -> Iterable[tuple[UUID, str, Standing]]:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.disclosure import StatisticsKey
-from esante.core.journal import Consumer, Entry
-from esante.core.storage import Connection, Database
+from esante.core.journal import Consumer, Entry, Journal
+from esante.core.storage import Connection, Database, insert
 from esante.core.time_zone import day_of, today
 from esante.core.types import Progress
 from esante.identity.access import RecordState, StateChanged
@@ -23,9 +23,9 @@ from esante.services.vaccination.card.advice import COUNTRY
 from esante.services.vaccination.forecast import Observation, Patient, RuleSet, advise, load_rules
 from esante.services.vaccination.forecast.population import advise_all
 from esante.services.vaccination.products.catalogue import Age
-from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.reminders import forecast_store, reminder_store
 from esante.services.vaccination.reminders.forecast_store import Made, Stale
-from esante.services.vaccination.reminders.model import Standing
+from esante.services.vaccination.reminders.model import ReminderSettled, Standing
 from esante.services.vaccination.reminders.standings import (
     KeptDose,
     engine_doses,
@@ -59,8 +59,8 @@ class ForecastInput(NamedTuple):
 class Forecasts:
     """The kept forecasts of all persons."""
 
-    def __init__(self, db: Database, directory: Directory, key: StatisticsKey) -> None:
-        self._db, self._directory, self._key = db, directory, key
+    def __init__(self, db: Database, journal: Journal, directory: Directory, key: StatisticsKey) -> None:
+        self._db, self._journal, self._directory, self._key = db, journal, directory, key
 
     @property
     def consumer(self) -> Consumer:
@@ -113,8 +113,17 @@ class Forecasts:
             for one, own in zip(inputs, found, strict=False)
         ]
         for start in range(0, len(made), _KEPT_AT_ONCE):
-            await forecast_store.keep(self._db, made[start : start + _KEPT_AT_ONCE], rules.name)
+            await self._keep(made[start : start + _KEPT_AT_ONCE], rules.name, day)
         return len(taken)
+
+    async def _keep(self, made: Sequence[Made], rules: str, day: date) -> None:
+        """Keep forecasts, and settle the reminders of doses that are not due any more."""
+        until = day + timedelta(days=reminder_terms(day).lead_days)
+        async with self._db.transaction() as conn:
+            await forecast_store.keep(conn, made, rules)
+            keys = [one.stale.person_id for one in made]
+            for person_id in await reminder_store.settle(conn, keys, until, clock.now()):
+                await insert(conn, self._journal.rows(ReminderSettled(), person_id=person_id))
 
     async def inputs(self, taken: Sequence[Stale], day: date) -> list[ForecastInput]:
         """Return what the forecasts are made of, without persons who died or are not there."""
