@@ -16,8 +16,10 @@ from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import MAX_ENTRIES, VaccinationCards
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.health_cards.issuer import HealthCards
+from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.products.catalogue import Age, catalogue
 from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.model import LotAt
 from esante.services.vaccination.stock.service import Stocks
 
@@ -78,12 +80,21 @@ async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
 
 
 async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Keep the stock of some sites, make the forecasts of everybody, and count coverage."""
+    """Keep the stock of some sites, make the forecasts of everybody, count coverage, and remind who is due.
+
+    What the cards hold is known once the histories are made, which takes longer: all is done again then.
+    """
     await _load_stock(platform, country)
-    while await advance(platform.db, platform[Forecasts].consumer):
-        pass
-    await platform[Forecasts].run(progress)
+    histories, forecasts = platform[Histories], platform[Forecasts]
+    for consumer in (histories.consumer, forecasts.consumer):
+        while await advance(platform.db, consumer):
+            pass
+    await forecasts.run(progress)
     await platform[Coverages].refresh(force=True)
+    await histories.run()
+    await forecasts.run(progress)
+    await platform[Coverages].refresh(force=True)
+    await platform[Reminders].remind()
 
 
 async def _load_stock(platform: Platform, country: DemoCountry) -> None:

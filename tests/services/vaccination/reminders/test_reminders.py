@@ -15,6 +15,7 @@ from esante.identity.access import Confidentiality, requester_of
 from esante.services.notices import Notices
 from esante.services.vaccination.declaration import SERVICE
 from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.reminders import forecasts as forecasts_module
 from esante.services.vaccination.reminders.calendar_file import calendar_file
 from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged, ReminderSettled
 from tests.services.vaccination.card.test_service import person_with_doctor
@@ -288,3 +289,20 @@ async def test_calendar_file_holds_each_dose_and_no_name(world, cards, histories
     assert [str(event["uid"]) for event in icalendar.Calendar.from_ical(again).walk("VEVENT")] == [
         str(event["uid"]) for event in events
     ]
+
+
+async def test_pool_of_processes_makes_the_forecasts_of_one_process(
+    world, cards, histories, forecasts, reminders, monkeypatch
+):
+    persons = [(await overdue_person(world, cards))[0] for _ in range(3)] + [await world.person() for _ in range(4)]
+    await catch_up(world, histories, forecasts)
+    alone = {person.id: await forecasts.own(person.id) for person in persons}
+    monkeypatch.setattr(forecasts_module, "POOLED", 5)
+    monkeypatch.setattr(forecasts_module, "TAKEN", 3)
+    async with world.db.transaction() as conn:
+        await forecast_store.mark_stale(conn, [*alone])
+    seen = []
+    await forecasts.run(lambda done, total, step: seen.append(done))
+    assert seen[-1] >= len(persons) and len(seen) >= 3
+    assert {key: await forecasts.own(key) for key in alone} == alone
+    assert not any([await reminders.is_pending(key) for key in alone])

@@ -1,11 +1,11 @@
 """SQL of the kept forecasts: whose is to be made, of what it is made, and what came out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from esante.core.storage import Connection, Database, Kind, Table, insert, uuid7
+from esante.core.storage import Connection, Database, Kind, Table, uuid7
 from esante.services.vaccination.forecast import Observation
 from esante.services.vaccination.reminders.model import Standing
 from esante.services.vaccination.reminders.standings import KeptDose
@@ -160,9 +160,8 @@ async def fetch_observations(db: Database, person_ids: Sequence[UUID]) -> dict[U
 async def keep(conn: Connection, made: Sequence[Made], rules: str) -> None:
     """Keep forecasts; a person who has changed since they were taken stays on the list."""
     keys = [one.stale.person_id for one in made]
-    rows = [(STANDING, (key, basis, *astuple(standing))) for key, basis, standing in _standing_rows(made)]
     await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
-    await insert(conn, rows)
+    await conn.copy_records_to_table(STANDING.name, records=_standing_rows(made), columns=[*STANDING.columns])
     await conn.execute(
         "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
         " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"
@@ -181,11 +180,22 @@ async def keep(conn: Connection, made: Sequence[Made], rules: str) -> None:
     )
 
 
-def _standing_rows(made: Sequence[Made]) -> Iterable[tuple[UUID, str, Standing]]:
+def _standing_rows(made: Sequence[Made]) -> Iterator[tuple[object, ...]]:
+    """Yield the values of the columns of `STANDING`."""
     for one in made:
         for basis, standings in (("all", one.all), ("public", one.public or ())):
-            for standing in standings:
-                yield one.stale.person_id, basis, standing
+            for each in standings:
+                yield (
+                    one.stale.person_id,
+                    basis,
+                    each.antigen,
+                    each.given,
+                    each.valid,
+                    each.complete,
+                    each.due_on,
+                    each.overdue_on,
+                    each.dose_number,
+                )
 
 
 async def fetch_own(db: Database, person_id: UUID) -> list[Standing]:
