@@ -106,6 +106,10 @@ def _consumers(platform: Platform) -> list[Consumer]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
+    async def forecast() -> None:
+        if made := await platform[Forecasts].run():
+            await platform[Reminders].remind_of(made)
+
     async def remind() -> None:
         await platform[Reminders].remind()
 
@@ -118,7 +122,7 @@ def _tasks(platform: Platform) -> list[Task]:
     return [
         Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
         Task(name="files of links", run=platform[HealthLinks].tidy, every=timedelta(hours=1)),
-        Task(name="vaccination forecasts", run=platform[Forecasts].run, every=timedelta(seconds=1)),
+        Task(name="vaccination forecasts", run=forecast, every=timedelta(seconds=1)),
         Task(name="reminders of vaccinations", run=remind, every=timedelta(hours=1)),
         Task(name="recalls of vaccine lots", run=notify, every=timedelta(seconds=15)),
         Task(name="trials of vaccination calendars", run=platform[CalendarTrials].run, every=timedelta(seconds=2)),

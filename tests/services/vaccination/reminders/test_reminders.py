@@ -69,6 +69,17 @@ async def test_person_who_is_due_is_reminded_once(world, cards, histories, forec
     assert len(await reminded(world, person)) == 1
 
 
+async def test_reminder_of_some_persons_leaves_the_others_to_the_hourly_one(
+    world, cards, histories, forecasts, reminders
+):
+    first, second = [(await overdue_person(world, cards))[0] for _ in range(2)]
+    await catch_up(world, histories, forecasts)
+    assert await reminders.remind_of([first.id]) == 1
+    assert (len(await reminded(world, first)), len(await reminded(world, second))) == (1, 0)
+    await reminders.remind()
+    assert (len(await reminded(world, first)), len(await reminded(world, second))) == (1, 1)
+
+
 async def test_two_processes_remind_once(world, cards, histories, forecasts, reminders):
     person, _ = await overdue_person(world, cards)
     await catch_up(world, histories, forecasts)
@@ -215,7 +226,7 @@ async def test_change_meanwhile_keeps_the_person_on_the_list(world, histories, f
     async with world.db.transaction() as conn:
         await forecast_store.mark_stale(conn, [person.id])
     assert (await forecasts.count())[1] == 1
-    assert await forecasts.advance() == 1
+    assert len(await forecasts.advance()) == 1
     assert (await forecasts.count())[1] == 0
 
 

@@ -57,10 +57,10 @@ class ForecastInput(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Persons whose forecast is made together; `taken`: how many were taken, `rules`: the name of the calendar."""
+    """Persons whose forecast is made together; `taken`: whoever was taken, `rules`: the name of the calendar."""
 
     inputs: list[ForecastInput]
-    taken: int
+    taken: list[UUID]
     rules: str
     day: date
 
@@ -100,15 +100,17 @@ class Forecasts:
         """Return how a person stands, as they themselves see it."""
         return await forecast_store.fetch_own(self._db, person_id)
 
-    async def run(self, progress: Progress = lambda done, total, step: None) -> None:
-        """Make all forecasts that are to be made."""
+    async def run(self, progress: Progress = lambda done, total, step: None) -> list[UUID]:
+        """Make all forecasts that are to be made; return whose were made one after the other, without the pool."""
         if (waiting := (await self.count())[1]) >= POOLED:
             await self._run_pooled(waiting, progress)
-        while await self.advance():
-            pass
+        made: list[UUID] = []
+        while batch := await self.advance():
+            made += batch
+        return made
 
-    async def advance(self) -> int:
-        """Make some forecasts in this process; return how many were taken, 0 when none is to be made."""
+    async def advance(self) -> list[UUID]:
+        """Make some forecasts in this process; return whose were taken, nobody's when none is to be made."""
         batch = await self._take(FEW)
         found = await asyncio.to_thread(_advise, batch.records(), batch.day)
         await self._keep_all(batch, found)
@@ -125,7 +127,7 @@ class Forecasts:
                 next_futures = pool.submit_all(following.records())
                 found = [one for future in futures for one in await asyncio.wrap_future(future)]
                 await self._keep_all(batch, found)
-                done += batch.taken
+                done += len(batch.taken)
                 progress(done, max(done, waiting), "forecasts")
                 batch, futures = following, next_futures
 
@@ -138,7 +140,7 @@ class Forecasts:
         if gone := [one.person_id for one in taken if one.person_id not in known]:
             async with self._db.transaction() as conn:
                 await forecast_store.remove(conn, gone)
-        return Batch(inputs, len(taken), rules.name, day)
+        return Batch(inputs, [one.person_id for one in taken], rules.name, day)
 
     async def _keep_all(self, batch: "Batch", found: Sequence[tuple[Standing, ...]]) -> None:
         """Keep the forecasts of a batch; `found`: of its records."""

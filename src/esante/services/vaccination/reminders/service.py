@@ -43,15 +43,16 @@ class Reminders:
 
     async def remind(self) -> int:
         """Remind everybody who is due, of each dose once; return how many persons."""
-        count = 0
-        while made := await self._remind_some():
+        terms, until, count = reminder_terms(today()), _until(), 0
+        while persons := await reminder_store.find_persons(self._db, until, terms.same_dose_days, BATCH):
+            if not (made := await self.remind_of(persons)):
+                break
             count += made
         return count
 
-    async def _remind_some(self) -> int:
-        terms, now = reminder_terms(today()), clock.now()
-        until = today() + timedelta(days=terms.lead_days)
-        persons = await reminder_store.find_persons(self._db, until, terms.same_dose_days, BATCH)
+    async def remind_of(self, persons: Sequence[UUID]) -> int:
+        """Remind those of some persons who are due, of each dose once; return how many."""
+        terms, until, now = reminder_terms(today()), _until(), clock.now()
         async with self._db.transaction() as conn:
             due = await reminder_store.lock_due(conn, persons, until, terms.same_dose_days)
             for person_id, standings in due.items():
@@ -137,6 +138,11 @@ class Reminders:
             categories=(CATEGORY,),
         )
         return self._journal.rows_for(requester, event, person_id=person_id)
+
+
+def _until() -> date:
+    """Return the day up to which a dose is due of which somebody is reminded today."""
+    return today() + timedelta(days=reminder_terms(today()).lead_days)
 
 
 def _verdict(consent: Consent, requester: Requester) -> Verdict:
