@@ -4,6 +4,7 @@ Access is decided and journalled by the record, which holds the resources; here 
 the person is looked at.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -102,8 +103,7 @@ class VaccinationCards:
 
         Raises: `Problem` 403 for who may not write doses, 404 for an unknown person, 400 for what cannot be.
         """
-        person = await self._person(requester, person_id, [entry])
-        card = (await self.load(requester, person_id)).card
+        person, card = await self._opened(requester, person_id, [entry])
         situation = await self._situation(person, card, entry)
         self._require_valid(requester, entry, situation)
         return Assessment(entry, tuple(rules.find_warnings(entry, situation)), person)
@@ -119,8 +119,8 @@ class VaccinationCards:
         if not 1 <= len(entries) <= MAX_ENTRIES:
             raise bad_request("doses", N_("Enter at least one dose."), detail=f"1-{MAX_ENTRIES}", code="required")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id, entries)
-        card, answered = (await self.load(requester, person_id)).card, []
+        person, card = await self._opened(requester, person_id, entries)
+        answered = []
         for index, entry in enumerate(entries):
             situation = await self._situation(person, card, entry)
             with _naming_index(index):
@@ -145,8 +145,7 @@ class VaccinationCards:
         """
         why = clean_text(why, 3, rules.MAX_NOTE, "why")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id, [entry])
-        card = (await self.load(requester, person_id)).card
+        person, card = await self._opened(requester, person_id, [entry])
         situation = await self._situation(person, card, entry, without=dose_id)
         self._require_valid(requester, entry, situation)
         entry = _answered(entry, rules.find_warnings(entry, situation), reason)
@@ -167,8 +166,7 @@ class VaccinationCards:
         if dose.confirmed or not dose.identifiers:
             raise Problem(404, "not-found", NOT_FOUND)
         entry = replace(_as_entry(dose), given_here=False)
-        person = await self._person(requester, person_id, [entry])
-        card = (await self.load(requester, person_id)).card
+        person, card = await self._opened(requester, person_id, [entry])
         self._require_valid(requester, entry, await self._situation(person, card, entry))
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
         made["identifier"] = [{"system": system, "value": value} for system, value in sorted(dose.identifiers)]
@@ -247,18 +245,24 @@ class VaccinationCards:
         """Return whether somebody may write doses into a card, at least those that their profession gives."""
         return writing.may_write_any(await self._access.consent(person_id), requester, clock.now())
 
-    async def _person(self, requester: Requester, person_id: UUID, entries: Sequence[DoseEntry]) -> Person:
-        """Return the person of entries that a requester may write; reading who they are is covered or journalled."""
+    async def _opened(
+        self, requester: Requester, person_id: UUID, entries: Sequence[DoseEntry]
+    ) -> tuple[Person, Card]:
+        """Return the person of entries that a requester may write, and their card, read at the same time.
+
+        Reading who the person is is covered by a grant, or journalled.
+        """
         consent, now = await self._access.consent(person_id), clock.now()
         if not all(writing.may_write(consent, requester, entry, now) for entry in entries):
             raise _not_given() if writing.may_write_any(consent, requester, now) else _not_writable()
         if opening_grant(consent, requester, now) is not None:
-            person = await self._directory.person(person_id)
+            found = self._directory.person(person_id)
         else:
-            person = await self._directory.read_person(person_id, actor=requester.actor, origin=requester.origin)
+            found = self._directory.read_person(person_id, actor=requester.actor, origin=requester.origin)
+        person, loaded = await asyncio.gather(found, self.load(requester, person_id))
         if person is None:
             raise no_access()
-        return person
+        return person, loaded.card
 
     async def _situation(
         self, person: Person, card: Card, entry: DoseEntry, without: UUID | None = None
@@ -269,7 +273,10 @@ class VaccinationCards:
             one for one in card.doses if one.shown.id != without and not one.shown.identifiers.intersection(own)
         )
         card, today = replace(card, doses=doses), day_of(clock.now())
-        used = await pack_store.is_used(self._db, entry.gtin, entry.serial, entry.key) if entry.serial else False
+        used, recalled = await asyncio.gather(
+            pack_store.is_used(self._db, entry.gtin, entry.serial, entry.key),
+            recall_store.is_recalled(self._db, entry.product, entry.lot),
+        )
         return rules.Situation(
             birth_date=person.birth_date,
             death_date=day_of(person.deceased_at) if person.deceased_at else None,
@@ -280,7 +287,7 @@ class VaccinationCards:
             contraindications=contraindication_kinds(),
             not_counting=judge_entry(person, card, entry),
             pack_used=used and without is None,
-            recalled=await recall_store.is_recalled(self._db, entry.product, entry.lot),
+            recalled=recalled,
         )
 
     def _require_valid(self, requester: Requester, entry: DoseEntry, situation: rules.Situation) -> None:
