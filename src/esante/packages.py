@@ -26,6 +26,7 @@ PACKAGES = (
     "esante.services.helpdesk",
     "esante.services.conformance",
     "esante.services.vaccination",
+    "esante.services.billing",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

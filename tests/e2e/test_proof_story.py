@@ -26,6 +26,7 @@ from tests.support.visitors import Visitor, chromium, open_visitor
 pytestmark = pytest.mark.browser
 
 NARROW = {"width": 360, "height": 740}
+RECIPIENT = "Lycée, Mme Martin"
 
 
 async def check_page(visitor: Visitor) -> None:
@@ -153,7 +154,7 @@ async def test_link_is_opened_with_its_pin_seen_by_the_patient_and_ended(demo: D
         assert re.fullmatch(r"\d{6}", pin) and address.startswith(f"{demo.base}/open-link#shlink:/")
 
         await school.page.goto(address)
-        await school.page.fill("[name=recipient]", "Lycée, Mme Martin")
+        await school.page.fill("[name=recipient]", RECIPIENT)
         await school.page.fill("[name=pin]", f"{(int(pin) + 1) % 1_000_000:06d}")
         await school.button("Show the vaccinations").click()
         await school.page.get_by_text("Attempts left: 4").wait_for()
@@ -168,16 +169,16 @@ async def test_link_is_opened_with_its_pin_seen_by_the_patient_and_ended(demo: D
         await patient.page.locator("ul.rows a", has_text="Lycée").first.click()
         await patient.page.locator("#openings").wait_for()
         text = await patient.text()
-        assert text.count("Lycée, Mme Martin") == 2
+        assert text.count(RECIPIENT) == 2
         await check_page(patient)
         await patient.open("/vaccinations/proof/shared")
         await patient.page.locator("form[action$='/end'] button", has_text="Lycée").first.click()
         await patient.page.get_by_text(patient.translate("The link does not work any more.")).wait_for()
         await check_page(patient)
         await school.page.reload()
-        await school.page.fill("[name=recipient]", "Lycée, Mme Martin")
+        await school.page.fill("[name=recipient]", RECIPIENT)
         await school.page.fill("[name=pin]", pin)
         await school.button("Show the vaccinations").click()
         await school.page.get_by_text("This link does not work.").wait_for()
         await patient.open("/log")
-        assert "Lycée, Mme Martin" in await patient.text()
+        assert RECIPIENT in await patient.text()

@@ -1,0 +1,1 @@
+"""The share of each act that the insurance bears, by dated rules."""

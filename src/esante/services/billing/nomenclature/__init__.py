@@ -1,0 +1,1 @@
+"""Acts and their tariffs: coefficients, key letters, index and rounding as dated data."""

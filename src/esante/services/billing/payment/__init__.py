@@ -1,0 +1,1 @@
+"""Payments to professionals: ledger, SEPA messages, bank, reconciliation."""

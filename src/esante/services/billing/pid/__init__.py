@@ -1,0 +1,1 @@
+"""Immediate direct payment (PID): eligibility, simulation, validation, contestation, correction."""

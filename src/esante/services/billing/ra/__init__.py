@@ -1,0 +1,1 @@
+"""Accelerated reimbursement (RA): deposit of fee notes, sending to the CNS, consents, delegation."""
