@@ -4,7 +4,7 @@ import pytest
 
 from esante.core.disclosure import StatisticsKey
 from esante.services.vaccination.card.service import VaccinationCards
-from esante.services.vaccination.card.writing import ImmunizationRules
+from esante.services.vaccination.card.write_rules import ImmunizationRules
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.health_links.service import HealthLinks
 from esante.services.vaccination.history.compiler import Histories

@@ -27,7 +27,7 @@ from esante.identity.access import Access, Act, Disposition, DispositionHandler,
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
-from esante.services.vaccination.card.writing import ImmunizationRules
+from esante.services.vaccination.card.write_rules import ImmunizationRules
 from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.coverage.trials import CalendarTrials

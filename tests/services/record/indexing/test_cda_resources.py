@@ -7,7 +7,7 @@ from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.record import Deposit
-from esante.services.record.indexing.cda_resources import immunization_bundle, may_tell_vaccinations
+from esante.services.record.indexing.cda_resources import immunization_bundle, may_hold_vaccinations
 from esante.services.record.rendering.worker_pool import WorkerPool
 from tests.services.record.rendering.worker.test_immunizations import dose
 from tests.support.clinical_requests import search
@@ -69,8 +69,8 @@ def test_identifier_without_extension_is_a_uri(pair, identifier):
 
 
 def test_document_without_section_of_immunizations_is_not_opened():
-    assert not may_tell_vaccinations(cda()) and may_tell_vaccinations(vaccinations("x"))
-    assert may_tell_vaccinations(cda().decode().replace("UTF-8", "UTF-16").encode("utf-16"))
+    assert not may_hold_vaccinations(cda()) and may_hold_vaccinations(vaccinations("x"))
+    assert may_hold_vaccinations(cda().decode().replace("UTF-8", "UTF-16").encode("utf-16"))
 
 
 def vaccinations(lot: str) -> bytes:

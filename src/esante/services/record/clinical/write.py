@@ -1,7 +1,7 @@
 """Creating, updating and deleting clinical resources, one at a time."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID

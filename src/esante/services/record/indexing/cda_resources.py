@@ -23,7 +23,7 @@ _MISSING = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
 _ENCODED_OTHERWISE = (b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00")
 
 
-def may_tell_vaccinations(content: bytes) -> bool:
+def may_hold_vaccinations(content: bytes) -> bool:
     """Return whether a CDA document may hold a section of immunizations: whether opening it is worth while."""
     return HINT in content or content.startswith(_ENCODED_OTHERWISE)
 

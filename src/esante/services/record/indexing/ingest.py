@@ -37,7 +37,7 @@ from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.content.validation import IN_THREAD
 from esante.services.record.documents.store import fetch_content
 from esante.services.record.indexing import source_store
-from esante.services.record.indexing.cda_resources import immunization_bundle, may_tell_vaccinations
+from esante.services.record.indexing.cda_resources import immunization_bundle, may_hold_vaccinations
 from esante.services.record.indexing.extraction import extract_facts
 from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import UnindexedDocument
@@ -131,7 +131,7 @@ class DocumentIndexer:
 
     async def _cda_bundle(self, content: bytes) -> Json:
         """Return what a CDA document tells as a Bundle; a process of its own opens it, since it may be hostile."""
-        if not may_tell_vaccinations(content):
+        if not may_hold_vaccinations(content):
             return immunization_bundle([])
         request = {"task": "cda_immunizations", "number": 0}
         answer, _ = await self._workers.run(request, content, client=DocumentIndexer)

@@ -24,7 +24,7 @@ from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory, Person
 from esante.services.record import Record, no_access
-from esante.services.vaccination.card import pack_store, resources, rules, writing
+from esante.services.vaccination.card import pack_store, resources, rules, write_rules
 from esante.services.vaccination.card.advice import judge_entry
 from esante.services.vaccination.card.checks import check_terms, contraindication_kinds
 from esante.services.vaccination.card.immunization import (
@@ -243,7 +243,7 @@ class VaccinationCards:
 
     async def may_write_any(self, requester: Requester, person_id: UUID) -> bool:
         """Return whether somebody may write doses into a card, at least those that their profession gives."""
-        return writing.may_write_any(await self._access.consent(person_id), requester, clock.now())
+        return write_rules.may_write_any(await self._access.consent(person_id), requester, clock.now())
 
     async def _opened(
         self, requester: Requester, person_id: UUID, entries: Sequence[DoseEntry]
@@ -253,8 +253,8 @@ class VaccinationCards:
         Reading who the person is is covered by a grant, or journalled.
         """
         consent, now = await self._access.consent(person_id), clock.now()
-        if not all(writing.may_write(consent, requester, entry, now) for entry in entries):
-            raise _not_given() if writing.may_write_any(consent, requester, now) else _not_writable()
+        if not all(write_rules.may_write(consent, requester, entry, now) for entry in entries):
+            raise _not_given() if write_rules.may_write_any(consent, requester, now) else _not_writable()
         if opening_grant(consent, requester, now) is not None:
             found = self._directory.person(person_id)
         else:

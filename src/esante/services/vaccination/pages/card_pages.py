@@ -32,7 +32,7 @@ from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.immunization import CORRECTION_EXTENSION
 from esante.services.vaccination.card.model import REFUSALS, ROUTES, SITES, Card, Dose, MatchedDose
 from esante.services.vaccination.card.service import VaccinationCards
-from esante.services.vaccination.card.writing import CATEGORY
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.history.bundle import day_text
 from esante.services.vaccination.pages.form_fields import read_day
 from esante.services.vaccination.pages.warning_words import STANDINGS, Worded, worded

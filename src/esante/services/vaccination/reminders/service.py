@@ -12,7 +12,7 @@ from esante.core.time_zone import today
 from esante.core.web import N_, Page, Problem, decode_offset_cursor, encode_cursor
 from esante.identity.access import Access, Action, Consent, Item, Purpose, RecordState, Requester, Verdict, decide
 from esante.identity.directory import Directory, Person
-from esante.services.vaccination.card.writing import CATEGORY
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.reminders import forecast_store, reminder_store
 from esante.services.vaccination.reminders.model import DueDose, DueListed, Reminded, RemindersChanged, due_doses
 from esante.services.vaccination.reminders.terms import reminder_terms
