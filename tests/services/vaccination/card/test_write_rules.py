@@ -1,5 +1,6 @@
 """Doses that software writes over the FHIR API: refused where they cannot be, else kept with warnings; pharmacists."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -8,7 +9,8 @@ import pytest
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
-from esante.identity.access import requester_of
+from esante.identity.access import policy_set, requester_of
+from esante.identity.access.audit.replay import Replay
 from esante.services.record import ClinicalCreated
 from esante.services.vaccination.card.immunization import (
     ATC,
@@ -265,3 +267,14 @@ async def test_dose_sent_with_a_key_that_software_knows_stays_one(world, cards, 
     twice = immunization(person, identifier=[{"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{entry.key}"}])
     await create(software, doctor, twice)
     assert len((await cards.load(doctor, person.id)).card.doses) == 1
+
+
+async def test_dose_by_an_exception_is_replayed_and_refused_by_rules_without_it(world, cards):
+    person, _ = await person_with_doctor(world)
+    await cards.enter(await pharmacist_of(world), person.id, [given(product="comirnaty")])
+    await world.journal.sealer.seal_all()
+    report = await Replay(world.db, world.journal, policy_set()).run()
+    assert report.replayed and not report.differences
+    without = replace(policy_set(), matrix=replace(policy_set().matrix, exceptions=()), _rules={}, _days={})
+    changed = await Replay(world.db, world.journal, without).run()
+    assert {rules[:2] for rules in changed.differences} == {("write.exception", "write.category")}
