@@ -14,9 +14,8 @@ from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
 from esante.identity.directory import Directory
-from esante.services.record import errors, rules
+from esante.services.record import errors, rules, security_labels
 from esante.services.record.audit import AuditWriter
-from esante.services.record.clinical import security_labels
 from esante.services.record.clinical.events import (
     ClinicalCreated,
     ClinicalDeleted,
@@ -25,9 +24,8 @@ from esante.services.record.clinical.events import (
     ClinicalWritten,
     resource_fields,
 )
-from esante.services.record.clinical.type_rules import TypeRules
 from esante.services.record.clinical.view import categories_of
-from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
+from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType, TypeRules
 from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store

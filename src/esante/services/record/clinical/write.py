@@ -21,9 +21,8 @@ from esante.services.record.clinical.events import ClinicalRead
 from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import ResourceMatcher, person_changed
 from esante.services.record.clinical.read import ClinicalReader, gone
-from esante.services.record.clinical.type_rules import TypeRules
 from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
-from esante.services.record.clinical_types import CLINICAL
+from esante.services.record.clinical_types import CLINICAL, TypeRules
 from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store

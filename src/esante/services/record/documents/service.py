@@ -20,8 +20,8 @@ from esante.services.record.audit import AuditWriter
 from esante.services.record.bulk_read import BulkReader
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
-from esante.services.record.clinical.type_rules import TypeRules
 from esante.services.record.clinical.write import ClinicalWriter
+from esante.services.record.clinical_types import TypeRules
 from esante.services.record.deadlines.deposit_tracker import DepositTracker
 from esante.services.record.deadlines.service import Deadlines
 from esante.services.record.documents import store
