@@ -77,6 +77,14 @@ async def test_run_that_fails_says_what_and_blocks_what_builds_on_it(runs, vendo
     assert "status 500" in outcomes[0].what
 
 
+async def test_report_that_another_key_signed_is_refused(runs, vendor, tmp_path):
+    """Somebody replaced the key, or wrote the report into the database."""
+    async with receiving() as target:
+        run = await run_sample(runs, vendor, f"http://127.0.0.1:{target.port}")
+    (tmp_path / "conformance.pem").write_bytes(new_key())
+    assert (await problem_of(as_call(runs.content, run))).status == 409
+
+
 async def test_secrets_of_a_run_are_in_no_table_and_no_log(runs, vendor, db, caplog):
     async with receiving() as target:
         run = await run_sample(runs, vendor, f"http://127.0.0.1:{target.port}", token=SECRET, name=SECRET + "2")

@@ -6,6 +6,7 @@ The options that are secret stay in the memory of that process and are forgotten
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,14 +19,14 @@ from joserfc.jwk import ECKey
 from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.outbound import AddressNotAllowed, AddressPolicy, CheckedTransport
-from esante.core.storage import Database, insert, read_or_create_key, uuid7
+from esante.core.storage import Database, Unavailable, insert, read_or_create_key, uuid7
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester
 from esante.services.conformance.kits import run_store
 from esante.services.conformance.kits.catalogue import kits
 from esante.services.conformance.kits.model import Kit, Verdict
-from esante.services.conformance.kits.report import new_key, read_key, report, sign, verify
+from esante.services.conformance.kits.report import ReportError, new_key, read_key, report, sign, verify
 from esante.services.conformance.kits.run_model import KeptRun, RunEnded, RunStarted, RunState
 from esante.services.conformance.kits.runner import run_kit
 from esante.services.conformance.kits.session import LOOPBACK
@@ -145,7 +146,8 @@ class Runs:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(BEAT_SECONDS)
-                await run_store.write_progress(self._db, run.run_id, done, clock.now())
+                with suppress(Unavailable):  # the next beat may come in time
+                    await run_store.write_progress(self._db, run.run_id, done, clock.now())
 
         beating = asyncio.create_task(beat())
         try:
@@ -209,10 +211,21 @@ class Runs:
         return found
 
     def content(self, run: KeptRun) -> Json:
-        """Return the report of a run that has ended, from its signed form. Raises: Problem 404 for any other."""
+        """Return the report of a run that has ended, from its signed form.
+
+        Raises: Problem 404 for any other run, 409 for a report that the platform's present key did not sign.
+        """
         if not run.report:
             raise Problem(404, "not-found", NOT_FOUND)
-        return verify(run.report, self.key)
+        try:
+            return verify(run.report, self.key)
+        except ReportError as error:
+            raise Problem(
+                409,
+                "conflict",
+                N_("The report was not signed with our present key."),
+                remedy=N_("Run the test again."),
+            ) from error
 
     async def close(self) -> None:
         """Stop the runs of this process; they are kept as interrupted."""
