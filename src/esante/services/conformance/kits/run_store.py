@@ -42,7 +42,6 @@ LINK = Table(
         "revoked_at": "timestamptz",
     },
 )
-RUNNING_INDEX = "conformance_run_running"
 _LINK = "SELECT link_id, run_id, created_at, expires_at, revoked_at FROM conformance_run_link"
 
 

@@ -67,10 +67,6 @@ class Label:
     cause: str = ""
     reason: str = ""
 
-    def last_day(self) -> date | None:
-        """Return the last day on which the label holds; None for one that was not granted."""
-        return min(self.until, self.run_again_by) if self.until and self.run_again_by else self.until
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
