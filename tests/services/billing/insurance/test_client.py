@@ -76,8 +76,10 @@ async def test_memory_of_covers_is_bounded(monkeypatch):
 
 
 async def test_not_insured_is_an_empty_list():
-    async with insurance(http("404 Not Found", b"{}")) as (client, _):
+    async with insurance(http("404 Not Found", b"{}")) as (client, server):
         assert await client.cover("1900123456712", ON) == []
+        server.answer = http("200 OK", COVERS)
+        assert len(await client.cover("1900123456712", ON)) == 1
 
 
 @pytest.mark.parametrize(
