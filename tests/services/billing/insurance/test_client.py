@@ -98,13 +98,18 @@ async def test_not_insured_is_an_empty_list():
         http("200 OK", b'{"covers": [{"fund": "CNS"}]}'),
         http("200 OK", b'{"covers": [{"fund": "CNS", "since": "x"}]}'),
         http("400 Bad", b"{}"),
-        http("200 OK", b" " * (client_module.MAX_ANSWER + 1)),
     ],
 )
 async def test_answer_that_cannot_be_used_is_silence(answer):
     async with insurance(answer) as (client, _):
         with pytest.raises(Silent):
             await client.cover("1900123456712", ON)
+
+
+async def test_answer_over_bound_is_silence():
+    async with insurance(http("200 OK", bytes(client_module.MAX_ANSWER + 1))) as (client, _):
+        with pytest.raises(Silent):
+            await client.send(DEPOSIT, b"<a/>")
 
 
 async def test_no_answer_in_time_is_silence():
