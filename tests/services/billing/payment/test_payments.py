@@ -181,10 +181,7 @@ async def test_money_that_moved_after_a_refusal_is_booked_as_paid(world):
 
 def add_line(bank, end_to_end: str, amount: Decimal) -> None:
     """Report a line that no order of ours led to."""
-    bank._db.execute(
-        "INSERT INTO lines (reference, end_to_end_id, amount, at) VALUES (?, ?, ?, ?)",
-        (uuid4().hex[:16], end_to_end, str(amount), datetime.now(UTC).isoformat()),
-    )
+    bank.books.add_line(uuid4().hex[:16], end_to_end, amount, datetime.now(UTC))
 
 
 # Accounts
