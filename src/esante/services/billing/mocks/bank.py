@@ -6,7 +6,6 @@ slow, silent, or silent after it took the money; it reports its lines late, twic
 
 import asyncio
 import random
-import sqlite3
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from esante.core.clock import now
+from esante.services.billing.mocks.bank_store import Books, Line, Order
 
 PAIN002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 CAMT054 = "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"
@@ -26,12 +26,6 @@ PAGE = 100
 """Lines in one camt.054 at most."""
 SILENCE_SECONDS = 3_600.0
 MAX_BODY = 1024 * 1024
-_TABLES = """
-CREATE TABLE IF NOT EXISTS orders (
-    message_id TEXT PRIMARY KEY, end_to_end_id TEXT, iban TEXT, name TEXT, amount TEXT, status TEXT, reason TEXT);
-CREATE TABLE IF NOT EXISTS lines (
-    place INTEGER PRIMARY KEY AUTOINCREMENT, reference TEXT, end_to_end_id TEXT, amount TEXT, at TEXT);
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,54 +56,37 @@ class Behaviour:
 
 
 class MockBank:
-    """The bank's books, in memory or in a file (so that they outlive the process), and its answers."""
+    """The bank: its books, in memory or in a file (so that they outlive the process), and its answers."""
 
     def __init__(self, behaviour: Behaviour | None = None, books: Path | None = None, seed: int = 1) -> None:
-        self.behaviour = behaviour or Behaviour()
-        self._db = sqlite3.connect(books or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.executescript(_TABLES)
+        self.behaviour, self.books = behaviour or Behaviour(), Books(books)
         self._rng = random.Random(seed)  # noqa: S311 - it only decides on faults
 
     def take(self, data: bytes) -> str:
         """Take an order; return its message id. The same order, or end-to-end id, is executed once."""
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        message_id, end_to_end = _text(root, "GrpHdr/MsgId"), _text(root, "PmtId/EndToEndId")
-        iban, name = _text(root, "CdtrAcct/Id/IBAN"), _text(root, "Cdtr/Nm")
-        amount = str(Decimal(_text(root, "Amt/InstdAmt")))
-        if not message_id or not end_to_end or not iban:
+        order = Order(
+            message_id=_text(root, "GrpHdr/MsgId"),
+            end_to_end_id=_text(root, "PmtId/EndToEndId"),
+            iban=_text(root, "CdtrAcct/Id/IBAN"),
+            name=_text(root, "Cdtr/Nm"),
+            amount=Decimal(_text(root, "Amt/InstdAmt")),
+        )
+        if not order.message_id or not order.end_to_end_id or not order.iban:
             raise ValueError("the order lacks an id or an account")
-        reason = self.behaviour.refusal(iban)
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            if self._db.execute("SELECT 1 FROM orders WHERE message_id = ?", (message_id,)).fetchone() is None:
-                paid = "SELECT 1 FROM orders WHERE end_to_end_id = ? AND status = 'ACSC'"
-                if self._db.execute(paid, (end_to_end,)).fetchone():
-                    reason = "AM05"
-                status = "RJCT" if reason else "ACSC"
-                values = message_id, end_to_end, iban, name, amount, status, reason
-                self._db.execute("INSERT INTO orders VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-                if not reason:
-                    line = uuid4().hex[:16].upper(), end_to_end, amount, now().isoformat()
-                    insert = "INSERT INTO lines (reference, end_to_end_id, amount, at) VALUES (?, ?, ?, ?)"
-                    for _ in range(2 if self.behaviour.duplicate else 1):
-                        self._db.execute(insert, line)
-        finally:
-            self._db.execute("COMMIT")
-        return message_id
+        self.books.execute(
+            order, self.behaviour.refusal(order.iban), now(), lines=2 if self.behaviour.duplicate else 1
+        )
+        return order.message_id
 
     def status(self, message_id: str) -> bytes | None:
         """Return the pain.002 of an order, None for one that the bank does not have."""
-        row = self._db.execute(
-            "SELECT end_to_end_id, status, reason FROM orders WHERE message_id = ?", (message_id,)
-        ).fetchone()
-        return _status(message_id, *row) if row else None
+        found = self.books.status(message_id)
+        return _status(message_id, *found) if found else None
 
     def statement(self, after: int) -> tuple[bytes, int] | None:
         """Return a camt.054 of the lines after a place, and the place of the last; None when there are none."""
-        rows = self._db.execute(
-            "SELECT place, reference, end_to_end_id, amount, at FROM lines WHERE place > ? ORDER BY place LIMIT ?",
-            (after, PAGE),
-        ).fetchall()
+        rows = self.books.lines(after, PAGE)
         if not rows:
             return None
         last = rows[-1][0]
@@ -120,10 +97,7 @@ class MockBank:
     @property
     def paid(self) -> dict[str, list[Decimal]]:
         """The amounts that left the account, by their end-to-end ids; more than one is a double payment."""
-        found: dict[str, list[Decimal]] = {}
-        for end_to_end, amount in self._db.execute("SELECT end_to_end_id, amount FROM orders WHERE status = 'ACSC'"):
-            found.setdefault(end_to_end, []).append(Decimal(amount))
-        return found
+        return self.books.paid()
 
     @property
     def total(self) -> Decimal:
@@ -201,7 +175,7 @@ def _status(message_id: str, end_to_end: str, status: str, reason: str) -> bytes
     ).encode()
 
 
-def _statement(after: int, rows: list[tuple[int, str, str, str, str]]) -> bytes:
+def _statement(after: int, rows: list[Line]) -> bytes:
     entries = "".join(
         f'<Ntry><NtryRef>{place}</NtryRef><Amt Ccy="EUR">{Decimal(amount):.2f}</Amt><CdtDbtInd>DBIT</CdtDbtInd>'
         f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><DtTm>{at}</DtTm></BookgDt><AcctSvcrRef>{reference}</AcctSvcrRef>"

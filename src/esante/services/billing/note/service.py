@@ -213,8 +213,7 @@ class Notes:
     async def body(self, kept: KeptNote) -> bytes:
         """Return a found note in national XML. Raises: as `content`."""
         if kept.object_sha256 is None:
-            full = kept if kept.body is not None else None
-            full = full or await note_store.fetch_note(self._db, kept.person_id, kept.note_id)
+            full = kept if kept.body else await note_store.fetch_note(self._db, kept.person_id, kept.note_id)
             if full is None or full.body is None:
                 raise ValueError(f"the body of the fee note {kept.note_id} is missing")
             return full.body

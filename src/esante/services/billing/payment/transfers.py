@@ -218,10 +218,10 @@ class Transfers:
         pending: dict[asyncio.Task[Report], Transfer] = {}
         while True:
             try:
-                room = AT_ONCE - len(pending)
-                claimed = [(one, False) for one in await self.claim(room)] if room else []
-                if room > len(claimed):
-                    claimed += [(one, True) for one in await self.claim_unknown(room - len(claimed))]
+                free = AT_ONCE - len(pending)
+                claimed = [(one, False) for one in await self.claim(free)] if free else []
+                if free > len(claimed):
+                    claimed += [(one, True) for one in await self.claim_unknown(free - len(claimed))]
                 pending |= {asyncio.create_task(self.ask(one, known=known)): one for one, known in claimed}
                 if not pending:
                     await asyncio.sleep(IDLE_SECONDS)
