@@ -163,6 +163,13 @@ class Access:
         """
         return await self._signin.authenticate(request)
 
+    async def recognize(self, signer: Requester) -> Requester | None:
+        """Return the requester of a request that somebody signed, as they are now; None when they may not use it.
+
+        For messages that bring other proof than a token or a session, which the caller has checked.
+        """
+        return await self._signin.recognize(signer)
+
     async def authorize(self, request: Request, resource: str, letters: str) -> Requester:
         """Return the requester of an API request, whose token covers `letters` (SMART v2) of all of a type.
 

@@ -103,6 +103,17 @@ class Authenticator:
         found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
         return replace(found, scopes=scopes, patient=known.patient, delegate=known.delegate)
 
+    async def recognize(self, signer: Requester) -> Requester | None:
+        """Return the requester of a request that somebody signed, as they are now, and work for them from here on.
+
+        For messages that bring other proof than a token or a session, which the caller has checked. None when the
+        directory no longer has them, or has suspended them.
+        """
+        found = await self.reauthenticate(signer)
+        if found is not None:
+            current_requester.set(found)
+        return found
+
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Return the requester of a page for some kinds of requesters.
 
