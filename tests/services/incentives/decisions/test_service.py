@@ -1,7 +1,7 @@
 """Decisions of quarters over a real database and journal, compared with a slow count of the same notes."""
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
