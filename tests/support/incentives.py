@@ -25,7 +25,7 @@ from esante.services.incentives.schemes.model import Scheme
 from esante.services.incentives.schemes.scheme_file import parse_schemes
 
 DEBTOR_IBAN = "LU280019400644750000"
-IBANS = ("LU120010001234567891", "LU360029152460050000", "LU290017090000000000")
+IBANS = ("LU120010001234567891", "LU360029152460050000", "LU340170900000000001")
 TABLES = (
     "incentive_bank_line",
     "incentive_appeal",
@@ -46,7 +46,9 @@ TABLES = (
 def declare(name: str, fields: dict[str, Any]) -> type[Event]:
     """Return the event type of a name; where no package declares it yet, one with these fields."""
     if name not in EVENTS:
-        made = type(name.title().replace(".", "").replace("_", ""), (Event,), {"__annotations__": fields}, kw_only=True)
+        made = type(
+            name.title().replace(".", "").replace("_", ""), (Event,), {"__annotations__": fields}, kw_only=True
+        )
         event(name)(made)
     return EVENTS[name]
 
@@ -211,7 +213,11 @@ class IncentiveWorld:
         """Let a doctor send a note on each day; return the notes."""
         doctor, made = await self.doctor(code), []
         actor = Actor(
-            kind="practitioner", id=doctor.id, role=doctor.profession, client=vendor.product, client_id=vendor.client_id
+            kind="practitioner",
+            id=doctor.id,
+            role=doctor.profession,
+            client=vendor.product,
+            client_id=vendor.client_id,
         )
         for day in days:
             note = NoteReceived(

@@ -88,7 +88,9 @@ async def test_of_two_vendors_the_software_that_sent_documents_first_is_paid_and
     assert paid.amount == 625 and not_paid.amount == 0 and not_paid.reasons == (Reason.CLAIMED_TWICE,)
     (signal,) = (await world.decisions.signals(world.anna, "2026-Q1", None)).items
     assert (signal["kind"], signal["provider_code"], signal["state"]) == ("claimed-twice", CODE, "open")
-    found = {one.payee: one.state.value for one in (await world.payments.orders(world.anna, "2026-Q1", "", None)).items}
+    found = {
+        one.payee: one.state.value for one in (await world.payments.orders(world.anna, "2026-Q1", "", None)).items
+    }
     assert found[str(RIVAL.id)] == "held"
 
 
