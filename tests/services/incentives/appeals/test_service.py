@@ -29,7 +29,7 @@ async def decided(world):
 
 async def own(world, code=CODE):
     """The doctor of a code, and their line."""
-    (kept,) = (await world.own.past([code], [], None)).items
+    (kept,) = (await world.own.past([code], [], "", None)).items
     return requester_of(await world.doctor(code)), kept
 
 

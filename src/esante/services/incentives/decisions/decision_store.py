@@ -250,16 +250,21 @@ async def fetch_line(db: Database | Connection, line_id: UUID) -> KeptLine | Non
 
 
 async def fetch_lines_of(
-    db: Database, codes: Sequence[str], payees: Sequence[str], before: UUID | None, limit: int
+    db: Database, codes: Sequence[str], payees: Sequence[str], text: str, before: UUID | None, limit: int
 ) -> list[KeptLine]:
-    """Return the confirmed lines for the evidence of professionals (`codes`), or to `payees`, the newest first."""
+    """Return the confirmed lines for the evidence of professionals (`codes`), or to `payees`, the newest first.
+
+    `text`: a part of a quarter, a scheme, a product or a code.
+    """
     rows = await db.fetch(
         f"{_LINE} {_COUNTS} WHERE (l.provider_code = ANY($1) AND l.payee_kind = 'provider' OR l.payee = ANY($2))"
-        " AND ($3::uuid IS NULL OR l.line_id < $3) ORDER BY l.line_id DESC LIMIT $4",
+        " AND ($3::uuid IS NULL OR l.line_id < $3) AND ($5 = '' OR position(lower($5) IN"
+        " lower(concat_ws(' ', l.quarter, l.scheme, l.product, l.provider_code))) > 0) ORDER BY l.line_id DESC LIMIT $4",
         [*codes],
         [*payees],
         before,
         limit,
+        text,
     )
     return [_line(row) for row in rows]
 

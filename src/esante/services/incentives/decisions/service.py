@@ -321,10 +321,12 @@ class OwnDecisions:
                 found.append((scheme, await self._facts.so_far(scheme, quarter, upto, codes)))
         return found
 
-    async def past(self, codes: Sequence[str], payees: Sequence[str], cursor: str | None) -> Page[KeptLine]:
-        """Return a page of confirmed lines, the newest first. Raises: Problem 400 for a wrong cursor."""
+    async def past(
+        self, codes: Sequence[str], payees: Sequence[str], text: str, cursor: str | None
+    ) -> Page[KeptLine]:
+        """Return a page of confirmed lines with some words, the newest first. Raises: Problem 400 for a wrong cursor."""
         before = decode_uuid_cursor(cursor)
-        found = await decision_store.fetch_lines_of(self._db, codes, payees, before, PAGE_SIZE + 1)
+        found = await decision_store.fetch_lines_of(self._db, codes, payees, text, before, PAGE_SIZE + 1)
         return Page(found[:PAGE_SIZE], encode_cursor(found[PAGE_SIZE - 1].line_id) if len(found) > PAGE_SIZE else None)
 
     async def quarters(self, codes: Sequence[str], payees: Sequence[str]) -> list[tuple[str, Decimal, int]]:
