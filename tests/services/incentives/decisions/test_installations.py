@@ -28,7 +28,7 @@ verified = true
 [[scheme.moved]]
 until = 2025-07-30
 accounts = ["90100200"]
-cause = "Outage of May and June 2025"
+source = "Outage of May and June 2025"
 """
 
 

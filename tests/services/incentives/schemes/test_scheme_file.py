@@ -78,10 +78,10 @@ def test_overlap_is_refused_with_the_row(ends):
         (INSTALLATION | {"amount": '"625.001"'}, "two decimals"),
         (INSTALLATION | {"claims_until": "2026-08-01"}, "after valid_until"),
         (
-            INSTALLATION | {"moved": '[{until = 2026-02-01, accounts = ["90000000"], cause = "outage"}]'},
+            INSTALLATION | {"moved": '[{until = 2026-02-01, accounts = ["90000000"], source = "outage"}]'},
             "a moved deadline is before claims_until",
         ),
-        ({"moved": '[{until = 2026-02-01, accounts = ["9"], cause = "outage"}]'}, "matching regex"),
+        ({"moved": '[{until = 2026-02-01, accounts = ["9"], source = "outage"}]'}, "matching regex"),
         ({"sample": '["colour"]'}, "sample names unknown fields: colour"),
     ],
 )
@@ -102,7 +102,7 @@ def test_all_faults_are_said_at_once():
 
 
 def test_deadline_is_moved_for_the_named_accounts_only():
-    moved = '[{until = 2026-04-30, accounts = ["90000001"], cause = "outage"}]'
+    moved = '[{until = 2026-04-30, accounts = ["90000001"], source = "outage"}]'
     (scheme,) = parse(INSTALLATION | {"moved": moved})
     assert scheme.deadline("90000001") == date(2026, 4, 30)
     assert scheme.deadline("90000002") == date(2026, 3, 31)

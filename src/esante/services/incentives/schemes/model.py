@@ -21,11 +21,11 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MovedDeadline:
-    """A deadline that was moved for some accounts (provider codes), and why."""
+    """A deadline that was moved for some accounts (provider codes); `source` says why."""
 
     until: date
     accounts: frozenset[str]
-    cause: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class SchemeFileError(ValueError):
 class _Moved(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     until: date
     accounts: tuple[Code, ...]
-    cause: Text
+    source: Text
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,7 +92,7 @@ def parse_schemes(text: str, kinds: Collection[str]) -> tuple[Scheme, ...]:
 
 def _scheme(row: _Row) -> Scheme:
     moved = tuple(
-        MovedDeadline(until=one.until, accounts=frozenset(one.accounts), cause=one.cause) for one in row.moved
+        MovedDeadline(until=one.until, accounts=frozenset(one.accounts), source=one.source) for one in row.moved
     )
     return Scheme(
         key=row.key,
