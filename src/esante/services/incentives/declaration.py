@@ -99,9 +99,7 @@ SERVICE = Service(
             menu=True,
             waiting=_unread,
         ),
-        NavigationItem(
-            role="vendor", url=VENDOR, label=N_("Incentives"), icon="summary", order=40, waiting=_unread
-        ),
+        NavigationItem(role="vendor", url=VENDOR, label=N_("Incentives"), icon="summary", order=40, waiting=_unread),
         NavigationItem(
             role="operator",
             url=OPERATORS,
@@ -115,8 +113,13 @@ SERVICE = Service(
     tiles=[HomeTile(role="practitioner", template="incentives/tile.html", load=_answers, order=8)],
     kept=[
         KeptData(
-            what=N_("Of fee notes and documents that count for an incentive: who made them, when, and with which software"),
-            why=N_("So that health professionals get what they are entitled to. You are counted under a code, not by name."),
+            what=N_(
+                "Of fee notes and documents that count for an incentive: who made them, when, and with which software"
+            ),
+            why=N_(
+                "So that health professionals get what they are entitled to."
+                " You are counted under a code, not by name."
+            ),
         ),
         KeptData(
             what=N_("The account numbers and appeals of health professionals and vendors"),

@@ -99,13 +99,13 @@ async def count_open(db: Database) -> int:
 
 
 async def fetch_upheld(db: Database, before: str, answered_by: datetime) -> list[Upheld]:
-    """Return the appeals against lines of quarters before one, upheld by a moment, that none of those quarters paid."""
+    """Return the appeals against lines of earlier quarters, upheld by a moment, that no earlier quarter paid."""
     rows = await db.fetch(
-        "SELECT a.appeal_id, a.amount, l.scheme, l.row_from, l.of_quarter, l.provider_code, l.payee, l.product, l.claim_id,"
-        " l.payee_kind FROM incentive_appeal a JOIN incentive_line l USING (line_id)"
-        " WHERE a.outcome = 'upheld' AND a.amount > 0 AND l.quarter < $1 AND a.answered_at <= $2 AND NOT EXISTS (SELECT FROM incentive_line p"
-        " JOIN incentive_run r ON r.quarter = p.quarter AND r.state = 'confirmed'"
-        " WHERE p.appeal_id = a.appeal_id AND p.quarter < $1) ORDER BY a.appeal_id",
+        "SELECT a.appeal_id, a.amount, l.scheme, l.row_from, l.of_quarter, l.provider_code, l.payee, l.product,"
+        " l.claim_id, l.payee_kind FROM incentive_appeal a JOIN incentive_line l USING (line_id)"
+        " WHERE a.outcome = 'upheld' AND a.amount > 0 AND l.quarter < $1 AND a.answered_at <= $2"
+        " AND NOT EXISTS (SELECT FROM incentive_line p JOIN incentive_run r ON r.quarter = p.quarter"
+        " AND r.state = 'confirmed' WHERE p.appeal_id = a.appeal_id AND p.quarter < $1) ORDER BY a.appeal_id",
         before,
         answered_by,
     )

@@ -46,8 +46,8 @@ class Appeals:
     ) -> Appeal:
         """Appeal against a line of somebody's own: for their evidence (`codes`), or to them (`payees`); return it.
 
-        Raises: Problem 404 for a line of others, 400 for a text that is too short or too long, 409 after the deadline or
-        for a line that was appealed against.
+        Raises: Problem 404 for a line of others, 400 for a text that is too short or too long, 409 after the deadline
+        or for a line that was appealed against.
         """
         kept = await decision_store.fetch_line(self._db, line_id)
         run = await decision_store.fetch_run(self._db, kept.quarter) if kept else None

@@ -47,9 +47,10 @@ class Claims:
     async def make(self, requester: Requester, scheme: str, provider_code: str, version_id: UUID | None) -> Claim:
         """Claim an installation: it is decided from evidence, nothing has to be sent. Return the claim.
 
-        A claim after the deadline is taken, and refused with that reason. Raises: Problem 403 for others than vendors, 400
-        for a scheme that is not open, a wrong code or a version without a label, 409 for a practice that this vendor has
-        claimed.
+        A claim after the deadline is taken, and refused with that reason.
+
+        Raises: Problem 403 for others than vendors, 400 for a scheme that is not open, a wrong code or a version
+        without a label, 409 for a practice that this vendor has claimed.
         """
         open_now = await self.claimable(requester)
         code = provider_code.replace("-", "").replace(" ", "")

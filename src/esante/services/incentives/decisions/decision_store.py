@@ -124,8 +124,9 @@ async def last_run(db: Database | Connection) -> Run | None:
 async def ask(conn: Connection, quarter: str, at: datetime, by: str, by_id: UUID) -> None:
     """Let a quarter be decided, again where it was not confirmed."""
     await conn.execute(
-        "INSERT INTO incentive_run (quarter, state, asked_at, asked_by, asked_by_id) VALUES ($1, 'running', $2, $3, $4)"
-        " ON CONFLICT (quarter) DO UPDATE SET state = 'running', asked_at = $2, asked_by = $3, asked_by_id = $4,"
+        "INSERT INTO incentive_run (quarter, state, asked_at, asked_by, asked_by_id)"
+        " VALUES ($1, 'running', $2, $3, $4) ON CONFLICT (quarter) DO UPDATE"
+        " SET state = 'running', asked_at = $2, asked_by = $3, asked_by_id = $4,"
         " done = 0, error = '', taken_until = NULL WHERE incentive_run.state = 'draft'",
         quarter,
         at,
@@ -231,8 +232,8 @@ async def fetch_lines(
 ) -> list[KeptLine]:
     """Return lines of a quarter by their ids; `text`: a part of a code, a name, a product or a scheme."""
     rows = await db.fetch(
-        f"{_LINE} WHERE l.quarter = $1 AND ($2 = '' OR position(lower($2) IN lower(concat_ws(' ', l.provider_code, l.payee,"
-        " l.payee_name, l.product, l.scheme, l.reasons))) > 0) AND ($3::uuid IS NULL OR l.line_id > $3)"
+        f"{_LINE} WHERE l.quarter = $1 AND ($2 = '' OR position(lower($2) IN lower(concat_ws(' ', l.provider_code,"
+        " l.payee, l.payee_name, l.product, l.scheme, l.reasons))) > 0) AND ($3::uuid IS NULL OR l.line_id > $3)"
         " AND (NOT $5 OR l.amount <> 0) ORDER BY l.line_id LIMIT $4",
         quarter,
         text,
@@ -259,7 +260,8 @@ async def fetch_lines_of(
     rows = await db.fetch(
         f"{_LINE} {_COUNTS} WHERE (l.provider_code = ANY($1) AND l.payee_kind = 'provider' OR l.payee = ANY($2))"
         " AND ($3::uuid IS NULL OR l.line_id < $3) AND ($5 = '' OR position(lower($5) IN"
-        " lower(concat_ws(' ', l.quarter, l.scheme, l.product, l.provider_code))) > 0) ORDER BY l.line_id DESC LIMIT $4",
+        " lower(concat_ws(' ', l.quarter, l.scheme, l.product, l.provider_code))) > 0)"
+        " ORDER BY l.line_id DESC LIMIT $4",
         [*codes],
         [*payees],
         before,
@@ -292,9 +294,9 @@ async def sum_of_quarter(db: Database, quarter: str) -> tuple[int, int, Decimal]
 
 
 async def sum_by_scheme(db: Database) -> list[tuple[str, date, str, Decimal, int, list[str]]]:
-    """Return what each row of a scheme gave in each confirmed quarter: scheme, first day, quarter, euros, documents, payees.
+    """Return what each row of a scheme gave in each confirmed quarter.
 
-    The payees are those who got something.
+    Each with scheme, first day, quarter, euros, documents, payees. The payees are those who got something.
     """
     rows = await db.fetch(
         "SELECT l.scheme, l.row_from, l.quarter, sum(l.amount), sum(l.documents)::bigint,"  # noqa: S608 - constants

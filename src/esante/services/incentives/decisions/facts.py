@@ -76,7 +76,7 @@ class FactLoader:
     async def _recounted(
         self, quarter: Quarter, upto: int, decided: Sequence[LineKey]
     ) -> dict[tuple[SchemeId, Quarter], frozenset[str]]:
-        """Return by row and earlier quarter the professionals of whom documents were taken back since it was decided."""
+        """Return by row and earlier quarter the professionals of whom documents were taken back since."""
         before = await decision_store.last_confirmed_seq(self._db, str(quarter))
         gone: dict[str, set[str]] = {}
         for kind in {one.evidence for one in self._schemes}:

@@ -194,7 +194,7 @@ def _installations(
     labels: Labels,
     paid: frozenset[str],
 ) -> list[Line]:
-    """Return a line for each claim: of several for one practice, the software that reached the threshold first is paid."""
+    """Return a line for each claim: of several for one practice, the first to reach the threshold is paid."""
     days = {code: [*one] for code, one in groupby(counts, attrgetter("provider_code"))}
     lines: list[Line] = []
     for code in sorted({one.provider_code for one in claims}):
@@ -300,7 +300,7 @@ def _corrections(schemes: Sequence[Scheme], facts: Facts, labels: Labels) -> Ite
             for key, amount in facts.decided.items()
             if (key.scheme, key.of_quarter) == (row, quarter) and key.provider_code in codes and amount > 0
         }
-        paid = [facts.paid_claims[key.claim_id] for key in before if key.claim_id in facts.paid_claims]
+        paid = [claim for key in before if key.claim_id and (claim := facts.paid_claims.get(key.claim_id))]
         found = entitlements(by_id[row], quarter, facts.recounts[row, quarter], paid, labels, {})
         now = {_entitled(by_id[row], one.key): one for one in found}
         for key, amount in sorted(before.items(), key=lambda one: _order(one[0])):

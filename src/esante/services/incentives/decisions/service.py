@@ -181,7 +181,8 @@ class Decisions:
     async def confirm(self, requester: Requester, text: str) -> None:
         """Confirm the decision of a quarter that another operator asked for: claims are settled, orders made.
 
-        Raises: Problem 403 for others than operators, 404 for an unknown quarter, 409 for one's own or one that is no draft.
+        Raises: Problem 403 for others than operators, 404 for an unknown quarter, 409 for one's own, or one that is no
+        draft.
         """
         require_operator(requester)
         async with self._db.transaction() as conn:
@@ -269,8 +270,9 @@ class Decisions:
     async def decide_signal(self, requester: Requester, signal_id: UUID, decision: str) -> None:
         """Propose what becomes of a held payment (pay, refuse), or confirm the same as a second operator.
 
-        Another decision of a second operator is a proposal anew. Raises: Problem 403, 404, 400, 409 for one that is settled,
-        or one's own proposal.
+        Another decision of a second operator is a proposal anew.
+
+        Raises: Problem 403, 404, 400, 409 for one that is settled, or one's own proposal.
         """
         require_operator(requester)
         if decision not in DECISIONS:
@@ -321,10 +323,8 @@ class OwnDecisions:
                 found.append((scheme, await self._facts.so_far(scheme, quarter, upto, codes)))
         return found
 
-    async def past(
-        self, codes: Sequence[str], payees: Sequence[str], text: str, cursor: str | None
-    ) -> Page[KeptLine]:
-        """Return a page of confirmed lines with some words, the newest first. Raises: Problem 400 for a wrong cursor."""
+    async def past(self, codes: Sequence[str], payees: Sequence[str], text: str, cursor: str | None) -> Page[KeptLine]:
+        """Return a page of confirmed lines with some words, the newest first. Raises: Problem 400."""
         before = decode_uuid_cursor(cursor)
         found = await decision_store.fetch_lines_of(self._db, codes, payees, text, before, PAGE_SIZE + 1)
         return Page(found[:PAGE_SIZE], encode_cursor(found[PAGE_SIZE - 1].line_id) if len(found) > PAGE_SIZE else None)

@@ -62,8 +62,8 @@ _OF_KIND = (
     " AND (cardinality($5::text[]) = 0 OR e.profession = '' OR e.profession = ANY($5))"
     " AND ($6::text[] IS NULL OR e.provider_code = ANY($6))"
 )
-"""The documents of a kind, of days, up to a leaf of the journal, of professions (none: of all; those of an association have
-none), of professionals (null: of all)."""
+"""The documents of a kind, of days, up to a leaf of the journal, of professions (none: of all; those of an association
+have none), of professionals (null: of all)."""
 
 
 def evidence_row(one: Evidence) -> Row:
@@ -78,7 +78,10 @@ def withdrawal_row(kind: str, document_id: UUID, on_day: date, seq: int) -> Row:
 
 async def last_seq(db: Database | Connection) -> int:
     """Return the leaf of the journal up to which evidence was kept."""
-    sql = "SELECT greatest((SELECT max(seq) FROM incentive_evidence), (SELECT max(seq) FROM incentive_withdrawal), 0::bigint)"
+    sql = (
+        "SELECT greatest((SELECT max(seq) FROM incentive_evidence), (SELECT max(seq) FROM incentive_withdrawal),"
+        " 0::bigint)"
+    )
     return int(await db.fetchval(sql))
 
 
@@ -115,13 +118,14 @@ async def count_unusual(
     last_from: date,
     minimal: Decimal,
 ) -> list[UnusualCounts]:
-    """Return what may be unusual in the documents of professionals: those from `last_from` on, and of a small amount."""
+    """Return what may be unusual in documents of professionals: those from `last_from` on, and of a small amount."""
     rows = await db.fetch(
-        "WITH found AS (SELECT e.provider_code, e.patient_key, e.on_day, e.amount, w.document_id IS NOT NULL AS gone"
+        "WITH found AS (SELECT e.provider_code, e.patient_key, e.on_day, e.amount, w.document_id IS NOT NULL AS gone"  # noqa: S608 - constants
         f"{_OF_KIND}), patients AS (SELECT provider_code, patient_key, count(*) AS documents FROM found WHERE NOT gone"
         " GROUP BY 1, 2), most AS (SELECT provider_code, max(documents) AS documents FROM patients GROUP BY 1)"
         " SELECT f.provider_code, count(*) FILTER (WHERE NOT gone), count(*) FILTER (WHERE NOT gone AND on_day >= $7),"
-        " count(*) FILTER (WHERE NOT gone AND amount <= $8), coalesce(max(m.documents), 0), count(*) FILTER (WHERE gone)"
+        " count(*) FILTER (WHERE NOT gone AND amount <= $8), coalesce(max(m.documents), 0),"
+        " count(*) FILTER (WHERE gone)"
         " FROM found f LEFT JOIN most m USING (provider_code) GROUP BY 1 ORDER BY 1",
         kind,
         *days,
@@ -135,7 +139,7 @@ async def count_unusual(
 
 
 async def withdrawn_since(db: Database, kind: str, before: date, after_seq: int, upto_seq: int) -> set[str]:
-    """Return the professionals of whom documents from before a day were taken back between two leaves of the journal."""
+    """Return the professionals of whom documents from before a day were taken back between two leaves."""
     rows = await db.fetch(
         "SELECT DISTINCT e.provider_code FROM incentive_withdrawal w JOIN incentive_evidence e"
         " ON e.kind = w.kind AND e.document_id = w.document_id"

@@ -45,8 +45,10 @@ class DayCount:
 
 @dataclass(frozen=True, slots=True)
 class UnusualCounts:
-    """What may be unusual in a quarter of a professional: documents in all (`documents` were not taken back), in the last
-    days, of a minimal amount, of the patient with the most, and taken back.
+    """What may be unusual in a quarter of a professional.
+
+    How many documents there are that were not taken back, in the last days, of a minimal amount, of the patient with
+    the most, and how many were taken back.
     """
 
     provider_code: str
@@ -93,10 +95,10 @@ class Labels:
                 self._by_client.setdefault((label.kit, client), []).append(label)
 
     def on(self, kit: str, client_id: str, day: date) -> tuple[Label | None, str]:
-        """Return the label of a registration on a day (None: it has none), and the name of its product ("": not known).
+        """Return the label of a registration on a day (None: none), and the name of its product ("": not known).
 
-        The newest of several labels counts. The name is that of the newest label that had begun, so that a later one does
-        not change it.
+        The newest of several labels counts. The name is that of the newest label that had begun, so that a later one
+        does not change it.
         """
         key = kit, client_id, day
         if key not in self._on:

@@ -47,7 +47,7 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     @property
     def events(self) -> list[type[Event]]:
         """The declared event types that are followed; those that no package declares are left out."""
-        names = [one.event for one in (*self.source, *self.withdrawal)] + [*self.labels.values()]
+        names = [one.event for one in self.source] + [one.event for one in self.withdrawal] + [*self.labels.values()]
         return [EVENTS[name] for name in dict.fromkeys(names) if name in EVENTS]
 
 

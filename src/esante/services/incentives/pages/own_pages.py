@@ -1,5 +1,6 @@
 """The pages of payees: of professionals ("Digital practice") and of vendors of software."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -172,7 +173,7 @@ class OwnPages:
             return await self._page(place)(request, shown(problem), form)
         return redirect(f"{place}?saved=appeal#decisions")
 
-    def _page(self, place: str) -> Any:
+    def _page(self, place: str) -> Callable[[Request, Problem, FormData], Awaitable[Response]]:
         return self.vendor if place == VENDOR else self.practice
 
     async def _payee(self, request: Request, place: str) -> Payee:
@@ -204,4 +205,3 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-

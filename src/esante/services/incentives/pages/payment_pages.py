@@ -65,7 +65,7 @@ class PaymentPages:
         """Return a file as it was made."""
         requester = await self._access.page_requester(request, _OPERATOR)
         file = await self._payments.file(requester, request.path_params["file_id"])
-        name = f"attachment; filename=\"{file.message_id}.xml\""
+        name = f'attachment; filename="{file.message_id}.xml"'
         headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
         return Response(file.content, media_type="application/xml", headers=headers)
 

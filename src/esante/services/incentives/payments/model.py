@@ -70,7 +70,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """The account of a payee; an operator confirms what was entered (`state`: proposed, confirmed, replaced, refused)."""
+    """The account of a payee, which an operator confirms (`state`: proposed, confirmed, replaced, refused)."""
 
     account_id: UUID
     payee_kind: PayeeKind

@@ -257,7 +257,8 @@ async def fetch_files(db: Database, before: UUID | None, limit: int) -> list[Pay
 async def fetch_file(db: Database, file_id: UUID) -> PaymentFile | None:
     """Return a file with its content, or None."""
     row = await db.fetchrow(
-        f"SELECT {', '.join(FILE.columns)} FROM incentive_payment_file WHERE file_id = $1", file_id
+        f"SELECT {', '.join(FILE.columns)} FROM incentive_payment_file WHERE file_id = $1",  # noqa: S608 - declared
+        file_id,
     )
     return PaymentFile(**row) if row else None
 

@@ -32,12 +32,12 @@ class MovedDeadline:
 class Scheme:
     """A row of the file of schemes; rows of one `key` follow one another without gap.
 
-    `label` is a msgid. `evidence`: a kind of evidence. `professions`: of whom evidence counts (none: of all). `kit`: the
-    conformance kit by which software must be labelled ("": any software counts). `threshold`: documents from which
-    something is paid. `amount` is euros for one unit (up to four decimals for a document), `payee_cap` and `budget` the
-    most that a payee, and all payees, get in the time of the row (None: no limit). `claims_until`: the last day on which an
-    installation may be claimed. `sample`: the fields whose values are invented; such a row is in force in a demonstration
-    only.
+    `label` is a msgid. `evidence`: a kind of evidence. `professions`: of whom evidence counts (none: of all). `kit`:
+    the conformance kit by which software must be labelled ("": any software counts). `threshold`: documents from
+    which something is paid. `amount` is euros for one unit (up to four decimals for a document), `payee_cap` and
+    `budget` the most that a payee, and all payees, get in the time of the row (None: no limit). `claims_until`: the
+    last day on which an installation may be claimed. `sample`: the fields whose values are invented; such a row is in
+    force in a demonstration only.
     """
 
     key: str

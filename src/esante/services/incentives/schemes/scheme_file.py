@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -59,8 +60,8 @@ class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 def parse_schemes(text: str, kinds: Collection[str]) -> tuple[Scheme, ...]:
     """Return the rows of a file, by key and first day. `kinds`: the known kinds of evidence.
 
-    Raises: SchemeFileError with every fault: a row that cannot be read, a negative amount, an unknown kind of evidence, a
-    day out of order, a gap or an overlap between two rows of a key.
+    Raises: SchemeFileError with every fault: a row that cannot be read, a negative amount, an unknown kind of
+    evidence, a day out of order, a gap or an overlap between two rows of a key.
     """
     if len(text) > MAX_CHARACTERS:
         raise SchemeFileError([f"the file has more than {MAX_CHARACTERS} characters"])
@@ -155,7 +156,7 @@ def _order_faults(read: Sequence[tuple[str, Scheme]]) -> list[str]:
     faults = []
     for key, rows in by_key.items():
         rows.sort(key=lambda one: one[1].valid_from)
-        for (place, one), (other, after) in zip(rows, rows[1:], strict=False):
+        for (place, one), (other, after) in pairwise(rows):
             ends = one.valid_until
             if ends is None or ends >= after.valid_from:
                 faults.append(f"{other}: {key} overlaps {place}, which ends {ends or 'never'}")
