@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from esante.contract import HomeTile, KeptData, NavigationItem, Platform, Service, Task
+from esante.contract import DemoStep, HomeTile, KeptData, NavigationItem, Platform, Service, Task
 from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Consumer
 from esante.core.web import N_
@@ -17,6 +17,7 @@ from esante.services.incentives.budget.service import Budgets
 from esante.services.incentives.claims.service import Claims
 from esante.services.incentives.cli import incentives
 from esante.services.incentives.decisions.service import Decisions, OwnDecisions
+from esante.services.incentives.demo import DEBTOR, load_incentives
 from esante.services.incentives.evidence.reader import EvidenceReader
 from esante.services.incentives.evidence.sources import sources
 from esante.services.incentives.pages.operator_pages import PLACE as OPERATORS
@@ -38,8 +39,10 @@ def _build(platform: Platform) -> Iterable[object]:
     schemes = load_schemes(settings.incentive_schemes, sources().kinds)
     db, journal, key = platform.db, platform.journal, platform[StatisticsKey]
     reader = EvidenceReader(db, journal, platform[Directory], key, sources())
-    debtor = Debtor(name=settings.incentive_debtor_name, iban=settings.incentive_debtor_iban)
-    payments = Payments(db, journal, debtor)
+    name, iban = settings.incentive_debtor_name, settings.incentive_debtor_iban
+    if platform.settings.demo and not iban:
+        name, iban = DEBTOR
+    payments = Payments(db, journal, Debtor(name=name, iban=iban))
     yield reader
     yield payments
     yield Decisions(db, journal, reader, schemes, payments)
@@ -89,6 +92,7 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     commands=[incentives],
+    demo=[DemoStep(name="incentives", load=load_incentives, background=True)],
     navigation=[
         NavigationItem(
             role="practitioner",
