@@ -92,7 +92,7 @@ SERVICE = Service(
     consumers=_consumers,
     tasks=_tasks,
     commands=[incentives],
-    demo=[DemoStep(name="incentives", load=load_incentives, background=True)],
+    demo=[DemoStep(name="incentives", load=load_incentives)],
     navigation=[
         NavigationItem(
             role="practitioner",

@@ -58,8 +58,6 @@ class FactLoader:
 
     async def so_far(self, scheme: Scheme, quarter: Quarter, upto: int, codes: Sequence[str]) -> list[Line]:
         """Return the lines of a row for professionals in a quarter that has not ended, without limits and claims."""
-        if scheme.unit is Unit.INSTALLATION:
-            return []
         counts = await self._count(scheme, quarter, upto, codes)
         decided = await decision_store.decided_amounts(self._db, str(quarter.next), codes)
         labels = Labels(await evidence_store.fetch_labels(self._db))

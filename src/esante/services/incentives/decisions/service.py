@@ -36,7 +36,7 @@ from esante.services.incentives.evidence import evidence_store
 from esante.services.incentives.evidence.reader import EvidenceReader
 from esante.services.incentives.payments.model import OrderState
 from esante.services.incentives.payments.service import Payments
-from esante.services.incentives.schemes.model import Scheme
+from esante.services.incentives.schemes.model import Scheme, Unit
 from esante.services.incentives.schemes.quarter import Quarter
 from esante.services.incentives.schemes.terms import terms_on
 
@@ -319,6 +319,7 @@ class OwnDecisions:
         upto = await evidence_store.last_seq(self._db)
         for scheme in self._schemes:
             is_theirs = not scheme.professions or profession in scheme.professions
+            is_theirs = is_theirs and scheme.unit is not Unit.INSTALLATION  # that is the vendor's
             if is_theirs and scheme.overlaps(today(), today()):
                 found.append((scheme, await self._facts.so_far(scheme, quarter, upto, codes)))
         return found
