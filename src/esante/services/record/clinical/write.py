@@ -1,7 +1,7 @@
 """Creating, updating and deleting clinical resources, one at a time."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -18,6 +18,7 @@ from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.changeset import Changeset
 from esante.services.record.clinical.events import ClinicalRead
+from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import ResourceMatcher, person_changed
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
@@ -26,7 +27,6 @@ from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey
-from esante.services.record.indexing.sources import Source
 
 MAX_RESOURCE = 1024 * 1024
 """The largest size of one resource, in bytes."""
@@ -40,48 +40,6 @@ class WriteResult:
 
     version: Version
     created: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LockedResources:
-    """Current versions that are locked, with their sources.
-
-    Of the keys that were to be locked, `from_documents` belong to resources of documents, and `unseen` (each with a
-    source) to those that the requester may not see: neither is locked.
-    """
-
-    view: View
-    versions: Mapping[store.ResourceKey, Version]
-    sources: Mapping[UUID, Source]
-    from_documents: Collection[store.ResourceKey]
-    unseen: Mapping[store.ResourceKey, Source]
-
-    def own(self, key: store.ResourceKey) -> tuple[Version, Source]:
-        """Return a resource that the requester may change.
-
-        Raises: as `visible`, and `Denied` (403) where the resource belongs to another author.
-        """
-        before, source = self.visible(key)
-        if not rules.is_own(source, self.view.visibility.requester):
-            raise Denied(errors.not_the_author(), self.view.visibility.verdict(source), category=source.category)
-        return before, source
-
-    def visible(self, key: store.ResourceKey) -> tuple[Version, Source]:
-        """Return a resource that the requester may see.
-
-        Raises: `Denied` (404) where there is none; `Problem` 405 for a resource of a document.
-        """
-        before, visibility = self.versions.get(key), self.view.visibility
-        if before is None:
-            if key in self.from_documents:
-                raise _from_document()
-            if (source := self.unseen.get(key)) is not None:
-                raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
-            raise Denied(errors.not_found())
-        source = self.sources[before.source]
-        if not visibility.includes(source):
-            raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
-        return before, source
 
 
 class ClinicalWriter:
@@ -396,12 +354,3 @@ def _literal_person(holder: Json) -> UUID | None:
     """Return whom a Reference means that consists of the person's address alone, which is the usual case."""
     match = _LITERAL.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
     return parse_uuid(match[1]) if match else None
-
-
-def _from_document() -> Problem:
-    return Problem(
-        405,
-        "not-supported",
-        N_("This comes from a document and can only change with that document."),
-        remedy=N_("Send a new version of the document."),
-    )

@@ -30,6 +30,7 @@ from esante.identity.directory import Directory
 from esante.services.record import errors
 from esante.services.record.clinical.changeset import Changeset
 from esante.services.record.clinical.events import ClinicalRead
+from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import Criteria, ResourceMatcher
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.transactions.bundle_entries import (
@@ -42,7 +43,7 @@ from esante.services.record.clinical.transactions.bundle_entries import (
 from esante.services.record.clinical.transactions.patient_entries import PatientEntries
 from esante.services.record.clinical.transactions.reference_resolver import ReferenceResolver, ResolvedReferences
 from esante.services.record.clinical.view import View
-from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, LockedResources
+from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter
 from esante.services.record.clinical_types import CLINICAL
 from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
