@@ -114,6 +114,18 @@ async def test_refused_payment_is_not_owed_back_when_its_notes_are_cancelled(mak
     assert await world.decide("2026-Q2") == 0
 
 
+async def test_signal_of_a_quarter_that_is_not_confirmed_is_not_decided(make_world):
+    world = await make_world(TEN)
+    await steady(world)
+    await burst(world)
+    await world.decisions.ask(world.anna, "2026-Q1")
+    await world.decisions.run()
+    (signal,) = await signals_of(world)
+    with pytest.raises(Problem) as caught:
+        await world.decisions.decide_signal(world.anna, signal["signal_id"], "refuse")
+    assert caught.value.status == 409
+
+
 @pytest.mark.parametrize("decision", ["", "perhaps"])
 async def test_unknown_decision_is_refused(make_world, decision):
     world = await make_world(TEN)

@@ -4,9 +4,11 @@ from datetime import date
 
 import pytest
 
+from esante.core.journal import SYSTEM
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
-from esante.identity.access import Requester, requester_of
+from esante.identity.access import Requester, delegate_requester, requester_of
+from esante.identity.directory import Identifier, Organization, Practitioner, Role, catalogue
 from esante.services.incentives.schemes.quarter import Quarter
 from tests.support.incentives import EXEMPLA, IBANS, days_of
 from tests.support.portal_browser import page_text
@@ -137,6 +139,43 @@ async def test_nobody_enters_an_account_for_another(world, browse, doctor):
     refused = await own.submit(page, f"{OWN}/account", 404, payee="90100200", holder="Eva Doctor", iban=IBANS[0])
     assert refused.status_code == 404
     assert await world.payments.accounts(["90100200"]) == []
+
+
+async def register_site(world, kind, *professions):
+    """Register an organisation with a code, and professionals with one who work there; return them."""
+    system = catalogue().system("provider_code").uri
+
+    def code(first):
+        return (Identifier(system, f"{first}{uuid7().int % 10**6:06}"),)
+
+    site = Organization(id=uuid7(), identifiers=code(80), name="Site", kind=kind)
+    await world.directory.register_organization(site)
+    made = []
+    for profession in professions:
+        role = Role(id=uuid7(), organization_id=site.id, profession=profession, since=date(2020, 1, 1))
+        made.append(
+            Practitioner(
+                id=uuid7(), identifiers=code(91), family="Ada", given=("Eva",), profession=profession, roles=(role,)
+            )
+        )
+    await world.directory.register_practitioners(made)
+    return site, *made
+
+
+async def test_delegate_does_not_see_the_money_of_the_professional(world, browse):
+    site, doctor, assistant = await register_site(world, "practice", "doctor", "admin")
+    await world.directory.delegations.add(assistant, doctor, site.id, today(), actor=SYSTEM)
+    await (await browse(delegate_requester(assistant, doctor, site))).get(OWN, 404)
+    await (await browse(requester_of(doctor, site))).get(OWN)
+
+
+@pytest.mark.parametrize(("kind", "choices"), [("practice", 2), ("hospital", 0)])
+async def test_account_of_a_practice_belongs_to_who_works_there_and_of_a_hospital_does_not(
+    world, browse, kind, choices
+):
+    site, doctor = await register_site(world, kind, "doctor")
+    page = await (await browse(requester_of(doctor, site))).get(OWN)
+    assert len(page.xpath("//select[@name = 'payee']/option")) == choices
 
 
 async def test_everybody_sees_figures_without_those_of_few(world, browse, doctor):

@@ -184,6 +184,22 @@ async def test_account_is_paid_to_only_once_it_is_confirmed_and_the_newest_takes
     assert [one.state for one in await decided.payments.accounts([CODES[0]])] == ["refused", "confirmed"]
 
 
+async def test_nobody_confirms_an_account_that_they_entered(world):
+    made = await world.payments.enter_account(world.anna, PayeeKind.PROVIDER, CODES[0], "Eva Doctor", IBANS[0])
+    with pytest.raises(Problem) as caught:
+        await world.payments.decide_account(world.anna, made.account_id, confirm=True)
+    assert caught.value.status == 409
+
+
+async def test_order_that_the_bank_rejected_and_then_says_is_paid_is_named(decided):
+    file = await decided.payments.make_file(decided.anna)
+    order = (await orders_of(decided))[CODES[0]]
+    await decided.payments.apply(decided.anna, status(file.message_id, order, "RJCT", "AC04"))
+    found = await decided.payments.apply(decided.anna, booked("B1", order.end_to_end_id, "3.35"))
+    assert found.unmatched == (order.end_to_end_id,)
+    assert (await orders_of(decided))[CODES[0]].state is OrderState.REJECTED
+
+
 async def test_others_than_operators_pay_nothing(world):
     for act in (world.payments.make_file, world.payments.payable, world.payments.proposed_accounts):
         with pytest.raises(Problem) as caught:

@@ -272,7 +272,8 @@ class Decisions:
 
         Another decision of a second operator is a proposal anew.
 
-        Raises: Problem 403, 404, 400, 409 for one that is settled, or one's own proposal.
+        Raises: Problem 403, 404, 400, 409 for one that is settled, one's own proposal, or a quarter that is not
+        confirmed.
         """
         require_operator(requester)
         if decision not in DECISIONS:
@@ -284,6 +285,9 @@ class Decisions:
                 raise Problem(404, "not-found", NOT_FOUND)
             if found["state"] != "open":
                 raise _conflict(N_("This has been decided already."))
+            run = await decision_store.fetch_run(conn, found["quarter"])
+            if run is None or run.state is not RunState.CONFIRMED:
+                raise _conflict(N_("Confirm the quarter first: until then it may be decided anew."))
             second = found["proposal"] == decision
             if second and found["first_by_id"] == requester.id:
                 raise _conflict(N_("Another operator has to confirm this decision."))

@@ -25,6 +25,8 @@ from esante.services.incentives.schemes.quarter import Quarter
 
 PRACTICE, VENDOR = "/digital-practice", "/vendor/incentives"
 _MAX_WORDS = 60
+_SHARED = "practice"
+"""The kind of organisations whose account belongs to those who work there: not of a hospital."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +183,18 @@ class OwnPages:
             requester = await self._access.page_requester(request, ("vendor",))
             return Payee(requester, PayeeKind.VENDOR, (), (str(vendor_of(requester)),))
         requester = await self._access.page_requester(request, ("practitioner",))
-        codes = await self.codes_of(requester)
+        if requester.delegate is not None:  # money is the professional's own affair
+            raise Problem(404, "not-found", NOT_FOUND)
+        codes = await self._codes_of(requester)
         organization = (
             await self._directory.organization(requester.organization_id) if requester.organization_id else None
         )
-        shared = provider_code_of(organization) if organization else ""
+        is_shared = organization is not None and organization.kind == _SHARED
+        shared = provider_code_of(organization) if is_shared else ""
         return Payee(requester, PayeeKind.PROVIDER, codes, tuple(dict.fromkeys(filter(None, (*codes, shared)))))
 
-    async def codes_of(self, requester: Requester) -> tuple[str, ...]:
-        """Return the provider codes of a professional: of nobody else, a delegate included."""
+    async def _codes_of(self, requester: Requester) -> tuple[str, ...]:
+        """Return the provider codes of a professional."""
         practitioner = await self._directory.practitioner(requester.id)
         code = provider_code_of(practitioner) if practitioner else ""
         return (code,) if code else ()

@@ -141,7 +141,7 @@ class Payments:
         return await payment_store.fetch_accounts(self._db, (), "proposed", PAGE_SIZE)
 
     async def decide_account(self, requester: Requester, account_id: UUID, *, confirm: bool) -> None:
-        """Confirm an account, or refuse it. Raises: Problem 403, 404, 409 for one that is decided."""
+        """Confirm an account, or refuse it. Raises: Problem 403, 404, 409 for one that is decided, or one's own."""
         require_operator(requester)
         state = "confirmed" if confirm else "refused"
         async with self._db.transaction() as conn:
@@ -150,6 +150,8 @@ class Payments:
                 raise Problem(404, "not-found", NOT_FOUND)
             if account.state != "proposed":
                 raise Problem(409, "conflict", N_("This account was decided already."))
+            if account.entered_by_id == requester.id:
+                raise Problem(409, "conflict", N_("Another operator has to confirm this decision."))
             await payment_store.decide_account(conn, account, state, clock.now(), requester.name)
             event = AccountChanged(account_id=account_id, payee=account.payee, change=state)
             await insert(conn, self._journal.rows_for(requester, event))
@@ -249,6 +251,8 @@ class Payments:
         is_of_file = not answer.message_id or answer.message_id == message_id
         if order.attempt == 0 or not is_of_file or answer.amount not in (None, order.amount):
             return None
+        if answer.paid and order.state is OrderState.REJECTED:
+            return None  # somebody has to ask the bank which of both is true
         now = clock.now()
         if answer.reference and not await payment_store.apply_line(conn, answer.reference, order.order_id, now):
             return False
