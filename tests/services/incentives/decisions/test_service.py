@@ -184,6 +184,22 @@ async def test_deciding_the_same_evidence_again_gives_the_same_lines(world):
     ]
 
 
+async def test_quarter_is_not_decided_without_the_evidence_that_another_process_still_reads(world):
+    await world.label(EXEMPLA, date(2025, 12, 1))
+    await world.reader.catch_up()
+    await world.notes(CODE, days_of(JANUARY, 4))
+    await world.decisions.ask(world.anna, Q1)
+    async with world.db.transaction() as conn:
+        await conn.execute("SELECT 1 FROM journal_cursor WHERE reader = 'incentives.evidence' FOR UPDATE")
+        await world.decisions.run()
+    run, (lines, _, _) = await world.decisions.find(world.anna, Q1)
+    assert (run.error, lines) == ("RuntimeError", 0)
+    with pytest.raises(Problem) as caught:
+        await world.decisions.confirm(world.ben, Q1)
+    assert caught.value.status == 409
+    assert await world.decide(Q1) == Decimal("1.34")
+
+
 NOTE = st.tuples(
     st.sampled_from((CODE, OTHER, "90100300")),
     st.sampled_from(("", ASSOCIATION)),

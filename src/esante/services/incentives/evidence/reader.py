@@ -1,5 +1,6 @@
 """The consumer of the journal that keeps evidence, its withdrawal, and the labels of software."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,6 +19,9 @@ from esante.services.incentives.schemes.quarter import Quarter
 
 _LONGEST_NAME = 200
 _PAGE = 1_000
+_READER = "incentives.evidence"
+_TRIES, _PAUSE = 20, 0.25
+"""How often, and with what pause (seconds), it is looked whether another process has read everything."""
 
 
 class EvidenceReader:
@@ -32,12 +36,23 @@ class EvidenceReader:
     @property
     def consumer(self) -> Consumer:
         """The consumer of the journal."""
-        return Consumer("incentives.evidence", self.sources.events, self._keep)
+        return Consumer(_READER, self.sources.events, self._keep)
 
     async def catch_up(self) -> None:
-        """Read everything that is sealed and was not read yet."""
-        while await advance(self._db, self.consumer):
-            pass
+        """Read everything that is sealed by now.
+
+        Raises: RuntimeError when another process has not done so in time, or reading fails: what is missing would
+        never be paid.
+        """
+        head = await self._journal.head()
+        for _ in range(_TRIES):
+            while await advance(self._db, self.consumer):
+                pass
+            readers = (await self._journal.state())["consumers"]
+            if head is None or any(one["reader"] == _READER and one["seq"] >= head.size for one in readers):
+                return
+            await asyncio.sleep(_PAUSE)
+        raise RuntimeError("the evidence in the journal is not read to its end")
 
     async def documents(
         self, provider_code: str, quarter: Quarter | None
