@@ -28,6 +28,7 @@ PACKAGES = (
     "esante.services.conformance",
     "esante.services.vaccination",
     "esante.services.billing",
+    "esante.services.incentives",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

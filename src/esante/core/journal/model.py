@@ -25,6 +25,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delegate_id: UUID | None = None
     delegate: str = ""
     """Who acted in the name of the actor, where somebody did."""
+    client_id: str = ""
+    """The registration of the software client; "" in entries of before."""
 
 
 class Initiator(Protocol):

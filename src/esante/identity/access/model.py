@@ -131,6 +131,7 @@ class Requester:
             client=self.client,
             delegate_id=self.delegate.id if self.delegate else None,
             delegate=self.delegate.name if self.delegate else "",
+            client_id=self.client_id,
         )
 
 
