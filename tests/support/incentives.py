@@ -9,10 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from esante.core.disclosure import StatisticsKey
-from esante.core.journal import EVENTS, Actor, Event, event
+from esante.core.journal import Actor, Event
 from esante.core.storage import insert_in_batches, uuid7
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Identifier, Practitioner, catalogue
+from esante.services.billing.note.model import NoteEnded, NoteKept
+from esante.services.conformance.labels.model import LabelEnded, LabelGranted
 from esante.services.incentives.appeals.service import Appeals
 from esante.services.incentives.budget.service import Budgets
 from esante.services.incentives.claims.service import Claims
@@ -42,44 +44,6 @@ TABLES = (
     "incentive_evidence",
 )
 
-
-def declare(name: str, fields: dict[str, Any]) -> type[Event]:
-    """Return the event type of a name; where no package declares it yet, one with these fields."""
-    if name not in EVENTS:
-        made = type(
-            name.title().replace(".", "").replace("_", ""), (Event,), {"__annotations__": fields}, kw_only=True
-        )
-        event(name)(made)
-    return EVENTS[name]
-
-
-NoteReceived = declare(
-    "billing.note_received",
-    {
-        "note_id": UUID,
-        "provider_code": str,
-        "biller_id": UUID,
-        "channel": str,
-        "association_code": str,
-        "amount": str,
-    },
-)
-NoteCancelled = declare("billing.note_cancelled", {"note_id": UUID, "provider_code": str})
-LabelGranted = declare(
-    "conformance.label_granted",
-    {
-        "version_id": UUID,
-        "product": str,
-        "vendor_id": UUID,
-        "vendor": str,
-        "version": str,
-        "kit": str,
-        "kit_version": str,
-        "clients": tuple[str, ...],
-        "until": date,
-    },
-)
-LabelEnded = declare("conformance.label_ended", {"version_id": UUID, "cause": str})
 
 SCHEMES = """
 [[scheme]]
@@ -180,6 +144,7 @@ class IncentiveWorld:
                 (
                     since,
                     LabelGranted(
+                        label_id=uuid7(),
                         version_id=vendor.version_id,
                         product=vendor.product,
                         vendor_id=vendor.id,
@@ -196,9 +161,9 @@ class IncentiveWorld:
             ]
         )
 
-    async def end_label(self, vendor: Vendor, on: date) -> None:
+    async def end_label(self, vendor: Vendor, on: date, kit: str = "ra-pid") -> None:
         """End the label of a vendor's product."""
-        ended = LabelEnded(version_id=vendor.version_id, cause="withdrawn")
+        ended = LabelEnded(label_id=uuid7(), version_id=vendor.version_id, kit=kit, cause="withdrawn")
         await self.append([(on, ended, Actor(kind="operator"), uuid7())])
 
     async def notes(
@@ -220,8 +185,8 @@ class IncentiveWorld:
             client_id=vendor.client_id,
         )
         for day in days:
-            note = NoteReceived(
-                note_id=uuid7(),
+            note = NoteKept(
+                note_ids=(uuid7(),),
                 provider_code=code,
                 biller_id=doctor.id,
                 channel="pid",
@@ -230,11 +195,11 @@ class IncentiveWorld:
             )
             made.append((day, note, actor, patient or uuid7()))
         await self.append(made)
-        return [one.note_id for _, one, _, _ in made]
+        return [one.note_ids[0] for _, one, _, _ in made]
 
     async def cancel(self, code: str, notes: Iterable[UUID], day: date) -> None:
         """Cancel notes of a doctor on a day."""
-        made = [NoteCancelled(note_id=note, provider_code=code) for note in notes]
+        made = [NoteEnded(note_ids=(note,), provider_code=code, status="cancelled") for note in notes]
         await self.append([(day, one, Actor(kind="practitioner"), uuid7()) for one in made])
 
     async def append(self, made: Sequence[tuple[date, Event, Actor, UUID]]) -> None:

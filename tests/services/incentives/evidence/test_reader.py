@@ -6,10 +6,11 @@ import pytest
 
 from esante.core.journal import EVENTS, Actor
 from esante.core.storage import uuid7
+from esante.services.billing.note.model import NoteKept
 from esante.services.incentives.evidence.model import Label, Labels
 from esante.services.incentives.evidence.sources import sources
 from esante.services.record import DepositedEvent
-from tests.support.incentives import EXEMPLA, RIVAL, NoteReceived, days_of
+from tests.support.incentives import EXEMPLA, RIVAL, days_of
 
 CODE = "90100100"
 DAY = date(2026, 1, 5)
@@ -30,7 +31,7 @@ async def test_document_is_kept_once_with_code_account_and_software(world):
         "doctor",
         DAY,
     )
-    await world.append([(DAY, NoteReceived(note_id=note, provider_code="90100200", biller_id=uuid7(), channel="ra",
+    await world.append([(DAY, NoteKept(note_ids=(note,), provider_code="90100200", biller_id=uuid7(), channel="ra",
                          association_code="", amount="1.00"), Actor(kind="practitioner"), uuid7())])  # fmt: skip
     assert len(await kept(world)) == 1
 
@@ -44,7 +45,7 @@ async def test_no_table_of_evidence_holds_the_patient(world):
 
 
 async def test_note_of_an_association_counts_under_its_code_although_nobody_is_found(world):
-    note = NoteReceived(note_id=uuid7(), provider_code="80500100", biller_id=uuid7(), channel="pid",
+    note = NoteKept(note_ids=(uuid7(),), provider_code="80500100", biller_id=uuid7(), channel="pid",
                         association_code="", amount="1.00")  # fmt: skip
     await world.append([(DAY, note, Actor(kind="organization"), uuid7())])
     (row,) = await kept(world)

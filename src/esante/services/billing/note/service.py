@@ -102,7 +102,13 @@ class Notes:
         kept = await self._prepare(note, channel, person, biller, requester, body or write_note(note))
         kept = replace(kept, replaces_id=replaces_id, sent_at=kept.received_at if sent else None)
         event = NoteKept(
-            note_ids=(note.id,), provider_code=kept.provider_code, channel=channel.value, replaces_id=replaces_id
+            note_ids=(note.id,),
+            provider_code=kept.provider_code,
+            channel=channel.value,
+            replaces_id=replaces_id,
+            biller_id=biller.id,
+            association_code=note.association_code,
+            amount=f"{note.total:.2f}",
         )
         written = [
             *note_store.note_rows(kept, acts_of(note) if acts is None else acts),

@@ -188,10 +188,13 @@ async def keep_label(conn: Connection, label: Label) -> None:
     )
 
 
-async def end_label(conn: Connection, version_id: UUID, on_day: date) -> None:
-    """Let the labels of a version end on a day."""
+async def end_label(conn: Connection, version_id: UUID, kit: str, on_day: date) -> None:
+    """Let the labels of a version for a kit end on a day."""
     await conn.execute(
-        "UPDATE incentive_label SET ended_on = $2 WHERE version_id = $1 AND ended_on IS NULL", version_id, on_day
+        "UPDATE incentive_label SET ended_on = $3 WHERE version_id = $1 AND kit = $2 AND ended_on IS NULL",
+        version_id,
+        kit,
+        on_day,
     )
 
 

@@ -120,7 +120,8 @@ class EvidenceReader:
             if entry.type == self.sources.labels["granted"]:
                 await evidence_store.keep_label(conn, _label(entry))
             elif entry.type == self.sources.labels["ended"]:
-                await evidence_store.end_label(conn, entry.event.version_id, day_of(entry.at))
+                event = entry.event
+                await evidence_store.end_label(conn, event.version_id, event.kit, day_of(entry.at))
 
     async def _connect(self, conn: Connection, evidence: Sequence[Evidence]) -> None:
         """Journal the first evidence of each professional with each software."""
