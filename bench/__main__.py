@@ -3,7 +3,7 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication.
+adjudication immediate_payment incentives.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
 events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -27,6 +27,7 @@ from bench import (
     billing,
     bulk_export,
     immediate_payment,
+    incentives,
     parts,
     vaccination,
     vaccination_card,
@@ -38,6 +39,7 @@ PARTS = {
     **access.PARTS,
     **bulk_export.PARTS,
     **immediate_payment.PARTS,
+    **incentives.PARTS,
     **vaccination.PARTS,
     **vaccination_card.PARTS,
     **vaccination_lots.PARTS,

@@ -116,7 +116,7 @@ async def test_note_is_billed_paid_seen_and_corrected(billing: BillingDemo, brow
         assert patient.translate("Paid by the health insurance to the professional") in await patient.text()
         await check_page(patient)
         await doctor.link("Correct").click()
-        await doctor.page.fill("[name=code-0]", "C1")
+        await doctor.page.fill("[name=code-0]", "9T05")
         await simulate(doctor)
         corrected = await confirm(doctor)
         assert corrected != note

@@ -87,11 +87,12 @@ class Delegate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """An authenticated requester: a patient, a practitioner, an organisation (its software) or an operator.
+    """An authenticated requester: a patient, a practitioner, an organisation (its software), an operator or a vendor.
 
-    `id` is the key in the directory (for an operator: of the account). `profession` is a key of the access matrix: the
-    profession in which a practitioner acts (of their role), or the kind of an organisation. `organization_id` is the
-    organisation acted for. `client` is the name of the software that acts, `client_id` its registration ("" for none).
+    `id` is the key in the directory (of an operator or a vendor of software: of the account). `profession` is a key of
+    the access matrix: the profession in which a practitioner acts (of their role), or the kind of an organisation.
+    `organization_id` is the organisation acted for. `client` is the name of the software that acts, `client_id` its
+    registration ("" for none).
     `scopes` are the SMART v2 scopes of a token; None for a person at the portal.
     """
 
@@ -130,6 +131,7 @@ class Requester:
             client=self.client,
             delegate_id=self.delegate.id if self.delegate else None,
             delegate=self.delegate.name if self.delegate else "",
+            client_id=self.client_id,
         )
 
 
@@ -138,7 +140,8 @@ class Item:
     """The attributes of a document (or of data extracted from one) on which the decision depends.
 
     `category` is its document class, the stored key; the policy set assigns a legal category to it. `care_on`: the day
-    of care that it is about (None: not known). `series_id`: of a document, that of all its versions.
+    of care that it is about (None: not known). `series_id`: of a document, that of all its versions. `subjects`: what
+    it is about in the words of exceptions from the matrix; the exceptions let somebody write it if they name them all.
     """
 
     category: str
@@ -147,6 +150,7 @@ class Item:
     organization_id: UUID | None = None
     care_on: date | None = None
     series_id: UUID | None = None
+    subjects: frozenset[str] = frozenset()
 
 
 class Against(StrEnum):

@@ -15,6 +15,7 @@ from esante.services.record.documents.store import document_rows
 from esante.services.record.indexing.sources import Source
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
+    INDEXED,
     MAX_CONTENT,
     Compiled,
     ConfidentialitySet,
@@ -59,6 +60,7 @@ __all__ = [
     "COPIED_TYPES",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
+    "INDEXED",
     "LOINC",
     "MAX_CONTENT",
     "OF_PATIENTS",

@@ -30,7 +30,7 @@ def proxy(billing):
 def api(proxy, billing):
     """The calls to the platform, through the proxy."""
     with httpx.Client(timeout=httpx.Timeout(8.0, connect=3.0)) as http:
-        yield PlatformApi(proxy.base, billing.token, EHEALTH_ID, http)
+        yield PlatformApi(proxy.base, billing.token, EHEALTH_ID, http, "en")
 
 
 @pytest.fixture

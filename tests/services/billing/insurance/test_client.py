@@ -76,8 +76,10 @@ async def test_memory_of_covers_is_bounded(monkeypatch):
 
 
 async def test_not_insured_is_an_empty_list():
-    async with insurance(http("404 Not Found", b"{}")) as (client, _):
+    async with insurance(http("404 Not Found", b"{}")) as (client, server):
         assert await client.cover("1900123456712", ON) == []
+        server.answer = http("200 OK", COVERS)
+        assert len(await client.cover("1900123456712", ON)) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,13 +98,18 @@ async def test_not_insured_is_an_empty_list():
         http("200 OK", b'{"covers": [{"fund": "CNS"}]}'),
         http("200 OK", b'{"covers": [{"fund": "CNS", "since": "x"}]}'),
         http("400 Bad", b"{}"),
-        http("200 OK", b" " * (client_module.MAX_ANSWER + 1)),
     ],
 )
 async def test_answer_that_cannot_be_used_is_silence(answer):
     async with insurance(answer) as (client, _):
         with pytest.raises(Silent):
             await client.cover("1900123456712", ON)
+
+
+async def test_answer_over_bound_is_silence():
+    async with insurance(http("200 OK", bytes(client_module.MAX_ANSWER + 1))) as (client, _):
+        with pytest.raises(Silent):
+            await client.send(DEPOSIT, b"<a/>")
 
 
 async def test_no_answer_in_time_is_silence():

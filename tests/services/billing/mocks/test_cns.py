@@ -91,6 +91,7 @@ async def test_cancelled_note_is_not_paid(insurance):
 async def test_everybody_is_insured_unless_it_is_told_otherwise(insurance, mock):
     [cover] = await insurance.cover("1985041200173", ON)
     assert (cover.fund, cover.since) == ("CNS", date(1985, 4, 12))
+    assert len(await insurance.cover(TEST_MATRICULE, ON)) == 1
     mock.set_insured("1985041200174", [])
     assert await insurance.cover("1985041200174", ON) == []
     mock.set_insured("1985041200175", [{"fund": "CMFEP", "since": "2000-01-01", "third_party_payer": True}])

@@ -14,6 +14,7 @@ from esante.core.storage import NIL
 from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND
 from esante.services.billing.note import note_store
+from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note.model import NoteKept
 from esante.services.billing.note.national_xml import read_note, write_note
 from esante.services.billing.note.package import file_name, pack
@@ -141,6 +142,17 @@ async def test_bad_deposits_are_answered_with_cause_place_and_remedy_and_journal
     assert len(refused) >= len(cases)
 
 
+async def test_refusal_is_in_the_language_of_the_request(world):
+    person = await world.person()
+    path = f"/practitioner/{world.ehealth_id()}/person/{ssn(person)}/document"
+    package = pack(world.note(person, a_line(gross="-5.00")))
+    async with world.client("doctor") as client:
+        for language, words in (("fr", "négatif"), ("de", "negativ"), ("lb", "negativ"), ("en", "negative")):
+            response = await client.post(path, content=package, headers={"Accept-Language": language})
+            assert words in response.json()["faults"][0]["text"]
+            assert words in response.json()["error_description"]
+
+
 async def test_note_for_somebody_dead_is_refused_from_the_day_after(world):
     person = await world.person()
     died = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -179,6 +191,16 @@ async def test_note_under_code_of_practice_is_accepted(world):
     note = replace(note, biller=replace(note.biller, provider_code=practice.identifiers[0].value))
     _, response = await deposit(world, person, note)
     assert response.status_code == 200
+
+
+async def test_note_of_another_way_is_kept_or_refused_alike(world):
+    person, doctor, biller = await world.person(), world.people["doctor"], world.entries["doctor"]
+    progress = await world.ra.deposit_note(doctor, biller, world.note(person))
+    assert progress.reimbursement.state is State.RECEIVED
+    with pytest.raises(BadNote, match="right form"):
+        await world.ra.deposit_note(doctor, biller, world.note(person, number="x" * 101))
+    with pytest.raises(BadNote, match="negative"):
+        await world.ra.deposit_note(doctor, biller, world.note(person, a_line(gross="-1.00")))
 
 
 # Who gets what

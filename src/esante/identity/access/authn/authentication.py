@@ -35,6 +35,8 @@ CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
 _SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_API_KINDS = ("patient", "practitioner", "organization", "operator")
+"""Who may call the API by the session of the portal; vendors of software have pages only."""
 _StatusKey = tuple[UUID, UUID | None, UUID | None]
 """A requester, and where a delegate acts for them: the delegate and the organisation."""
 K = TypeVar("K")
@@ -252,7 +254,7 @@ class Authenticator:
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)
-        if session is None:
+        if session is None or session.principal["kind"] not in _API_KINDS:
             raise _unauthorized("Bearer", N_("Send a bearer token."))
         if request.method not in _SAFE_METHODS:
             csrf_token = request.headers.get("x-csrf-token", "")

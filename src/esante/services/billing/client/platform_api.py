@@ -16,13 +16,15 @@ TIMEOUT = httpx.Timeout(10.0, connect=3.0)
 class PlatformApi:
     """The platform at `url`; `token`: a bearer token, `ehealth_id`: the professional's, for deposits.
 
-    `http`: with client certificate, proxy or other times where needed.
+    `language` is that of causes. `http`: with client certificate, proxy or other times where needed.
     """
 
-    def __init__(self, url: str, token: str, ehealth_id: str, http: httpx.Client | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, ehealth_id: str, http: httpx.Client | None = None, language: str = "fr"
+    ) -> None:
         self._http = http or httpx.Client(timeout=TIMEOUT)
         self._url, self._ehealth_id = url.rstrip("/"), ehealth_id
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
 
     def simulate(self, note: NoteFile) -> Simulation:
         """Simulate a note (SIM); nothing happens by it. Raises: `Unavailable`, `Refused`."""
@@ -103,7 +105,7 @@ def _cause(response: httpx.Response) -> str:
     """Return what a refusal says: title, detail, place and remedy."""
     found = _json(response) or {}
     parts = [
-        str(found[name]) for name in ("title", "detail", "place", "remedy", "error_description") if found.get(name)
+        str(found[name]) for name in ("title", "error_description", "detail", "place", "remedy") if found.get(name)
     ]
     return " · ".join(parts)[:1000] or f"HTTP {response.status_code}"
 

@@ -86,10 +86,10 @@ class ExchangeEndpoints:
 
     async def _token(self, data: bytes, request: Request, correlation_id: str) -> tuple[str, etree._Element]:
         envelope = await self._security.read(data, origin_of(request))
-        requester, verified = await self._security.requester_of_token_request(envelope, origin_of(request))
+        requester, fingerprint, body = await self._security.token_signer(envelope, origin_of(request))
         request.state.signer = requester
-        code = requested_code(verified.body, self._security.address)
-        text, token = await self._security.issue(requester, verified, code)
+        code = requested_code(body, self._security.address)
+        text, token = await self._security.issue(requester, fingerprint, code)
         return envelope.soap, issued_token(text, token.expires_at, self._security.address)
 
     async def _exchanged(self, data: bytes, request: Request, correlation_id: str) -> tuple[str, etree._Element]:
@@ -116,7 +116,7 @@ class ExchangeEndpoints:
         try:
             async with self._queue.body(request, MESSAGE_LIMIT, network_of(origin)) as data:
                 soap, content = await work(data, request, correlation_id)
-                body = await self._security.sign(soap, content, correlation_id, origin)
+                body = await self._security.sign(soap, content, correlation_id)
                 return _response(body, soap, 200, correlation_id)
         except ClientDisconnect:
             return Response(status_code=400)
@@ -134,23 +134,15 @@ class ExchangeEndpoints:
                 problem = _problem_of(further, correlation_id)
         soap, language = soap_version(data, request.headers.get("content-type", "")), language_of(request)
         element = fault_element(problem, soap, language, translator(language).gettext, correlation_id)
-        body = await self._signed_fault(problem, element, soap, correlation_id, origin_of(request))
+        if problem.status == 429:  # whoever sends too much does not get a signature for it
+            body = fault_envelope(element, soap)
+        else:
+            body = await self._security.sign(soap, element, correlation_id)
         response = _response(body, soap, fault_status(problem, soap), correlation_id)
         for name in ("Retry-After", "Connection"):
             if name in problem.headers:
                 response.headers[name] = problem.headers[name]
         return response
-
-    async def _signed_fault(
-        self, problem: Problem, element: etree._Element, soap: str, correlation_id: str, origin: str
-    ) -> bytes:
-        """Return the message of a fault; without a signature to whoever sends too much."""
-        if problem.status != 429:
-            try:
-                return await self._security.sign(soap, element, correlation_id, origin)
-            except Problem:
-                log.warning("exchange: too much waits for a signature, correlation id %s", correlation_id)
-        return fault_envelope(element, soap)
 
 
 def _response(body: bytes, soap: str, status: int, correlation_id: str) -> Response:

@@ -60,26 +60,23 @@ class ExchangeSecurity:
         """Return the message of a request, of which nothing is verified. Raises: `Problem`."""
         return await self._in_thread(origin, parse_envelope, data)
 
-    async def requester_of_token_request(self, envelope: Envelope, origin: str) -> tuple[Requester, Verified]:
-        """Return the professional who signed a request for a token. Raises: `Problem`."""
+    async def token_signer(self, envelope: Envelope, origin: str) -> tuple[Requester, bytes, etree._Element]:
+        """Return who signed a request for a token, their certificate (SHA-256), the signed body. Raises: `Problem`."""
         verified = await self._verified(envelope, ("Body", "BinarySecurityToken", "Timestamp"), origin)
-        requester = await self._requester(verified, origin)
+        requester, fingerprint = await self._requester(verified, origin)
         await self._refuse_repetition(verified, clock.now() + LIFETIME)
-        return requester, verified
+        return requester, fingerprint, verified.body
 
-    async def issue(self, requester: Requester, verified: Verified, provider_code: str) -> tuple[str, Token]:
+    async def issue(self, requester: Requester, fingerprint: bytes, provider_code: str) -> tuple[str, Token]:
         """Return a new token for a professional, and what it says. Raises: `Problem` 403 for another's code."""
         await self._require_code(requester.id, provider_code)
-        known = await self.certificates.trusted(verified.certificate)
         token = Token(
             practitioner_id=requester.id,
-            fingerprint=known.fingerprint,
+            fingerprint=fingerprint,
             provider_code=provider_code,
             expires_at=clock.now() + LIFETIME,
         )
-        event = ExchangeTokenIssued(
-            provider_code=provider_code, fingerprint=known.fingerprint.hex(), until=token.expires_at
-        )
+        event = ExchangeTokenIssued(provider_code=provider_code, fingerprint=fingerprint.hex(), until=token.expires_at)
         await self._journal.append_for(requester, event)
         text = await self._in_thread(requester.origin, issue_token, token, self.key.jwk, self.address)
         return text, token
@@ -92,20 +89,17 @@ class ExchangeSecurity:
         text = "".join("".join(tokens[0].itertext()).split())
         token = await self._in_thread(origin, read_token, text, self.key.jwk, self.address)
         verified = await self._verified(envelope, ("Body",), origin)
-        requester = await self._requester(verified, origin)
-        known = await self.certificates.trusted(verified.certificate)
-        if (token.practitioner_id, token.fingerprint) != (requester.id, known.fingerprint):
+        requester, fingerprint = await self._requester(verified, origin)
+        if (token.practitioner_id, token.fingerprint) != (requester.id, fingerprint):
             raise fault("token-invalid", "Header/Security/BinarySecurityToken", "It is bound to another certificate.")
         await self._refuse_repetition(verified, token.expires_at)
         await self._require_code(requester.id, token.provider_code)
         return Signer(requester=requester, provider_code=token.provider_code), verified.body
 
-    async def sign(self, soap: str, content: etree._Element, correlation_id: str, origin: str) -> bytes:
-        """Return an answer with a content, signed."""
+    async def sign(self, soap: str, content: etree._Element, correlation_id: str) -> bytes:
+        """Return an answer with a content, signed. It is never refused: what it tells has been done."""
         key = self.key
-        return await self._in_thread(
-            origin, signed_envelope, soap, content, key.private, key.certificate, correlation_id
-        )
+        return await asyncio.to_thread(signed_envelope, soap, content, key.private, key.certificate, correlation_id)
 
     async def record_refusal(self, reason: str, correlation_id: str, origin: str, signer: Requester | None) -> None:
         """Journal that a message was refused.
@@ -127,14 +121,15 @@ class ExchangeSecurity:
     async def _verified(self, envelope: Envelope, required: Collection[str], origin: str) -> Verified:
         return await self._in_thread(origin, verify, envelope, required)
 
-    async def _requester(self, verified: Verified, origin: str) -> Requester:
+    async def _requester(self, verified: Verified, origin: str) -> tuple[Requester, bytes]:
+        """Return whose certificate signed a message, and its fingerprint. Raises: `Problem` 403."""
         known = await self.certificates.trusted(verified.certificate)
         practitioner = await self._directory.practitioner(known.practitioner_id)
         signer = practitioner and replace(requester_of(practitioner), origin=origin, client=CLIENT)
         found = signer and await self._access.recognize(signer)
         if not found:
             raise Problem(403, "suspended", N_("This account is suspended."), remedy=N_("Contact the helpdesk."))
-        return found
+        return found, known.fingerprint
 
     async def _refuse_repetition(self, verified: Verified, until: datetime) -> None:
         """Remember a message, for as long as it could be accepted. Raises: `Problem` for one that came before."""

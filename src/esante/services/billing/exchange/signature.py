@@ -27,7 +27,6 @@ from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from esante.core import clock
-from esante.core.web import Problem
 from esante.services.billing.exchange.envelope import Envelope, new_envelope, part_id
 from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.names import (
@@ -79,11 +78,10 @@ def verify(envelope: Envelope, required: Collection[str]) -> Verified:
     certificate, token = _certificate_of(envelope, signature)
     named = _named_parts(envelope, token)
     signed = _signed_names(signature, named)
+    parts = {signed[part_id(element)]: element for element in _verified_elements(envelope, certificate)}
     wanted = {*required, *(("Timestamp",) if _has_timestamp(envelope) else ())}
-    for name in sorted(wanted - set(signed.values())):
+    for name in sorted(wanted - parts.keys()):
         raise fault("signature-missing", name)
-    elements = _verified_elements(envelope, certificate)
-    parts = {signed[part_id(element)]: element for element in elements}
     return Verified(certificate, parts, _digest(signature), _check_timestamp(parts.get("Timestamp")))
 
 
@@ -145,15 +143,8 @@ def _verified_elements(envelope: Envelope, certificate: x509.Certificate) -> lis
         raise fault("certificate-expired", "Header/Security/BinarySecurityToken") from error
     except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError) as error:
         raise fault("signature-wrong", "Header/Security/Signature") from error
-    found = [one.signed_xml for one in (results if isinstance(results, list) else [results])]
-    elements = [element for element in found if element is not None]
-    if len(elements) != len(found):
-        raise _misplaced()
-    return elements
-
-
-def _misplaced() -> Problem:
-    return fault("signature-misplaced", "Header/Security/Signature")
+    found = results if isinstance(results, list) else [results]
+    return [one.signed_xml for one in found if one.signed_xml is not None]
 
 
 def _digest(signature: etree._Element) -> bytes:

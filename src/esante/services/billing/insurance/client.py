@@ -65,7 +65,7 @@ class Insurance:
     async def cover(self, matricule: str, on: date) -> list[Cover]:
         """Return how a person is insured around a day, [] when they are not insured.
 
-        An answer is remembered until the end of the day on which it came. Raises: `Silent`.
+        Covers are remembered until the end of the day on which they came. Raises: `Silent`.
         """
         today, key = clock.now().date(), (matricule, on)
         known = self._covers.get(key)
@@ -73,6 +73,8 @@ class Insurance:
             return known[1]
         response = await self._ask("GET", f"/insured/{matricule}", params={"on": on.isoformat()})
         covers = [] if response.status_code == 404 else [_cover(one) for one in _list(response, "covers")]
+        if not covers:  # whoever is entered later on the day is insured from then on
+            return []
         self._covers[key] = today, covers
         self._covers.move_to_end(key)
         while len(self._covers) > MAX_COVERS:

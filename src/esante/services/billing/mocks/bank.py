@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from esante.core.clock import now
-from esante.services.billing.mocks.book_store import Books, Order
+from esante.services.billing.mocks.bank_store import Books, Line, Order
 
 PAIN002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 CAMT054 = "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"
@@ -56,36 +56,37 @@ class Behaviour:
 
 
 class MockBank:
-    """The bank's books, in memory or in a file (so that they outlive the process), and its answers."""
+    """The bank: its books, in memory or in a file (so that they outlive the process), and its answers."""
 
     def __init__(self, behaviour: Behaviour | None = None, books: Path | None = None, seed: int = 1) -> None:
-        self.behaviour = behaviour or Behaviour()
-        self._books = Books(books)
+        self.behaviour, self.books = behaviour or Behaviour(), Books(books)
         self._rng = random.Random(seed)  # noqa: S311 - it only decides on faults
 
     def take(self, data: bytes) -> str:
         """Take an order; return its message id. The same order, or end-to-end id, is executed once."""
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        message_id, end_to_end = _text(root, "GrpHdr/MsgId"), _text(root, "PmtId/EndToEndId")
-        iban, name = _text(root, "CdtrAcct/Id/IBAN"), _text(root, "Cdtr/Nm")
-        amount = str(Decimal(_text(root, "Amt/InstdAmt")))
-        if not message_id or not end_to_end or not iban:
-            raise ValueError("the order lacks an id or an account")
-        reason = self.behaviour.refusal(iban)
         order = Order(
-            message_id=message_id, end_to_end_id=end_to_end, iban=iban, name=name, amount=amount, reason=reason
+            message_id=_text(root, "GrpHdr/MsgId"),
+            end_to_end_id=_text(root, "PmtId/EndToEndId"),
+            iban=_text(root, "CdtrAcct/Id/IBAN"),
+            name=_text(root, "Cdtr/Nm"),
+            amount=Decimal(_text(root, "Amt/InstdAmt")),
         )
-        self._books.add(order, uuid4().hex[:16].upper(), now().isoformat(), 2 if self.behaviour.duplicate else 1)
-        return message_id
+        if not order.message_id or not order.end_to_end_id or not order.iban:
+            raise ValueError("the order lacks an id or an account")
+        self.books.execute(
+            order, self.behaviour.refusal(order.iban), now(), lines=2 if self.behaviour.duplicate else 1
+        )
+        return order.message_id
 
     def status(self, message_id: str) -> bytes | None:
         """Return the pain.002 of an order, None for one that the bank does not have."""
-        row = self._books.status(message_id)
-        return _status(message_id, *row) if row else None
+        found = self.books.status(message_id)
+        return _status(message_id, *found) if found else None
 
     def statement(self, after: int) -> tuple[bytes, int] | None:
         """Return a camt.054 of the lines after a place, and the place of the last; None when there are none."""
-        rows = self._books.lines(after, PAGE)
+        rows = self.books.lines(after, PAGE)
         if not rows:
             return None
         last = rows[-1][0]
@@ -96,10 +97,7 @@ class MockBank:
     @property
     def paid(self) -> dict[str, list[Decimal]]:
         """The amounts that left the account, by their end-to-end ids; more than one is a double payment."""
-        found: dict[str, list[Decimal]] = {}
-        for end_to_end, amount in self._books.paid():
-            found.setdefault(end_to_end, []).append(Decimal(amount))
-        return found
+        return self.books.paid()
 
     @property
     def total(self) -> Decimal:
@@ -177,7 +175,7 @@ def _status(message_id: str, end_to_end: str, status: str, reason: str) -> bytes
     ).encode()
 
 
-def _statement(after: int, rows: list[tuple[int, str, str, str, str]]) -> bytes:
+def _statement(after: int, rows: list[Line]) -> bytes:
     entries = "".join(
         f'<Ntry><NtryRef>{place}</NtryRef><Amt Ccy="EUR">{Decimal(amount):.2f}</Amt><CdtDbtInd>DBIT</CdtDbtInd>'
         f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><DtTm>{at}</DtTm></BookgDt><AcctSvcrRef>{reference}</AcctSvcrRef>"

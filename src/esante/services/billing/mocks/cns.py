@@ -111,8 +111,11 @@ class MockCns:
         """Return how somebody is insured: as was set, or else at the CNS since their birth."""
         if matricule in self.insured:
             return self.insured[matricule]
-        since = f"{matricule[:4]}-{matricule[4:6]}-{matricule[6:8]}"
-        return [{"fund": "CNS", "since": since, "until": None, "third_party_payer": False}]
+        try:
+            since = date.fromisoformat(f"{matricule[:4]}-{matricule[4:6]}-{matricule[6:8]}")
+        except ValueError:  # a test number begins with no day
+            since = date(1900, 1, 1)
+        return [{"fund": "CNS", "since": since.isoformat(), "until": None, "third_party_payer": False}]
 
     def income(self, matricule: str, year: int) -> str:
         """Return the contributory income of somebody in a year: invented, the same each time."""

@@ -248,7 +248,11 @@ class NoteEvent(AccessEvent, frozen=True, kw_only=True):
 
 @event("billing.note_kept")
 class NoteKept(NoteEvent, frozen=True, kw_only=True):
-    """A fee note reached the platform (`channel`: ra, pid); `replaces_id`: the note that it replaces."""
+    """A fee note reached the platform (`channel`: ra, pid); `replaces_id`: the note that it replaces.
+
+    `biller_id`: the practitioner who bills, `association_code`: that of the association for which they do, `amount`:
+    the sum of the note in euros.
+    """
 
     ACTION: ClassVar[str] = "C"
     FOLDS: ClassVar[bool] = False
@@ -256,6 +260,9 @@ class NoteKept(NoteEvent, frozen=True, kw_only=True):
 
     channel: str
     replaces_id: UUID | None = None
+    biller_id: UUID | None = None
+    association_code: str = ""
+    amount: str = ""
 
 
 @event("billing.note_read")

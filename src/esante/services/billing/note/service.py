@@ -103,7 +103,13 @@ class Notes:
         kept = await self._prepare(note, channel, person, biller, requester, body or write_note(note))
         kept = replace(kept, replaces_id=replaces_id, sent_at=kept.received_at if sent else None)
         event = NoteKept(
-            note_ids=(note.id,), provider_code=kept.provider_code, channel=channel.value, replaces_id=replaces_id
+            note_ids=(note.id,),
+            provider_code=kept.provider_code,
+            channel=channel.value,
+            replaces_id=replaces_id,
+            biller_id=biller.id,
+            association_code=note.association_code,
+            amount=f"{note.total:.2f}",
         )
         written = [
             *note_store.note_rows(kept, acts_of(note) if acts is None else acts),
@@ -214,8 +220,7 @@ class Notes:
     async def body(self, kept: KeptNote) -> bytes:
         """Return a found note in national XML. Raises: as `content`."""
         if kept.object_sha256 is None:
-            full = kept if kept.body is not None else None
-            full = full or await note_store.fetch_note(self._db, kept.person_id, kept.note_id)
+            full = kept if kept.body else await note_store.fetch_note(self._db, kept.person_id, kept.note_id)
             if full is None or full.body is None:
                 raise ValueError(f"the body of the fee note {kept.note_id} is missing")
             return full.body

@@ -40,10 +40,7 @@ def text(longest: int, shortest: int = 0) -> Value:
             raise ValueError
         return found
 
-    def write(value: str) -> str:
-        return read(value)
-
-    return Value(f"{shortest} to {longest} characters", read, write, "")
+    return Value(f"{shortest} to {longest} characters", read, read, "")
 
 
 def pattern(expression: str, form: str) -> Value:

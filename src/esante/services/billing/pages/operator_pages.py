@@ -1,5 +1,6 @@
 """The pages of operators: the flow, payments, the bank's statement, dead messages, accounts, contestations."""
 
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -7,7 +8,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core.web import N_, Problem, bad_request, language_of, read_form, redirect, render, translator
+from esante.core.web import (
+    N_,
+    Problem,
+    bad_request,
+    language_of,
+    read_form,
+    redirect,
+    render,
+    show_clock,
+    show_date,
+    translator,
+)
 from esante.identity.access import Access
 from esante.services.billing.adjudication.words import describe
 from esante.services.billing.flow.service import NoteFlow
@@ -24,6 +36,7 @@ PAYMENTS, LINES, UNDELIVERED = f"{PLACE}/payments", f"{PLACE}/bank-lines", f"{PL
 ACCOUNTS, CONTESTATIONS = f"{PLACE}/accounts", f"{PLACE}/contestations"
 _OPERATOR = ("operator",)
 _SHOWN_IN_LIST = (400, 404, 409)
+_Marks = Mapping[str, Sequence[tuple[str, int, str]]]
 _State = TypeVar("_State", bound=StrEnum)
 
 
@@ -70,8 +83,8 @@ class OperatorPages:
             payment_states=PAYMENT_NAMES,
             zero=NOTHING,
             refusals=[(*_rule_words(rule, language), count) for rule, count in report.refusals],
-            minutes=_marks(report.minutes),
-            days=_marks(report.days),
+            minutes=_marks(report.minutes, show_clock),
+            days=_marks(report.days, lambda day: show_date(day, language)),
         )
 
     async def payments(self, request: Request, problem: Problem | None = None) -> Response:
@@ -209,9 +222,9 @@ def _rule_words(key: str, language: str) -> tuple[str, str]:
     return found.title, found.legal_source
 
 
-def _marks(series: Any) -> dict[str, list[tuple[Any, int, str]]]:
+def _marks(series: Mapping[str, Sequence[tuple[Any, int]]], show: Callable[[Any], str]) -> _Marks:
     """Return series for the plots: tick, value, value as text."""
-    return {way: [(tick, number, str(number)) for tick, number in counts] for way, counts in series.items()}
+    return {way: [(show(tick), number, str(number)) for tick, number in counts] for way, counts in series.items()}
 
 
 def _shown(problem: Problem) -> Problem:

@@ -53,6 +53,16 @@ def opened_note(package: bytes) -> OpenedNote:
     return OpenedNote(read.note, write_note(read.note) if read.remarks else xml, read.remarks)
 
 
+def written_note(note: FeeNote) -> OpenedNote:
+    """Return a note that came on another way. Raises: BadNote for one that the national XML cannot hold."""
+    try:
+        return OpenedNote(note, write_note(note), ())
+    except ValueError as error:
+        title, remedy = N_("This value does not have the right form."), N_("Correct the value.")
+        fault = NoteFault(place="/memoireHonoraire", title=title, remedy=remedy, detail=str(error), code="value")
+        raise BadNote([fault]) from error
+
+
 class DepositChecks:
     """The checks of all deposits."""
 

@@ -26,13 +26,12 @@ from esante.services.billing.insurance.messages import MAX_REASON
 from esante.services.billing.note import note_store
 from esante.services.billing.note.faults import NoteFault
 from esante.services.billing.note.model import Channel, FeeNote, KeptNote, NoteQuery
-from esante.services.billing.note.national_xml import write_note
 from esante.services.billing.note.rules import is_insurance
 from esante.services.billing.note.service import Notes
 from esante.services.billing.ra import reimbursement_store as store
 from esante.services.billing.ra import rules
 from esante.services.billing.ra.consents import NoteConsents
-from esante.services.billing.ra.deposit_checks import CheckedNote, DepositChecks, OpenedNote, opened_note
+from esante.services.billing.ra.deposit_checks import CheckedNote, DepositChecks, opened_note, written_note
 from esante.services.billing.ra.model import (
     AnomalyFound,
     ConsentType,
@@ -79,8 +78,7 @@ class Reimbursements:
     async def deposit_note(self, requester: Requester, biller: Practitioner, note: FeeNote) -> Progress:
         """Keep a note that came on another way, as `deposit`."""
         async with self._refusals(requester, biller):
-            opened = OpenedNote(note, write_note(note), ())
-            checked = await self._checks.check(biller, note.patient.matricule, opened)
+            checked = await self._checks.check(biller, note.patient.matricule, written_note(note))
             return await self._keep(requester, biller, checked)
 
     async def replace(

@@ -72,7 +72,8 @@ class TransactionProcessor:
         resolved = await self._resolver.resolve(items, requester)
         async with self._reader.audit_refusals(requester, resolved.person_id, "transaction", "Bundle"):
             view = await self._reader.load_view(requester, resolved.person_id)
-            transaction = _Transaction(view, items, resolved, self._base_url, with_resources=with_resources)
+            changeset = self._writer.changeset(requester, view.visibility.consent)
+            transaction = _Transaction(view, items, resolved, changeset, with_resources=with_resources)
             if all(item.method == "POST" and item.criteria is None for item in items) and not resolved.searches:
                 await transaction.carry_out()
                 transaction.changeset.person_fields = await self._persons.check(resolved.person_id, items)
@@ -117,13 +118,12 @@ class _Transaction:
         view: View,
         items: Sequence[BundleEntry],
         resolved: ResolvedReferences,
-        base_url: str,
+        changeset: Changeset,
         *,
         with_resources: bool,
     ) -> None:
-        self.view, self.items, self._resolved, self._base_url = view, items, resolved, base_url
+        self.view, self.items, self._resolved, self.changeset = view, items, resolved, changeset
         self._with_resources = with_resources
-        self.changeset = Changeset(view.visibility.requester, view.visibility.consent, base_url)
         self.response_entries: dict[int, Json] = {}
         """The response entries by the index of the entry."""
         self.matches: Mapping[Criteria, Version] = {}
@@ -156,6 +156,7 @@ class _Transaction:
         for group in group_entries(sorted(self.items, key=processing_order)):
             self._check(group)
             for item in group:
+                self.changeset.place = f"{item.place}.resource"
                 with entry_place(item):
                     self._carry_out_entry(item)
             await asyncio.sleep(0)
@@ -331,7 +332,7 @@ class _Transaction:
     def _check_person(self, resource: Json, element: str) -> None:
         """Set the element that names the patient. Raises: `Problem` 422 when it names another person."""
         holder, patient = resource[element], f"Patient/{self.view.person_id}"
-        if holder.get("reference", patient).removeprefix(f"{self._base_url}/") != patient:
+        if holder.get("reference", patient).removeprefix(f"{self.changeset.base_url}/") != patient:
             raise errors.unknown_person(f"{resource['resourceType']}.{element}")
         holder["reference"] = patient
 
