@@ -27,6 +27,7 @@ PACKAGES = (
     "esante.services.conformance",
     "esante.services.vaccination",
     "esante.services.billing",
+    "esante.services.imaging",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

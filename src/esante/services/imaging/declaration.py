@@ -1,0 +1,62 @@
+"""Declaration of image sharing."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from starlette.routing import BaseRoute
+
+from esante.contract import KeptData, Platform, Service, Task
+from esante.core.web import N_
+from esante.identity.access import Access, Act, DispositionHandler
+from esante.identity.directory import Directory
+from esante.services.imaging.archive.service import Archive
+from esante.services.imaging.dicomweb.routes import routes
+from esante.services.imaging.ingest.deposit import Deposits
+from esante.services.imaging.ingest.quarantine import tidy
+from esante.services.imaging.rendering.frame_renderer import FrameRenderer
+from esante.services.record import Record
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    record, directory, access = platform[Record], platform[Directory], platform[Access]
+    yield Archive(platform.db, platform.objects, record)
+    yield Deposits(platform.db, platform.objects, record, directory, access)
+    yield FrameRenderer()
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return routes(
+        platform.db,
+        platform[Archive],
+        platform[Deposits],
+        platform[FrameRenderer],
+        platform[Access],
+        platform[Directory],
+        platform.settings.base_url,
+    )
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    async def empty_quarantine() -> None:
+        await tidy(platform.db, platform.objects)
+
+    return [Task(name="quarantine of images", run=empty_quarantine, every=timedelta(hours=6))]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    return [DispositionHandler(act=Act.DELETE, step=platform[Archive].delete)]
+
+
+SERVICE = Service(
+    package="esante.services.imaging",
+    build=_build,
+    routes=_routes,
+    tasks=_tasks,
+    dispositions=_dispositions,
+    kept=[
+        KeptData(
+            what=N_("X-ray pictures and other medical images, with what the device recorded about them"),
+            why=N_("So that those who treat you can see them, and you too."),
+        ),
+    ],
+)
