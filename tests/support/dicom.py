@@ -86,9 +86,7 @@ def uids(file: bytes) -> tuple[str, str, str]:
 
 def related(files) -> tuple[bytes, dict[str, str]]:
     """Return a body of STOW-RS and its headers."""
-    parts = [
-        f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + file + b"\r\n" for file in files
-    ]
+    parts = [f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode() + file + b"\r\n" for file in files]
     headers = {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode(), headers
 
@@ -110,7 +108,7 @@ def stored(response) -> list[str]:
     return [one["00081155"]["Value"][0] for one in response.json().get("00081199", {}).get("Value", [])]
 
 
-def testdata(name: str) -> Path:
+def pydicom_file(name: str) -> Path:
     """Return a file of pydicom."""
     found = get_testdata_file(name, download=False)
     assert found, name
@@ -130,9 +128,7 @@ class Imaging:
         """Return an application with the routes of DICOMweb."""
         world = self.world
         app = Starlette(
-            routes=routes(
-                world.db, self.archive, self.deposits, self.renderer, world.access, world.directory, base
-            ),
+            routes=routes(world.db, self.archive, self.deposits, self.renderer, world.access, world.directory, base),
             exception_handlers=HANDLERS,
         )
         app.state.sessions = Sessions(world.db)

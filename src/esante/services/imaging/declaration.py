@@ -10,6 +10,7 @@ from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.service import Archive
+from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
@@ -53,6 +54,7 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     dispositions=_dispositions,
+    commands=[imaging],
     kept=[
         KeptData(
             what=N_("X-ray pictures and other medical images, with what the device recorded about them"),
