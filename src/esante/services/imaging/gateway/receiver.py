@@ -12,7 +12,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from esante.services.imaging.gateway.spool import Spool, SpoolFull
-from esante.services.imaging.ingest.deposit import MAX_INSTANCE
+from esante.services.imaging.ingest.limits import MAX_INSTANCE
 
 log = logging.getLogger(__name__)
 SUCCESS, OUT_OF_RESOURCES, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000

@@ -21,15 +21,13 @@ from esante.services.imaging.archive import store
 from esante.services.imaging.archive.record_entry import depositor_of, study_deposit, study_document, study_title
 from esante.services.imaging.ingest.admission import Admission, Admitted, Refused
 from esante.services.imaging.ingest.frames import FrameIndex
-from esante.services.imaging.ingest.limits import Rejected
+from esante.services.imaging.ingest.limits import MAX_INSTANCE, Rejected
 from esante.services.imaging.ingest.packs import Pack, Part
 from esante.services.imaging.ingest.quarantine import UploadQuarantine
 from esante.services.imaging.ingest.summary import Summary, summarize
 from esante.services.imaging.model import CATEGORY, Instance, Series, Study, StudyDeposited, StudyDepositRefused
 from esante.services.record import Record
 
-MAX_INSTANCE = 4 * 1024**3
-"""Bytes of an instance."""
 MAX_INSTANCES = 5_000
 """Instances of an upload."""
 MAX_STUDIES = 16

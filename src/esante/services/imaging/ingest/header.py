@@ -198,7 +198,7 @@ class _Walker:
             if element:
                 found[key] = value
             if key == _CHARACTER_SET:
-                encodings = encodings_of("\\".join(one or "" for one in value.get("Value", ())))
+                encodings = encodings_of([one if isinstance(one, str) else "" for one in value.get("Value", ())])
             elif key == _PIXEL_REPRESENTATION:
                 self._signed = value.get("Value") == [1]
         if delimited:

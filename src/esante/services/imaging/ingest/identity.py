@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from esante.core.types import Json
 from esante.services.imaging.ingest.header import Header
+from esante.services.imaging.ingest.values import items_of
 from esante.services.record import Demographics, PersonName, is_matricule, matricule_system
 
 _SEXES = {"F": "female", "M": "male", "O": "other"}
@@ -25,17 +26,13 @@ def demographics(header: Header) -> Demographics:
 
 def _identifiers(json: Json) -> Iterator[tuple[str, str]]:
     """Yield the identifiers of the patient with their systems."""
-    for item in (json, *_items(json, "00101002")):
+    for item in (json, *items_of(json, "00101002")):
         value = _text(item, "00100020")
         if is_matricule(matricule_system(), value):
             yield matricule_system(), value
-        for issuer in _items(item, "00100024"):
+        for issuer in items_of(item, "00100024"):
             if value and _text(issuer, "00400033") == "ISO":
                 yield f"urn:oid:{_text(issuer, '00400032')}", value
-
-
-def _items(json: Json, tag: str) -> list[Json]:
-    return json.get(tag, {}).get("Value") or [] if json.get(tag, {}).get("vr") == "SQ" else []
 
 
 def _text(json: Json, tag: str) -> str:
@@ -43,9 +40,9 @@ def _text(json: Json, tag: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _name(value: Json | None) -> PersonName | None:
-    """Return a name of the group Alphabetic, else of another one (PS3.5, 6.2.1)."""
-    text = next(iter((value or {}).values()), "")
+def _name(value: object) -> PersonName | None:
+    """Return a name of the group Alphabetic, else of another one (PS3.5, 6.2.1); None for what is no name."""
+    text = next(iter(value.values()), "") if isinstance(value, dict) else ""
     family, given, middle = (*(part.strip() for part in text.split("^")), "", "", "")[:3]
     if not (family or given or middle):
         return None

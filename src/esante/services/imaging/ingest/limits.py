@@ -2,6 +2,8 @@
 
 import re
 
+MAX_INSTANCE = 4 * 1024**3
+"""Bytes of an instance."""
 MAX_DEPTH = 16
 """Sequences within each other."""
 MAX_ELEMENTS = 100_000

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pydicom.charset import convert_encodings, decode_bytes
+from pydicom.charset import convert_encodings, decode_bytes, python_encoding
 
 from esante.core.types import Json
 from esante.services.imaging.ingest.limits import MAX_INLINE, Rejected
@@ -39,9 +39,15 @@ _DELIMITERS, _NAME_DELIMITERS = set(b"\\\n\r\t\f"), set(b"^=")
 Encodings = Sequence[str]
 
 
-def encodings_of(text: str) -> Encodings:
-    """Return the Python encodings of a value of Specific Character Set; those that are not known are as in ASCII."""
-    return convert_encodings(text.split("\\"))
+def encodings_of(names: Sequence[str]) -> Encodings:
+    """Return the Python encodings of the values of Specific Character Set; one that is not known is the default."""
+    return convert_encodings([one if one in python_encoding else "" for one in names] or [""])
+
+
+def items_of(json: Json, tag: str) -> list[Json]:
+    """Return the items of a sequence in DICOM JSON; none where the element is missing or no sequence."""
+    element = json.get(tag, {})
+    return element.get("Value", []) if element.get("vr") == "SQ" else []
 
 
 def decode_value(vr: bytes, raw: bytes, encodings: Encodings) -> Json:

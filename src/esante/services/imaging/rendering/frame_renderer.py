@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from esante.core.types import Json
+from esante.services.imaging.ingest.values import items_of
 from esante.services.record import WorkerFailure, WorkerPool
 
 MAX_DATA = 48 * 1024 * 1024
@@ -103,9 +104,9 @@ def image_attributes(header: Json, frame: int) -> Json:
     """Return the attributes of a header by which a frame (from 1) is decoded and shown."""
     found = {tag: header[tag] for tag in _IMAGE_TAGS if tag in header}
     for group, place in ((_SHARED, 0), (_PER_FRAME, frame - 1)):
-        items = header.get(group, {}).get("Value") or []
+        items = items_of(header, group)
         for macro in _MACROS if place < len(items) else ():
-            for item in items[place].get(macro, {}).get("Value") or []:
+            for item in items_of(items[place], macro):
                 found |= {tag: value for tag, value in item.items() if tag in _IMAGE_TAGS}
     return found
 
