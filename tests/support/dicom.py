@@ -28,6 +28,7 @@ BOUNDARY = "a-boundary"
 def ct_image(person=None, **elements) -> Dataset:
     """Return a small CT image of a person, with other elements by keyword."""
     image = Dataset()
+    image.preamble = bytes(128)
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.SOPClassUID = CT
