@@ -103,7 +103,7 @@ class Objects:
             folder = self._folder and self._folder / _INCOMING
             if folder is not None:
                 folder.mkdir(exist_ok=True)
-            return NamedTemporaryFile(dir=folder)  # noqa: SIM115 - the caller closes it
+            return NamedTemporaryFile(dir=folder)
 
     async def put_file(self, name: str, file: IO[bytes]) -> None:
         """Store the bytes of a file of `incoming` under a name of the caller's choice, which nothing has, synced."""

@@ -13,7 +13,6 @@ import pytest
 from pydicom import dcmread
 from pydicom.encaps import get_frame
 
-from esante.services.imaging.archive.record_entry import study_title
 from esante.services.imaging.ingest.frames import FrameIndex, frame_index
 from esante.services.imaging.ingest.header import read_header
 from esante.services.imaging.ingest.limits import Rejected
@@ -170,7 +169,7 @@ def check_mutations(seed: int, count: int) -> Counter:
         try:
             header = read(data)
             FrameIndex.decode(frame_index(header).encode())
-            study_title(summarize(header).of_study)
+            summarize(header)
             image_attributes(header.json, 1)
             found["taken"] += 1
         except Rejected as rejected:

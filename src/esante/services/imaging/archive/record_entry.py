@@ -8,6 +8,7 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.core.types import Json
+from esante.core.web import DEFAULT_LANGUAGE, LANGUAGES, N_, translator
 from esante.identity.access import Requester
 from esante.identity.directory import Person, catalogue, patient_resource
 from esante.services.imaging.model import DOCUMENT_TYPE
@@ -19,13 +20,14 @@ _LOINC = {"system": "http://loinc.org", "code": DOCUMENT_TYPE, "display": "Image
 _ACQUISITION = "http://terminology.hl7.org/CodeSystem/v2-0203"
 _MODALITY = "http://dicom.nema.org/resources/ontology/DCM"
 MAX_TITLE = 100
+UNTITLED = N_("Images")
 
 
-def study_title(attributes: Json) -> str:
-    """Return the title of a study: its description by whoever made it, else "Images"."""
+def study_title(attributes: Json, person: Person) -> str:
+    """Return the title of a study: its description by whoever made it, else a word in the person's language."""
     text = next(iter(attributes.get("00081030", {}).get("Value", ())), "") or ""
     clean = "".join(char if char.isprintable() else " " for char in str(text))
-    return " ".join(clean.split())[:MAX_TITLE] or "Images"
+    return " ".join(clean.split())[:MAX_TITLE] or translator(_language(person)).gettext(UNTITLED)
 
 
 def study_deposit(study_uid: str, title: str, study_on: date) -> Deposit:
@@ -89,6 +91,10 @@ def study_document(
 def depositor_of(requester: Requester) -> UUID:
     """Return the depositor as the record has them: the organisation, else the requester."""
     return requester.organization_id or requester.id
+
+
+def _language(person: Person) -> str:
+    return next((one for one in person.languages if one in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def _narrative(title: str) -> str:

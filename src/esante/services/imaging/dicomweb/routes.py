@@ -6,8 +6,8 @@ from esante.core.storage import Database
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.service import Archive
+from esante.services.imaging.dicomweb.pictures import PictureEndpoints
 from esante.services.imaging.dicomweb.qido import SearchEndpoints
-from esante.services.imaging.dicomweb.rendered import RenderedEndpoints
 from esante.services.imaging.dicomweb.stow import StoreEndpoint
 from esante.services.imaging.dicomweb.wado import RetrieveEndpoints
 from esante.services.imaging.ingest.deposit import Deposits
@@ -35,7 +35,7 @@ def routes(
     store = StoreEndpoint(deposits, access, directory, url)
     search = SearchEndpoints(db, archive, access, directory, url)
     retrieve = RetrieveEndpoints(archive, access, renderer, url)
-    pictures = RenderedEndpoints(archive, access, renderer)
+    pictures = PictureEndpoints(archive, access, renderer)
     get = ["GET"]
     found: list[BaseRoute] = [
         Route(_STUDIES, store.store, methods=["POST"]),

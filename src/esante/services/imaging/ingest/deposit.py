@@ -224,7 +224,7 @@ class Upload:
         document = admitted.document
         if document is None:
             first = new[0].summary
-            title = study_title(first.of_study)
+            title = study_title(first.of_study, admitted.person)
             content = study_document(
                 admitted.person,
                 self._requester,

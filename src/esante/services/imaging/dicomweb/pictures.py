@@ -34,7 +34,7 @@ THUMBNAIL = (128, 128)
 _NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,6})?")
 
 
-class RenderedEndpoints:
+class PictureEndpoints:
     """The endpoints of rendered images."""
 
     def __init__(self, archive: Archive, access: Access, renderer: FrameRenderer) -> None:
