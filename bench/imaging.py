@@ -115,7 +115,7 @@ async def _measure(url: str, writer: str, reader: str, files: CtFiles, seconds: 
     for first in range(0, INSTANCES, BATCH):
         body = files.upload(0, first, BATCH)
         await _send(base, build_request("POST", f"{url}/studies", writer, body, _TYPE))
-    uploads = [files.upload(number + 1, 0, BATCH) for number in range(min(400, int(60 * seconds)))]
+    uploads = [files.upload(number + 1, 0, BATCH) for number in range(min(150, int(15 * seconds)))]
     found = {
         "uploads": await generate_load(
             base,

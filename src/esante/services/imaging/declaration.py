@@ -6,9 +6,11 @@ from datetime import timedelta
 from starlette.routing import BaseRoute
 
 from esante.contract import KeptData, Platform, Service, Task
+from esante.core.journal import Consumer
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
+from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
@@ -21,6 +23,7 @@ from esante.services.record import Record
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     yield Archive(platform.db, platform.objects, record)
+    yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
     yield FrameRenderer()
 
@@ -41,17 +44,28 @@ def _tasks(platform: Platform) -> list[Task]:
     async def empty_quarantine() -> None:
         await tidy(platform.db, platform.objects)
 
-    return [Task(name="quarantine of images", run=empty_quarantine, every=timedelta(hours=6))]
+    async def remove_objects() -> None:
+        await platform[Deletion].remove_objects()
+
+    return [
+        Task(name="quarantine of images", run=empty_quarantine, every=timedelta(hours=6)),
+        Task(name="bytes of deleted images", run=remove_objects, every=timedelta(hours=6)),
+    ]
+
+
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[Deletion].consumer]
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
-    return [DispositionHandler(act=Act.DELETE, step=platform[Archive].delete)]
+    return [DispositionHandler(act=Act.DELETE, step=platform[Deletion].delete_record)]
 
 
 SERVICE = Service(
     package="esante.services.imaging",
     build=_build,
     routes=_routes,
+    consumers=_consumers,
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],

@@ -56,6 +56,7 @@ from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.rendering.preview import Unreadable
 from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 from esante.services.record.retention.events import ContentDeleted
+from esante.services.record.retention.terms import retention_terms
 from esante.services.record.rules import purpose_of
 from esante.services.record.visibility import FocusSnapshot
 
@@ -136,4 +137,5 @@ __all__ = [
     "page_routes",
     "purpose_of",
     "readable_name",
+    "retention_terms",
 ]

@@ -10,10 +10,10 @@ from uuid import UUID
 
 import orjson
 
-from esante.core.storage import NIL, Connection, Database, DataLoader, Objects
+from esante.core.storage import NIL, Database, DataLoader, Objects
 from esante.core.types import Json
 from esante.core.web import NOT_FOUND, Problem
-from esante.identity.access import Disposition, Requester, StepOutcome, Verdict
+from esante.identity.access import Requester, Verdict
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.contents import Contents
 from esante.services.imaging.archive.openings import Openings
@@ -24,7 +24,6 @@ from esante.services.record import Record
 
 NOBODY = UUID(int=2**128 - 1)
 """A key that nobody has: for a study that does not exist the same is asked as for one that does."""
-_BATCH = 500
 
 
 class Archive:
@@ -117,14 +116,6 @@ class Archive:
     async def opened(self, requester: Requester, study: VisibleStudy, series_uids: Iterable[str], form: str) -> None:
         """Journal that images of series are opened, before they are sent; `form`: what of them."""
         await self._openings.journal(requester, study, series_uids, form)
-
-    async def delete(self, conn: Connection, disposition: Disposition) -> StepOutcome:
-        """Delete instances of a person whose record is deleted, some at a time, and then their studies."""
-        names = await store.delete_of_person(conn, disposition.person_id, _BATCH)
-        left = await store.names_in_use(conn, disposition.person_id, names)
-        for name in set(names) - left:
-            await self._objects.remove_named(name)
-        return StepOutcome(len(names), finished=not names)
 
     async def _journal_refusal(
         self, requester: Requester, person_id: UUID, verdict: Verdict | None, study_uid: str, action: str

@@ -259,31 +259,6 @@ async def fetch_studies_of_series(db: Database, person_id: UUID, series_uids: It
     return {row["series_uid"]: row["study_uid"] for row in rows}
 
 
-async def names_in_use(conn: Connection, person_id: UUID, names: Iterable[str]) -> set[str]:
-    """Return which of some objects instances of a person still have."""
-    rows = await conn.fetch(
-        "SELECT DISTINCT object_name FROM imaging_instance WHERE person_id = $1 AND object_name = ANY ($2)",
-        person_id,
-        list(set(names)),
-    )
-    return {row["object_name"] for row in rows}
-
-
-async def delete_of_person(conn: Connection, person_id: UUID, most: int) -> list[str]:
-    """Delete up to `most` instances of a person, and at the end all studies; return the names of their objects."""
-    rows = await conn.fetch(
-        "DELETE FROM imaging_instance WHERE person_id = $1 AND instance_uid IN"
-        " (SELECT instance_uid FROM imaging_instance WHERE person_id = $1 LIMIT $2) RETURNING object_name",
-        person_id,
-        most,
-    )
-    if not rows:
-        await conn.execute("DELETE FROM imaging_study_person WHERE person_id = $1", person_id)
-        await conn.execute("DELETE FROM imaging_series WHERE person_id = $1", person_id)
-        await conn.execute("DELETE FROM imaging_study WHERE person_id = $1", person_id)
-    return [row["object_name"] for row in rows]
-
-
 def _with_attributes(row: Any) -> dict[str, Any]:
     values = dict(row)
     return values | {"attributes": orjson.loads(values["attributes"])}

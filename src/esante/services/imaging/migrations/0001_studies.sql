@@ -70,3 +70,10 @@ CREATE TABLE imaging_quarantine (
     object_name text NOT NULL
 );
 CREATE INDEX imaging_quarantine_kept ON imaging_quarantine (received_at) WHERE object_name <> '';
+
+-- Objects that no instance has any more, removed some days after `since`: for a copy of the database made before.
+CREATE TABLE imaging_object_removal (
+    object_name text NOT NULL PRIMARY KEY,
+    since timestamptz NOT NULL
+);
+CREATE INDEX imaging_object_removal_since ON imaging_object_removal (since);
