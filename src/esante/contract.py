@@ -187,6 +187,7 @@ class NoticeKind:
     `name` is stored. `text` is a msgid that may hold %(actor)s and %(categories)s. `link` is a page of the portal, or
     "document": the page of the document that the event names. `urgent`: shown above everything else until it is read.
     `contact`: shown with whom to ask about it. `by_any_means`: a person who never signed in gets it as a letter.
+    `settled_by`: an event after which there is nothing left to do: older notices of the kind count as read.
     """
 
     name: str
@@ -198,6 +199,7 @@ class NoticeKind:
     urgent: bool = False
     contact: bool = False
     by_any_means: bool = False
+    settled_by: type[Event] | None = None
     applies: Callable[[Entry], bool] = allowed_and_by_another
     actor: Callable[[Entry], str] = actor_name
 

@@ -1,6 +1,7 @@
-"""A dose in a browser: the reminder goes, and the stock of the site goes down by one."""
+"""Doses in a browser: reminder and notice go, the stock of the site goes down by one, coverage changes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from tests.e2e.test_vaccination_story import check_page
 from tests.support.demo_server import DemoServer
-from tests.support.page_tour import DOCTOR, PATIENT, find_patient_id
+from tests.support.page_tour import DOCTOR, OPERATOR, PATIENT, find_patient_id
 from tests.support.visitors import Visitor, chromium, open_visitor
 
 pytestmark = pytest.mark.browser
@@ -21,6 +22,7 @@ VACCINES = {
     "Shingles": "shingrix",
     "Pneumococci": "prevenar_20",
     "COVID-19": "comirnaty",
+    "Respiratory syncytial virus (RSV)": "arexvy",
 }
 """Diseases with a vaccine for adults."""
 
@@ -62,23 +64,82 @@ async def receive(doctor: Visitor, vaccine: str, lot: str) -> None:
     await doctor.page.get_by_text(doctor.translate("Saved.")).wait_for()
 
 
-async def test_dose_given_takes_the_reminder_and_one_of_the_stock(demo: DemoServer) -> None:
+async def coverage(operator: Visitor) -> list[str]:
+    """Return the rows of coverage by disease, as the operator's page shows them."""
+    await operator.open("/operator/vaccinations?by=antigen")
+    return await operator.page.locator("table tbody tr").all_inner_texts()
+
+
+async def count_again(operator: Visitor) -> None:
+    """Let coverage be counted again."""
+    await operator.open("/operator/vaccinations")
+    await operator.button("Count again now").click()
+    text = operator.translate("Coverage is being counted again. Open this page again in a moment.")
+    await operator.page.get_by_text(text).wait_for()
+
+
+async def has_unread_reminder(patient: Visitor) -> bool:
+    """Return whether the list of notices has an unread one about a vaccination that is due."""
+    await patient.open("/notices")
+    text = patient.translate("A vaccination is due to you, or will be soon. See which one.")
+    return await patient.page.locator("main li", has_text=text).locator("form").count() > 0
+
+
+async def wait_until(condition: Callable[[], Awaitable[bool]], seconds: float = 120) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.5)
+
+
+async def test_doses_given_take_reminder_notice_and_stock_and_change_coverage(demo: DemoServer) -> None:
     lot, person = f"OP{uuid7().hex[-5:]}".upper(), await find_patient_id(demo)
-    async with chromium() as browser, open_visitor(browser, demo.base, "fr", viewport=NARROW) as patient:
+    async with (
+        chromium() as browser,
+        open_visitor(browser, demo.base, "fr", viewport=NARROW) as patient,
+        open_visitor(browser, demo.base, "de", viewport=NARROW) as doctor,
+        open_visitor(browser, demo.base, "en") as operator,
+    ):
         await patient.sign_in(PATIENT)
         disease, vaccine = await wait_for_due(patient)
         await check_page(patient)
-        async with open_visitor(browser, demo.base, "de", viewport=NARROW) as doctor:
-            await doctor.sign_in(DOCTOR)
-            await receive(doctor, vaccine, lot)
-            assert await stock_of(doctor, lot) == 10
-            await check_page(doctor)
-            await doctor.open("/due-vaccinations")
-            await check_page(doctor)
-            await give(doctor, person, vaccine, lot)
-            async with asyncio.timeout(120):
-                while await stock_of(doctor, lot) != 9 or disease in await due_of(patient):
-                    await asyncio.sleep(0.5)
+        await wait_until(lambda: has_unread_reminder(patient))
+        await operator.sign_in(OPERATOR)
+        await count_again(operator)
+        await wait_until(lambda: differs(coverage(operator), []))
+        await check_page(operator)
+        before = await coverage(operator)
+        await doctor.sign_in(DOCTOR)
+        await receive(doctor, vaccine, lot)
+        assert await stock_of(doctor, lot) == 10
+        await check_page(doctor)
+        await doctor.open("/due-vaccinations")
+        await check_page(doctor)
+        await give(doctor, person, vaccine, lot)
+        await wait_until(lambda: is_taken(doctor, patient, lot, disease))
+        for label in await due_of(patient):
+            await give(
+                doctor, person, next(one for name, one in VACCINES.items() if patient.translate(name) == label), ""
+            )
+        await wait_until(lambda: is_empty(due_of(patient)))
+        await wait_until(lambda: is_settled(patient))
+        await count_again(operator)
+        await wait_until(lambda: differs(coverage(operator), before))
+
+
+async def is_taken(doctor: Visitor, patient: Visitor, lot: str, disease: str) -> bool:
+    return await stock_of(doctor, lot) == 9 and disease not in await due_of(patient)
+
+
+async def is_empty(found: Awaitable[list[str]]) -> bool:
+    return not await found
+
+
+async def is_settled(patient: Visitor) -> bool:
+    return not await has_unread_reminder(patient)
+
+
+async def differs(found: Awaitable[list[str]], before: list[str]) -> bool:
+    return await found != before
 
 
 async def give(doctor: Visitor, person: str, vaccine: str, lot: str) -> None:

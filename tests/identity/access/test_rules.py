@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from esante.identity.access import (
     decide,
     explain,
     opening_grant,
+    policy_set,
     rules,
 )
 from esante.identity.access.reasons import REASONS
@@ -66,6 +68,8 @@ READ, LIST, WRITE = Action.READ, Action.LIST, Action.WRITE
 LONG = {"since": NOW - timedelta(days=60), "until": None}
 """Of a grant that began before every ceiling, without an end of its own."""
 OWN_NOTE = Item(category="patient_note")
+PHARMACIST = replace(DOC, profession="pharmacist")
+DOSE, COVID19 = Item(category="vaccination_history"), "dose-given:covid19"
 TREAT, EMERGENCY = Purpose.TREATMENT, Purpose.EMERGENCY
 
 
@@ -177,6 +181,14 @@ CASES = [
     (OPEN, DOC, WRITE, Item(category="dispensing"), TREAT, "write.category"),
     (OPEN, DOC, WRITE, OWN_NOTE, TREAT, "write.category"),
     (OPEN, replace(DOC, profession="pharmacist"), WRITE, Item(category="dispensing"), TREAT, "write.matrix"),
+    (OPEN, PHARMACIST, WRITE, DOSE, TREAT, "write.category"),
+    (OPEN, PHARMACIST, WRITE, replace(DOSE, subjects=frozenset({COVID19})), TREAT, "write.exception"),
+    (OPEN, PHARMACIST, WRITE, replace(DOSE, subjects=frozenset({COVID19, "dose-given:influenza"})), TREAT, "write.category"),
+    (OPEN, PHARMACIST, WRITE, replace(DOSE, category="care_report", subjects=frozenset({COVID19})), TREAT, "write.category"),
+    (OPEN, replace(DOC, profession="social_worker"), WRITE, DOSE, TREAT, "write.matrix"),
+    (OPEN, replace(DOC, profession="laboratory_technician"), WRITE, replace(DOSE, subjects=frozenset({COVID19})), TREAT, "write.category"),
+    (with_grants(granted(GrantKind.EMERGENCY)), PHARMACIST, WRITE, replace(DOSE, subjects=frozenset({COVID19})), TREAT, "write.emergency"),
+    (OPEN, PHARMACIST, READ, replace(DOSE, subjects=frozenset({COVID19})), TREAT, "no-grant"),
     (with_grants(blocked=frozenset({DOCTOR})), DOC, READ, replace(HIDDEN, author_id=DOCTOR), TREAT, "author.self"),
     (OPEN, SOFTWARE, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
     (OPEN, DOC, READ, replace(HIDDEN, organization_id=HOSPITAL), TREAT, "author.organization"),
@@ -217,6 +229,21 @@ CASES = [
 @pytest.mark.parametrize(("consent", "requester", "action", "item", "purpose", "rule"), CASES)
 def test_case_is_decided_by_its_rule(consent, requester, action, item, purpose, rule):
     assert decide(consent, requester, action, item, purpose, NOW).rule == rule
+
+
+def test_exception_begins_on_its_day_and_ends_before_another():
+    rules = policy_set()
+    (exception,) = rules.matrix.exceptions
+    ended = replace(rules.matrix, exceptions=(msgspec.structs.replace(exception, until=NOW.date()),))
+    item = replace(DOSE, subjects=frozenset({COVID19}))
+
+    def rule(at, matrix=rules.matrix):
+        consent = replace(OPEN, rules=replace(rules, matrix=matrix, _rules={}, _days={}))
+        return decide(consent, PHARMACIST, WRITE, item, TREAT, at).rule
+
+    first = datetime.combine(exception.valid_from, NOW.timetz())
+    assert [rule(first - timedelta(days=1)), rule(first)] == ["write.category", "write.exception"]
+    assert [rule(NOW - timedelta(days=1), ended), rule(NOW, ended)] == ["write.exception", "write.category"]
 
 
 def test_cases_cover_every_documented_rule():

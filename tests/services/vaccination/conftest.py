@@ -4,6 +4,7 @@ import pytest
 
 from esante.core.disclosure import StatisticsKey
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.write_rules import ImmunizationRules
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.health_links.service import HealthLinks
 from esante.services.vaccination.history.compiler import Histories
@@ -33,6 +34,7 @@ async def world(db, journal, objects):
 @pytest.fixture(scope="module")
 def cards(world):
     """The cards of all persons."""
+    world.record.type_rules["Immunization"] = ImmunizationRules()
     return VaccinationCards(world.db, world.record, world.directory, world.access, f"{BASE}/fhir")
 
 
@@ -69,7 +71,7 @@ def statistics_key():
 @pytest.fixture(scope="module")
 def forecasts(world, statistics_key):
     """The kept forecasts of all persons."""
-    return Forecasts(world.db, world.directory, statistics_key)
+    return Forecasts(world.db, world.journal, world.directory, statistics_key)
 
 
 @pytest.fixture(scope="module")

@@ -138,7 +138,8 @@ class Item:
     """The attributes of a document (or of data extracted from one) on which the decision depends.
 
     `category` is its document class, the stored key; the policy set assigns a legal category to it. `care_on`: the day
-    of care that it is about (None: not known). `series_id`: of a document, that of all its versions.
+    of care that it is about (None: not known). `series_id`: of a document, that of all its versions. `subjects`: what
+    it is about in the words of exceptions from the matrix; the exceptions let somebody write it if they name them all.
     """
 
     category: str
@@ -147,6 +148,7 @@ class Item:
     organization_id: UUID | None = None
     care_on: date | None = None
     series_id: UUID | None = None
+    subjects: frozenset[str] = frozenset()
 
 
 class Against(StrEnum):

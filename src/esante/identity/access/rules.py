@@ -27,6 +27,7 @@ The rules are tested in this order; the first that applies decides. When none ap
 | write.category | the matrix does not let the profession write the category | no |
 | write.opposed | the patient opposes that documents of this care are added | no |
 | write.matrix | the matrix lets the profession write the category | yes |
+| write.exception | the matrix does not, but exceptions by other laws cover all that the item is about | yes |
 | author.self, author.organization | the document is of the requester, or of the same organisation | yes |
 | blocked | the person blocked the requester or the organisation | no |
 | hidden | the document is hidden | no |
@@ -129,10 +130,13 @@ def decide(
         return _CLOSED[consent.state]
     if requester.delegate is not None and action is Action.READ:
         return Verdict(False, "delegate.read", "delegate")
-    right = rules.rights.get((acting_profession(consent, requester, rules, day), item.category))
+    key = acting_profession(consent, requester, rules, day), item.category
+    right = rules.rights.get(key)
     if action is Action.WRITE:
-        may_write = right is not None and right.write
-        return _decide_write(consent, requester, item, may_write, purpose, rules, at)
+        rule = "write.matrix" if right is not None and right.write else ""
+        if not rule and item.subjects and item.subjects <= rules.exceptions.get(key, frozenset()):
+            rule = "write.exception"
+        return _decide_write(consent, requester, item, rule, purpose, rules, at)
     may_read = right is not None and right.read
     return _decide_read(consent, requester, item, may_read, rules, at)
 
@@ -269,24 +273,25 @@ def _decide_write(
     consent: Consent,
     requester: Requester,
     item: Item,
-    may_write: bool,
+    allowing: str,
     purpose: Purpose,
     rules: RulesInForce,
     at: datetime,
 ) -> Verdict:
+    """Decide on a write that the rule `allowing` lets the profession do ("": none does)."""
     active = list(_active_grants(consent, requester, rules, at))
     only_emergency = bool(active) and all(grant.kind is GrantKind.EMERGENCY for grant in active)
     if purpose is Purpose.EMERGENCY or only_emergency:
         return Verdict(False, "write.emergency", "write-emergency")
     if _is_dead(consent, at, lifecycle_terms(day_of(at)).writing_after_death):
         return Verdict(False, "write.dead", "dead")
-    if not may_write:
+    if not allowing:
         return Verdict(False, "write.category", "not-provides")
     depositors = (requester.id, requester.organization_id, item.author_id, item.organization_id)
     if consent.oppositions and opposes_deposit(consent, depositors, item, item.care_on or day_of(at)):
         return Verdict(False, "write.opposed", "opposed")
     grant = _preferred(active, rules)
-    return Verdict(True, "write.matrix", "provides", context=_context_key(rules, grant) if grant else DEPOSIT)
+    return Verdict(True, allowing, "provides", context=_context_key(rules, grant) if grant else DEPOSIT)
 
 
 def _decide_read(

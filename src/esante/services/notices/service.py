@@ -27,8 +27,9 @@ class Notices:
     @property
     def consumer(self) -> Consumer:
         """The consumer of the journal that makes the notices, each exactly once."""
-        events = dict.fromkeys(kind.event for kind in self._kinds.values())
-        return Consumer("notices", [*events], self._handle)
+        kinds = self._kinds.values()
+        events = [*(kind.event for kind in kinds), *(kind.settled_by for kind in kinds if kind.settled_by)]
+        return Consumer("notices", [*dict.fromkeys(events)], self._handle)
 
     async def page(self, person_id: UUID, cursor: str | None = None, limit: int = 20) -> Page[Notice]:
         """Return a page of a person's notices, newest first. Raises: `Problem` 400 for a wrong cursor."""
@@ -71,3 +72,7 @@ class Notices:
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
         made = (make_notice(entry, self._kinds.values()) for entry in entries)
         await insert(conn, [store.row(notice) for notice in made if notice is not None])
+        for entry in entries:
+            for kind in self._kinds.values():
+                if kind.settled_by is not None and isinstance(entry.event, kind.settled_by):
+                    await store.settle(conn, entry.person_id, kind.name, entry.at)

@@ -128,6 +128,16 @@ async def mark_one_read(conn: Connection, person_id: UUID, notice_id: UUID, at: 
     return len(rows)
 
 
+async def settle(conn: Connection, person_id: UUID, kind: str, at: datetime) -> None:
+    """Mark a person's notices of a kind that were made up to a moment as read."""
+    await conn.execute(
+        "UPDATE notice SET read_at = $3 WHERE person_id = $1 AND kind = $2 AND at <= $3 AND read_at IS NULL",
+        person_id,
+        kind,
+        at,
+    )
+
+
 async def delete_some(conn: Connection, person_id: UUID, limit: int) -> int:
     """Delete up to `limit` notices of a person; return how many."""
     status = await conn.execute(

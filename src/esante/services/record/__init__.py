@@ -20,6 +20,7 @@ from esante.services.record.identification.model import Comparison, Demographics
 from esante.services.record.indexing.sources import Source
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
+    INDEXED,
     MAX_CONTENT,
     Compiled,
     ConfidentialitySet,
@@ -68,6 +69,7 @@ __all__ = [
     "DIFFERS",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
+    "INDEXED",
     "LOINC",
     "MAX_CONTENT",
     "OF_PATIENTS",

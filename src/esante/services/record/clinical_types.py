@@ -9,9 +9,12 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from typing import Any, Protocol
 
 from esante.core.dated_data import packaged_text
+from esante.core.types import Json
+from esante.identity.access import Requester
+from esante.identity.directory import Person
 from esante.services.record.categories import CATEGORIES
 
 SUPPORTING = frozenset({"Organization", "Practitioner", "PractitionerRole"})
@@ -44,6 +47,22 @@ class ClinicalType:
                     if (found := by_code.get(coding.get("code", ""))) is not None:
                         return found
         return category
+
+
+class TypeRules(Protocol):
+    """The rules of a service for the resources of a type: what one is about, and whether it can be true.
+
+    They hold for what people and software write, not for what documents tell: a document stays as it was signed.
+    """
+
+    def subjects(self, resource: Json) -> frozenset[str]:
+        """Return what a resource is about, in the words of exceptions from the access matrix (`Item.subjects`)."""
+
+    def check(self, requester: Requester, person: Person, resource: Json) -> None:
+        """Raise `Problem`, with a place that begins with the type, for a resource that the requester may not write so.
+
+        Called after the right to write was decided.
+        """
 
 
 def _load() -> dict[str, ClinicalType]:

@@ -30,6 +30,8 @@ KINDS: Mapping[str, str] = {
     "text/plain": "text",
 }
 """The media types that the record accepts, and the kind of document that each is."""
+INDEXED = tuple(media_type for media_type, kind in KINDS.items() if kind in ("fhir", "cda"))
+"""The media types of documents whose resources are indexed."""
 
 
 MISFILED = "misfiled"

@@ -27,6 +27,7 @@ from esante.identity.access import Access, Act, Disposition, DispositionHandler,
 from esante.identity.directory import Directory
 from esante.services.record import ClinicalCreated, Record
 from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.write_rules import ImmunizationRules
 from esante.services.vaccination.cli import vaccination
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.coverage.trials import CalendarTrials
@@ -53,7 +54,7 @@ from esante.services.vaccination.products.catalogue import catalogue, use_sample
 from esante.services.vaccination.recalls.model import LotRecalled
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
-from esante.services.vaccination.reminders.model import Reminded
+from esante.services.vaccination.reminders.model import Reminded, ReminderSettled
 from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.service import Stocks
 
@@ -61,6 +62,7 @@ from esante.services.vaccination.stock.service import Stocks
 def _build(platform: Platform) -> Iterable[object]:
     use_samples(platform.settings.demo)
     record, directory, access = platform[Record], platform[Directory], platform[Access]
+    record.type_rules["Immunization"] = ImmunizationRules()
     cards = VaccinationCards(platform.db, record, directory, access, platform.fhir_url)
     settings, base = platform.settings, platform.settings.base_url
     key = Path(settings.of(HealthCardSettings).health_card_key or settings.data / "keys" / "health-cards.pem")
@@ -73,7 +75,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Recalls(platform.db, platform.journal, directory)
     yield Coverages(platform.db, platform[StatisticsKey])
     yield Stocks(platform.db, platform.journal, directory)
-    forecasts = Forecasts(platform.db, directory, platform[StatisticsKey])
+    forecasts = Forecasts(platform.db, platform.journal, directory, platform[StatisticsKey])
     yield forecasts
     yield CalendarTrials(platform.db, platform.journal, forecasts, platform[StatisticsKey])
 
@@ -104,6 +106,10 @@ def _consumers(platform: Platform) -> list[Consumer]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
+    async def forecast() -> None:
+        if made := await platform[Forecasts].run():
+            await platform[Reminders].remind_of(made)
+
     async def remind() -> None:
         await platform[Reminders].remind()
 
@@ -116,7 +122,7 @@ def _tasks(platform: Platform) -> list[Task]:
     return [
         Task(name="vaccination histories", run=platform[Histories].run, every=timedelta(seconds=1)),
         Task(name="files of links", run=platform[HealthLinks].tidy, every=timedelta(hours=1)),
-        Task(name="vaccination forecasts", run=platform[Forecasts].run, every=timedelta(seconds=1)),
+        Task(name="vaccination forecasts", run=forecast, every=timedelta(seconds=1)),
         Task(name="reminders of vaccinations", run=remind, every=timedelta(hours=1)),
         Task(name="recalls of vaccine lots", run=notify, every=timedelta(seconds=15)),
         Task(name="trials of vaccination calendars", run=platform[CalendarTrials].run, every=timedelta(seconds=2)),
@@ -149,7 +155,12 @@ async def _low(platform: Platform, requester: Requester) -> Mapping[str, Any]:
 
 
 async def _due(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    return {"doses": await platform[Reminders].due(requester.id), "antigens": catalogue().antigens}
+    reminders = platform[Reminders]
+    return {
+        "doses": await reminders.due(requester.id),
+        "pending": await reminders.is_pending(requester.id),
+        "antigens": catalogue().antigens,
+    }
 
 
 SERVICE = Service(
@@ -233,6 +244,7 @@ SERVICE = Service(
             icon="vaccine",
             tone="act",
             link="/vaccinations/reminders",
+            settled_by=ReminderSettled,
         ),
         NoticeKind(
             name="vaccine_recalled",

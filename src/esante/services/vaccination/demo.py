@@ -1,6 +1,7 @@
 """Demonstration data of the card: doses of persons of all ages, as doctors gave them or copied them from paper."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
@@ -9,19 +10,21 @@ from esante.contract import DemoCountry, Platform
 from esante.core.journal import advance
 from esante.core.storage import uuid8
 from esante.core.types import Progress
-from esante.identity.access import Access, RecordState, Requester, requester_of
+from esante.identity.access import Access, RecordState, Requester, opening_grant, requester_of
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
-from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.service import MAX_ENTRIES, VaccinationCards
 from esante.services.vaccination.coverage.service import Coverages
 from esante.services.vaccination.health_cards.issuer import HealthCards
+from esante.services.vaccination.history.compiler import Histories
 from esante.services.vaccination.products.catalogue import Age, catalogue
 from esante.services.vaccination.reminders.forecasts import Forecasts
+from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.model import LotAt
 from esante.services.vaccination.stock.service import Stocks
 
-_PERSONS = 30
-"""Persons beside those who use the portal."""
+_PERSONS = 120
+"""Persons with doses, those who use the portal first: what a doctor reads is indexed, which takes most of the time."""
 _CARD_DOSES = 3
 """Doses on the signed card."""
 _SITES = 8
@@ -45,20 +48,25 @@ _ADULT = (("25y", "boostrix_polio"), ("36y", "boostrix_polio"), ("47y", "boostri
 
 
 async def load_doses(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Enter the doses of some persons; what was entered before is not repeated."""
-    doctors = [requester_of(one) for one in country.practitioners if one.profession == "doctor"]
-    known = {person.id for person in country.account_holders}
-    others = [person for person in country.persons if person.id not in known][:_PERSONS]
-    persons = [person for person in (*country.account_holders, *others) if person.deceased_at is None]
-    for number, person in enumerate(persons if doctors else (), 1):
-        if (await platform[Access].consent(person.id)).state is not RecordState.OPEN:
-            continue
-        chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
-        entries = [*_entries(person, country.now.date(), chance)]
-        for start in range(0, len(entries), 20):
-            await _enter(platform[VaccinationCards], chance.choice(doctors), person, entries[start : start + 20])
-        progress(number, len(persons), "vaccinations")
+    """Enter the doses of some persons through doctors who have access; what was entered before is not repeated."""
+    doctors, known = _doctors(country), {person.id for person in country.account_holders}
+    others = (person for person in country.persons if person.id not in known)
+    count = 0
+    for person in (*country.account_holders, *others):
+        if count < _PERSONS and await _enter(platform, doctors, person, country):
+            count += 1
+            progress(count, _PERSONS, "vaccinations")
     await _make_card(platform[HealthCards], country)
+
+
+def _doctors(country: DemoCountry) -> dict[UUID, Requester]:
+    """Return the doctors by their keys, each for the organisation of their present role."""
+    places = {one.id: one for one in country.organizations.values()}
+    return {
+        one.id: requester_of(one, places[one.roles[-1].organization_id], one.roles[-1].profession)
+        for one in country.practitioners
+        if one.profession == "doctor" and one.roles
+    }
 
 
 async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
@@ -72,12 +80,21 @@ async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
 
 
 async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Keep the stock of some sites, make the forecasts of everybody, and count coverage."""
+    """Keep the stock of some sites, make the forecasts of everybody, count coverage, and remind who is due.
+
+    What the cards hold is known once the histories are made, which takes longer: all is done again then.
+    """
     await _load_stock(platform, country)
-    while await advance(platform.db, platform[Forecasts].consumer):
-        pass
-    await platform[Forecasts].run(progress)
+    histories, forecasts = platform[Histories], platform[Forecasts]
+    for consumer in (histories.consumer, forecasts.consumer):
+        while await advance(platform.db, consumer):
+            pass
+    await forecasts.run(progress)
     await platform[Coverages].refresh(force=True)
+    await histories.run()
+    await forecasts.run(progress)
+    await platform[Coverages].refresh(force=True)
+    await platform[Reminders].remind()
 
 
 async def _load_stock(platform: Platform, country: DemoCountry) -> None:
@@ -99,9 +116,21 @@ async def _load_stock(platform: Platform, country: DemoCountry) -> None:
             await platform[Stocks].set_reorder(requester, site_id, product, 15)
 
 
-async def _enter(cards: VaccinationCards, doctor: Requester, person: Person, entries: list[DoseEntry]) -> None:
-    if entries:
-        await cards.enter(doctor, person.id, entries, reason="Demonstration")
+async def _enter(platform: Platform, doctors: Mapping[UUID, Requester], person: Person, country: DemoCountry) -> bool:
+    """Enter the doses of a person through a doctor to whom they gave access; return False where there is none."""
+    consent = await platform[Access].consent(person.id)
+    if consent.state is not RecordState.OPEN or person.deceased_at is not None:
+        return False
+    treating = [doctors[grant.holder_id] for grant in consent.grants if grant.holder_id in doctors]
+    treating = [one for one in treating if opening_grant(consent, one, country.now) is not None]
+    if not treating:
+        return False
+    chance = random.Random(f"{country.seed} {person.id} doses")  # noqa: S311 - invented data
+    entries = [*_entries(person, country.now.date(), chance)]
+    for start in range(0, len(entries), MAX_ENTRIES):
+        batch = entries[start : start + MAX_ENTRIES]
+        await platform[VaccinationCards].enter(chance.choice(treating), person.id, batch, reason="Demonstration")
+    return True
 
 
 def _entries(person: Person, today: date, chance: random.Random) -> list[DoseEntry]:

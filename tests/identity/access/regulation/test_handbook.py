@@ -17,8 +17,12 @@ def test_documentation_is_the_page_of_the_packaged_data():
 
 def test_page_has_every_cell_and_context():
     page = access_page(policy_set(), {})
-    table = page[page.index("| Category |") : page.index("## Columns")].strip().splitlines()[2:]
+    table = page[page.index("| Category |") : page.index("## Exceptions")].strip().splitlines()[2:]
     marks = [cell.strip() for line in table for cell in line.strip("|").split("|")[1:]]
     assert (len(marks), set(marks)) == (209, {"W", "r", "-"})
     for context in policy_set().contexts[-1].contexts:
         assert f"| {context.label} |" in page
+    for exception in policy_set().matrix.exceptions:
+        assert (
+            f"| {exception.label} | {exception.document_class} | from {exception.valid_from} | not verified |" in page
+        )

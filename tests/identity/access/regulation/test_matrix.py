@@ -9,6 +9,15 @@ from esante.identity.access.regulation.matrix import parse_matrix
 from esante.identity.directory import catalogue
 
 SMALL = """
+[[exception]]
+column = "nurse"
+document_class = "letter"
+subject = "greetings"
+label = "Greetings"
+valid_from = 2021-01-01
+legal_source = "x"
+verified = false
+
 [[column]]
 key = "doctor"
 label = "Doctors"
@@ -123,7 +132,9 @@ def test_small_matrix_is_read():
         ('holder_writes = ["notes"]', 'holder_writes = ["note"]', "the category 'note' is unknown"),
         ("verified = false\nholder", "holder", "verified"),
         ('members = ["nurse"]', 'members = ["nurse"]\nfunction_of = "chief"', "the column 'chief' is unknown"),
-        ("legal_source = \"x\"\nverified", "legal_sorce = \"x\"\nverified", "legal_sorce"),
+        ("legal_source = \"x\"\nverified = false\nholder", "legal_sorce = \"x\"\nverified = false\nholder", "legal_sorce"),
+        ('column = "nurse"', 'column = "nurses"', "the column 'nurses' is unknown"),
+        ('subject = "greetings"', 'subjects = "greetings"', "subjects"),
     ],
 )  # fmt: skip
 def test_wrong_file_is_refused_by_the_name_of_the_cell(old, new, match):

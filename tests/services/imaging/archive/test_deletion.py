@@ -64,7 +64,7 @@ async def test_all_studies_of_a_deleted_record_go_step_by_step(imaging, world, p
     for _ in range(3):
         async with world.db.transaction() as conn:
             step = await deletion.delete_record(conn, plan)
-        counts.append((step.count, step.finished))
+        counts.append((step.items, step.finished))
     assert counts == [(20, False), (1, False), (0, True)]
     left = "SELECT count(*) FROM imaging_{} WHERE person_id = $1"
     for table in ("study", "series", "instance", "study_person"):

@@ -3,9 +3,13 @@
 from datetime import date, timedelta
 from uuid import UUID
 
+import pytest
+
 from esante.identity.directory import Person
 from esante.services.vaccination.card.advice import Standing, advise_on, judge_entry
+from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.model import Card, Contraindication, MatchedDose
+from esante.services.vaccination.products.catalogue import catalogue
 from tests.services.vaccination.card.test_matching import dose
 from tests.services.vaccination.card.test_rules import entry
 
@@ -124,3 +128,22 @@ def test_flu_dose_before_the_age_of_the_calendar_counts_as_any_other_for_an_adul
 def test_measles_dose_of_an_infant_is_shown_as_not_counting():
     early = dose(1, product="priorix", cvx=("03",), antigens=("measles", "mumps", "rubella"), occurred="2026-10-05")
     assert UUID(int=1).hex in advise_on(person(BORN), card(early), date(2026, 11, 29)).not_counted
+
+
+@pytest.mark.parametrize("kind", [one for one in contraindication_kinds().values() if one.live])
+def test_no_disease_that_only_live_vaccines_prevent_is_due_against_a_contraindication(kind):
+    on, products = date(2026, 6, 1), catalogue().products.values()
+    only_live = {key for one in products for key in one.antigens if one.live}
+    only_live -= {key for one in products for key in one.antigens if not one.live}
+    assert {"measles", "varicella", "yellow_fever", "rotavirus"} <= only_live
+    one = Contraindication(
+        id=UUID(int=3), version="1", kind=kind.key, note="", since=on, until=None, author=dose(1).author
+    )
+    for born in (
+        date(2012, 5, 1),
+        date(1995, 5, 1),
+        *((date(2026, 3, 1), date(2024, 1, 1)) if kind.key != "pregnancy" else ()),
+    ):
+        found = standing(advise_on(person(born), card(contraindications=(one,)), on))
+        pressing = {key for key, is_at in found.items() if is_at in (Standing.DUE, Standing.OVERDUE, Standing.LATER)}
+        assert not pressing & only_live, (born, pressing & only_live)

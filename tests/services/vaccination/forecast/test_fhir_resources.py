@@ -6,14 +6,17 @@ from datetime import date
 import pytest
 
 from esante.core.fhir.validation import check_file
+from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.forecast import Observation, SeriesStatus, advise
 from esante.services.vaccination.forecast.fhir_resources import (
+    DISEASES,
     OBSERVATION,
     SNOMED,
     RequestError,
     advice_bundle,
     parse_request,
 )
+from esante.services.vaccination.products.catalogue import catalogue
 
 ON = date(2026, 11, 29)
 
@@ -64,6 +67,18 @@ def test_bundle_is_read(lu):
     assert (dose.id, dose.given_on, dose.vaccine, dose.manufacturer) == ("i1", date(2026, 1, 12), "03", "SKB")
     assert dose.expires_on == date(2026, 2, 28)
     assert request.patient.observations == (Observation("007", date(2026, 5, 1), date(2026, 6, 30)),)
+
+
+def test_diseases_are_those_of_the_catalogue():
+    assert {
+        one.in_rules: one.disease for one in catalogue().antigens.values() if one.in_rules
+    }.items() <= DISEASES.items()
+
+
+def test_contraindications_of_a_card_are_known_to_the_calendar_by_their_code(lu):
+    for kind in contraindication_kinds().values():
+        found = parse_request(bundle(patient(), condition(code=kind.code)), lu).patient.observations
+        assert {one.code for one in found} == ({kind.observation} if kind.observation else set())
 
 
 def test_parameters_say_the_day(lu):

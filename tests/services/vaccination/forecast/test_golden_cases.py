@@ -132,6 +132,43 @@ def test_live_vaccines_are_not_given_in_pregnancy(lu):
     assert after.group("MMR").status is DUE
 
 
+TRAVEL = Observation("162")
+WEAKENED = ("003", "004", "013", "147", "154", "157", "158", "168", "246")
+
+
+@pytest.mark.parametrize("code", WEAKENED)
+@pytest.mark.parametrize(
+    ("group", "born"),
+    [
+        ("MMR", "2024-01-10"),
+        ("Varicella", "2024-01-10"),
+        ("Yellow Fever", "2024-01-10"),
+        ("Rotavirus", "2026-02-10"),
+    ],
+)
+def test_no_live_vaccine_is_due_with_a_weakened_immune_system(lu, code, group, born):
+    assert ask(lu, born, "2026-05-01", observations=[TRAVEL]).group(group).status is DUE
+    weak = ask(lu, born, "2026-05-01", observations=[TRAVEL, Observation(code, day("2026-03-01"))])
+    assert (weak.group(group).status, weak.group(group).recommended) == (SeriesStatus.CONTRAINDICATED, None)
+    assert weak.group("DTaP/Tdap/Td").status is DUE and weak.group("Pneumococcal").status is DUE
+
+
+def test_live_vaccines_are_due_again_when_the_treatment_is_over(lu):
+    ended = Observation("158", day("2024-06-01"), day("2026-04-30"))
+    assert (
+        ask(lu, "2024-01-10", "2026-04-29", observations=[ended]).group("MMR").status is SeriesStatus.CONTRAINDICATED
+    )
+    assert ask(lu, "2024-01-10", "2026-05-01", observations=[ended]).group("MMR").status is DUE
+
+
+def test_yellow_fever_is_not_due_to_a_pregnant_traveller_and_influenza_is(lu):
+    travels = [TRAVEL, pregnancy("2026-04-15")]
+    assert ask(lu, "1995-05-01", "2026-06-01", observations=[TRAVEL]).group("Yellow Fever").status is DUE
+    advice = ask(lu, "1995-05-01", "2026-10-01", observations=[*travels, Observation("007", day("2026-05-10"))])
+    assert advice.group("Yellow Fever").status is SeriesStatus.CONTRAINDICATED
+    assert advice.group("Influenza").status is DUE
+
+
 @pytest.mark.parametrize(
     ("first", "doses", "number", "due"),
     [

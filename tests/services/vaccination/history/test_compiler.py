@@ -9,8 +9,9 @@ import pytest
 from esante.core.fhir import check
 from esante.core.storage import uuid7
 from esante.identity.access import Confidentiality, requester_of
-from esante.services.record import Compiled, Filters, Status
+from esante.services.record import Compiled, Deposit, Filters, Status
 from esante.services.vaccination.history import store
+from tests.services.record.indexing.test_cda_resources import vaccinations
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record import fhir_document
 from tests.support.vaccination import copied, given, renew
@@ -92,8 +93,6 @@ async def test_dose_in_a_document_of_another_is_shown_once_with_that_of_the_card
             "lotNumber": lot,
         }
         bundle["entry"].append({"fullUrl": uuid7().urn, "resource": resource})
-    from esante.services.record import Deposit
-
     await world.record.deposit(world.people["hospital"], person.id, orjson.dumps(bundle), Deposit())
     await renew(world, histories)
     doses = (await cards.load(doctor, person.id)).card.doses
@@ -101,6 +100,21 @@ async def test_dose_in_a_document_of_another_is_shown_once_with_that_of_the_card
         ("2020-05-05", "dTpa-IPV", 0),
         (entry.occurred, "Boostrix Polio", 1),
     ]
+    assert len(immunizations(await bundle_of(world, doctor, person))) == 2
+
+
+async def test_dose_in_a_cda_document_is_shown_once_with_that_of_the_card(world, cards, histories):
+    person, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, person.id, [copied("2019-02-02", product="engerix_b_20", lot="CDA-1")])
+    await world.record.deposit(world.people["hospital"], person.id, vaccinations("cda1"), Deposit())
+    await world.record.deposit(world.people["hospital"], person.id, vaccinations("other"), Deposit())
+    await renew(world, histories)
+    doses = (await cards.load(doctor, person.id)).card.doses
+    assert sorted((one.shown.lot, one.shown.from_document, len(one.others)) for one in doses) == [
+        ("CDA-1", False, 1),
+        ("other", True, 0),
+    ]
+    assert {one.shown.antigens for one in doses} == {("hepatitis_b",)}
     assert len(immunizations(await bundle_of(world, doctor, person))) == 2
 
 

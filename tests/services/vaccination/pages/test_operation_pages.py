@@ -56,6 +56,29 @@ async def send(client, url: str, form_url: str, **fields):
     return await client.post(url, data={"_csrf": await token(client, form_url)} | fields)
 
 
+async def test_pages_say_that_what_is_due_is_still_worked_out(world, browse, histories, forecasts, cards):
+    person, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, person.id, [given()])
+    own, other = await browse(requester_of(person)), await browse(doctor)
+    assert "We are working out which vaccinations are due to you." in (await own.get(PATIENT[0])).text
+    assert "We are working out to whom a vaccination is due." in (await other.get(DOCTOR[0])).text
+    await catch_up(world, histories, forecasts)
+    assert "working out" not in (await own.get(PATIENT[0])).text
+    assert "working out" not in (await other.get(DOCTOR[0])).text
+
+
+async def test_operator_lets_coverage_be_counted_again(world, browse, statistics_key):
+    operator = await browse(world.people["operator"])
+    url = OPERATOR[0]
+    answer = await send(operator, f"{url}/count", url)
+    assert answer.status_code == 303 and answer.headers["location"] == f"{url}?saved=count"
+    shown = (await operator.get(answer.headers["location"])).text
+    assert "Coverage is being counted again." in shown and "Counted on" in shown
+    patient = await browse(requester_of(await world.person()))
+    refused = await send(patient, f"{url}/count", PATIENT[0])
+    assert refused.status_code in (403, 404)
+
+
 async def test_pages_are_for_those_whom_they_are_for(world, browse):
     person = await world.person()
     visitors = {

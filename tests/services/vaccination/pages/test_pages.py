@@ -65,6 +65,39 @@ async def test_dose_with_a_warning_is_saved_only_with_a_reason(world, browse, ca
     assert len((await cards.load(doctor, person.id)).card.doses) == 1
 
 
+async def test_pharmacist_is_offered_the_vaccines_that_they_give_and_no_other(world, browse, cards):
+    person, doctor = await person_with_doctor(world)
+    pharmacy = await world.organization("pharmacy", "Pharmacie")
+    practitioner = await world.practitioner("Apotheker", pharmacy, "pharmacist")
+    await world.into_circle(person, practitioner)
+    client, url = await browse(requester_of(practitioner, pharmacy, "pharmacist")), url_of(person)
+    card = await load_page(client, url)
+    links = [link.get("href") for link in card.xpath("//main//a")]
+    assert f"{url}/scan" in links and f"{url}/copy" not in links and f"{url}/refusal" not in links
+    form = await load_page(client, f"{url}/new")
+    products = form.xpath("//select[@name = 'product']//option/@value")
+    assert "comirnaty" in products and "boostrix_polio" not in products
+    expires = (today() + timedelta(days=200)).isoformat()
+    await send_form(client, form, f"{url}/new", product="comirnaty", lot="PH7", expires_on=expires)
+    scan = await load_page(client, f"{url}/scan")
+    shown = await send_form(client, scan, f"{url}/scan", 403, code=code_of(today() + timedelta(days=200)))
+    assert "Your profession does not give this vaccine." in main_text(html.fromstring(shown.text))
+    assert [dose.lot for dose in (await cards.load(doctor, person.id)).card.given] == ["PH7"]
+
+
+async def test_dose_of_software_shows_professionals_what_the_checks_find(world, browse, cards):
+    person, doctor = await person_with_doctor(world)
+    (key,) = await cards.enter(doctor, person.id, [given()])
+    writer = world.record.clinical_writer("http://esante.test/fhir")
+    version = await world.record.clinical.read(doctor, "Immunization", (person.id, key))
+    changed = orjson.loads(version.body) | {"expirationDate": "2020-01-31"}
+    await writer.update(doctor, "Immunization", (person.id, key), orjson.dumps(changed))
+    shown = main_text(await load_page(await browse(doctor), f"{url_of(person)}/{key}"))
+    assert "The checks find something unusual" in shown and "The vaccine expired on" in shown
+    own = main_text(await load_page(await browse(requester_of(person)), f"/vaccinations/{key}"))
+    assert "The checks find something unusual" not in own
+
+
 async def test_picture_of_a_pack_is_read(world, browse):
     person, doctor = await person_with_doctor(world)
     client, url = await browse(doctor), url_of(person)

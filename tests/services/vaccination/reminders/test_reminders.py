@@ -7,13 +7,17 @@ import icalendar
 import pytest
 
 from esante.core import clock
+from esante.core.journal import advance
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
+from esante.services.notices import Notices
+from esante.services.vaccination.declaration import SERVICE
 from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.reminders import forecasts as forecasts_module
 from esante.services.vaccination.reminders.calendar_file import calendar_file
-from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged
+from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged, ReminderSettled
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record import BASE
 from tests.support.vaccination import catch_up, copied, given
@@ -34,6 +38,26 @@ async def overdue_person(world, cards):
     return person, doctor
 
 
+async def test_what_is_due_is_pending_until_it_is_worked_out(world, cards, histories, forecasts, reminders):
+    person, doctor = await overdue_person(world, cards)
+    assert await reminders.is_pending(person.id) and await reminders.is_any_pending(doctor)
+    await catch_up(world, histories, forecasts)
+    assert not await reminders.is_pending(person.id) and not await reminders.is_any_pending(doctor)
+    await cards.enter(doctor, person.id, [given()])
+    await world.journal.sealer.seal_all()
+    await advance(world.db, histories.consumer)
+    assert await reminders.is_pending(person.id)
+    await histories.run()
+    assert await reminders.is_pending(person.id)
+    await forecasts.run()
+    assert not await reminders.is_pending(person.id)
+
+
+async def test_nothing_is_pending_without_an_open_record(world, reminders):
+    person = await world.person(opened=False)
+    assert not await reminders.is_pending(person.id)
+
+
 async def test_person_who_is_due_is_reminded_once(world, cards, histories, forecasts, reminders):
     person, _ = await overdue_person(world, cards)
     await catch_up(world, histories, forecasts)
@@ -43,6 +67,17 @@ async def test_person_who_is_due_is_reminded_once(world, cards, histories, forec
     assert "tetanus" in first
     assert await reminders.remind() == 0
     assert len(await reminded(world, person)) == 1
+
+
+async def test_reminder_of_some_persons_leaves_the_others_to_the_hourly_one(
+    world, cards, histories, forecasts, reminders
+):
+    first, second = [(await overdue_person(world, cards))[0] for _ in range(2)]
+    await catch_up(world, histories, forecasts)
+    assert await reminders.remind_of([first.id]) == 1
+    assert (len(await reminded(world, first)), len(await reminded(world, second))) == (1, 0)
+    await reminders.remind()
+    assert (len(await reminded(world, first)), len(await reminded(world, second))) == (1, 1)
 
 
 async def test_two_processes_remind_once(world, cards, histories, forecasts, reminders):
@@ -60,6 +95,55 @@ async def test_reminder_goes_away_with_the_dose(world, cards, histories, forecas
     await catch_up(world, histories, forecasts)
     assert "tetanus" not in await due_antigens(reminders, person)
     assert await reminders.remind() == 0
+
+
+async def settled_count(world, person) -> int:
+    return len(await world.events(person, ReminderSettled))
+
+
+async def test_reminder_is_settled_when_its_last_dose_is_not_due_any_more(
+    world, cards, histories, forecasts, reminders
+):
+    person, doctor = await overdue_person(world, cards)
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    (antigens,) = await reminded(world, person)
+    assert {"tetanus", "influenza"} <= set(antigens) or len(antigens) > 1
+    await cards.enter(doctor, person.id, [given()])
+    await catch_up(world, histories, forecasts)
+    left = await due_antigens(reminders, person)
+    assert "tetanus" not in left and await settled_count(world, person) == (0 if left else 1)
+    for number, antigen in enumerate(sorted(left)):
+        assert await settled_count(world, person) == 0
+        entry = given(product="", name="V", antigens=(antigen,), lot=f"S{number}", dose_number=None)
+        await cards.enter(doctor, person.id, [entry], reason="all that is due")
+        await catch_up(world, histories, forecasts)
+    assert await due_antigens(reminders, person) == set()
+    assert await settled_count(world, person) == 1
+    await histories.renew(person.id)
+    await forecasts.run()
+    assert await settled_count(world, person) == 1
+
+
+async def test_notice_of_a_settled_reminder_counts_as_read_and_a_later_one_does_not(
+    world, cards, histories, forecasts, reminders
+):
+    person, _ = await overdue_person(world, cards)
+    notices = Notices(world.db, world.journal, SERVICE.notices)
+
+    async def unread() -> list[str]:
+        await world.journal.sealer.seal_all()
+        while await advance(world.db, notices.consumer):
+            pass
+        return [one.kind.name for one in await notices.unread(person.id)]
+
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    assert "vaccination_due" in await unread()
+    await world.journal.append(ReminderSettled(), person_id=person.id)
+    assert "vaccination_due" not in await unread()
+    await world.journal.append(Reminded(antigens=("polio",)), person_id=person.id)
+    assert "vaccination_due" in await unread()
 
 
 async def test_withdrawn_dose_is_due_again_without_second_reminder(world, cards, histories, forecasts, reminders):
@@ -142,7 +226,7 @@ async def test_change_meanwhile_keeps_the_person_on_the_list(world, histories, f
     async with world.db.transaction() as conn:
         await forecast_store.mark_stale(conn, [person.id])
     assert (await forecasts.count())[1] == 1
-    assert await forecasts.advance() == 1
+    assert len(await forecasts.advance()) == 1
     assert (await forecasts.count())[1] == 0
 
 
@@ -216,3 +300,20 @@ async def test_calendar_file_holds_each_dose_and_no_name(world, cards, histories
     assert [str(event["uid"]) for event in icalendar.Calendar.from_ical(again).walk("VEVENT")] == [
         str(event["uid"]) for event in events
     ]
+
+
+async def test_pool_of_processes_makes_the_forecasts_of_one_process(
+    world, cards, histories, forecasts, reminders, monkeypatch
+):
+    persons = [(await overdue_person(world, cards))[0] for _ in range(3)] + [await world.person() for _ in range(4)]
+    await catch_up(world, histories, forecasts)
+    alone = {person.id: await forecasts.own(person.id) for person in persons}
+    monkeypatch.setattr(forecasts_module, "POOLED", 5)
+    monkeypatch.setattr(forecasts_module, "TAKEN", 3)
+    async with world.db.transaction() as conn:
+        await forecast_store.mark_stale(conn, [*alone])
+    seen = []
+    await forecasts.run(lambda done, total, step: seen.append(done))
+    assert seen[-1] >= len(persons) and len(seen) >= 3
+    assert {key: await forecasts.own(key) for key in alone} == alone
+    assert not any([await reminders.is_pending(key) for key in alone])

@@ -14,7 +14,7 @@ from esante.identity.access import requester_of
 from esante.services.vaccination.card.advice import advise_on
 from esante.services.vaccination.products.catalogue import normal_lot
 from esante.services.vaccination.reminders import forecast_store
-from esante.services.vaccination.stock.model import EntryKind, LotAt, StockChanged
+from esante.services.vaccination.stock.model import EntryKind, LotAt, ReorderLevelSet, StockChanged
 from tests.support.record import refusal_of
 from tests.support.vaccination import BOOSTRIX, catch_up, given, renew
 
@@ -186,6 +186,19 @@ async def test_other_sites_see_and_change_nothing(world, stocks):
         ):
             assert await refusal_of(act) == (404, "not-found")
     assert await level(stocks, world.people["operator"], place) == 5
+
+
+async def test_level_to_order_from_is_journalled_with_what_it_was(world, stocks):
+    site, doctor = await site_of(world)
+    for number in (4, 4, 9):
+        await stocks.set_reorder(doctor, site.id, BOOSTRIX, number)
+    entries = await world.journal.entries_of(NIL, [ReorderLevelSet], limit=100)
+    own = [entry for entry in entries if entry.event.organization_id == site.id]
+    assert [(one.event.product, one.event.before, one.event.level) for one in own] == [
+        (BOOSTRIX, 4, 9),
+        (BOOSTRIX, 0, 4),
+    ]
+    assert {entry.actor.id for entry in own} == {doctor.id}
 
 
 async def test_low_stock_counts_neither_expired_nor_suspect_doses(world, stocks):

@@ -33,7 +33,7 @@ from esante.identity.access.model import (
     Requester,
     Verdict,
 )
-from esante.identity.access.regulation.policy_set import PolicySet
+from esante.identity.access.regulation.policy_set import ORGANIZATION, PolicySet
 from esante.identity.access.rules import decide, decide_opening
 from esante.identity.directory import ReferringDoctor
 
@@ -206,7 +206,7 @@ class Replay:
         action = past.action
         if not class_ and past.actor.kind != "patient" and action is not Action.WRITE:
             return decide_opening(facts.consent, facts.requester, past.at)
-        item = _item_of(past, class_)
+        item = _item_of(past, class_, self._rules)
         return decide(facts.consent, facts.requester, action, item, _PURPOSES[past.event.purpose], past.at)
 
 
@@ -263,12 +263,15 @@ def _is_replayable(rule: str) -> bool:
     return rule.startswith(("grant.", "write.", "author.")) or rule in _REPLAYED
 
 
-def _item_of(past: PastVerdict, class_: str) -> Item:
+def _item_of(past: PastVerdict, class_: str, rules: PolicySet) -> Item:
+    by_exception = past.event.rule == "write.exception"
+    role = past.actor.role if past.actor.kind != "organization" else ORGANIZATION + past.actor.role
     return Item(
         category=class_,
         confidentiality=_LEVELS.get(past.event.rule, Confidentiality.NORMAL),
         author_id=past.actor.id if past.event.rule == "author.self" else None,
         organization_id=past.actor.organization_id if past.event.rule == "author.organization" else None,
+        subjects=rules.at(past.at).exceptions.get((role, class_), frozenset()) if by_exception else frozenset(),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from esante.identity.access.regulation.contexts import Context
-from esante.identity.access.regulation.matrix import Matrix, MatrixPeriod, Right
+from esante.identity.access.regulation.matrix import Matrix, MatrixException, MatrixPeriod, Right
 from esante.identity.access.regulation.policy_set import PolicySet
 
 _HEAD = """\
@@ -25,6 +25,8 @@ def access_page(rules: PolicySet, labels: Mapping[str, str]) -> str:
     parts = [_HEAD.format(name=rules.name).rstrip()]
     for period in rules.matrix.periods:
         parts += ["", *_matrix_lines(rules.matrix, period)]
+    if rules.matrix.exceptions:
+        parts += ["", *_exception_lines(rules.matrix)]
     parts += ["", *_column_lines(rules.matrix), "", *_context_lines(rules), "", *_assignment_lines(rules, labels)]
     return "\n".join(parts) + "\n"
 
@@ -44,6 +46,20 @@ def _matrix_lines(matrix: Matrix, period: MatrixPeriod) -> list[str]:
         "",
         *_table(["Category", *(column.label for column in matrix.columns)], rows),
     ]
+
+
+def _exception_lines(matrix: Matrix) -> list[str]:
+    columns = {column.key: column.label for column in matrix.columns}
+    rows = [
+        [columns[one.column], one.label, one.document_class, _term(one), _state(one.verified), one.legal_source]
+        for one in matrix.exceptions
+    ]
+    head = ["Column", "Writes also", "Document class", "In force", "", "Source"]
+    return ["## Exceptions by other laws", "", *_table(head, rows)]
+
+
+def _term(one: MatrixException) -> str:
+    return f"{one.valid_from} to {one.until}" if one.until else f"from {one.valid_from}"
 
 
 def _column_lines(matrix: Matrix) -> list[str]:

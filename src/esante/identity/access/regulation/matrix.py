@@ -56,6 +56,26 @@ class LegalCategory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     legal_source: str
 
 
+class MatrixException(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What another law lets a column write: things of a document class about `subject` (see `Item.subjects`).
+
+    It holds from `valid_from` on, and before the day `until`, if there is one.
+    """
+
+    column: str
+    document_class: str
+    subject: str
+    label: str
+    valid_from: date
+    legal_source: str
+    verified: bool
+    until: date | None = None
+
+    def is_in_force(self, on: date) -> bool:
+        """Return whether it holds on a day."""
+        return self.valid_from <= on and (self.until is None or on < self.until)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatrixPeriod:
     """The cells from `valid_from` until the next period begins, by column and category.
@@ -72,12 +92,13 @@ class MatrixPeriod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """The columns and categories in the order of the law, and the periods, oldest first."""
+    """The columns and categories in the order of the law, the periods, oldest first, and exceptions from them."""
 
     columns: tuple[Column, ...]
     organizations: tuple[OrganizationColumn, ...]
     categories: tuple[LegalCategory, ...]
     periods: tuple[MatrixPeriod, ...]
+    exceptions: tuple[MatrixException, ...] = ()
 
     @property
     def column_of(self) -> dict[str, str]:
@@ -103,6 +124,7 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     category: tuple[LegalCategory, ...]
     period: tuple[_Period, ...]
     organization: tuple[OrganizationColumn, ...] = ()
+    exception: tuple[MatrixException, ...] = ()
 
 
 def parse_matrix(text: str) -> Matrix:
@@ -122,12 +144,17 @@ def parse_matrix(text: str) -> Matrix:
     _require_distinct("kind of organisation", [one.kind for one in file.organization])
     _require_known("column", [one.function_of for one in file.column if one.function_of], columns)
     _require_known("column", [one.column for one in file.organization], columns)
+    _require_known("column", [one.column for one in file.exception], columns)
     _require_distinct("period", [one.valid_from.isoformat() for one in file.period])
     if not file.period:
         raise ValueError("matrix: there is no [[period]]")
     periods = sorted((_parse_period(one, columns, categories) for one in file.period), key=lambda one: one.valid_from)
     return Matrix(
-        columns=file.column, organizations=file.organization, categories=file.category, periods=tuple(periods)
+        columns=file.column,
+        organizations=file.organization,
+        categories=file.category,
+        periods=tuple(periods),
+        exceptions=file.exception,
     )
 
 

@@ -18,7 +18,7 @@ from esante.identity.access.model import Grant, GrantKind
 from esante.identity.access.regulation import assignment
 from esante.identity.access.regulation.assignment import Assignment, parse_assignments
 from esante.identity.access.regulation.contexts import Context, ContextPeriod, parse_contexts
-from esante.identity.access.regulation.matrix import Matrix, MatrixPeriod, Right, parse_matrix
+from esante.identity.access.regulation.matrix import Matrix, MatrixException, MatrixPeriod, Right, parse_matrix
 from esante.identity.access.regulation.terms import Policy, parse_policies
 from esante.identity.access.settings import AccessSettings
 from esante.settings import read_settings
@@ -46,6 +46,8 @@ class RulesInForce:
     categories: Mapping[str, str]
     contexts: Mapping[str, Context]
     policy: Policy
+    exceptions: Mapping[tuple[str, str], frozenset[str]]
+    """The subjects of which somebody may write although their right is none, by profession and document class."""
 
     def context_of(self, grant: Grant) -> Context | None:
         """Return the context of a grant: the one that it names, or else the first of its kind; None: there is none."""
@@ -96,9 +98,10 @@ class PolicySet:
         contexts = _begun(self.contexts, day)
         policy = dated_data.in_force(self.policies, day)
         categories = assignment.in_force(self.assignments, day)
-        key = (id(matrix), id(contexts), id(policy), *sorted(categories.items()))
+        exceptions = tuple(one for one in self.matrix.exceptions if one.is_in_force(day))
+        key = (id(matrix), id(contexts), id(policy), exceptions, *sorted(categories.items()))
         if (known := self._rules.get(key)) is None:
-            known = self._rules[key] = self._compile(matrix, contexts, policy, categories)
+            known = self._rules[key] = self._compile(matrix, contexts, policy, categories, exceptions)
         return known
 
     def _compile(
@@ -107,6 +110,7 @@ class PolicySet:
         contexts: ContextPeriod | None,
         policy: Policy,
         categories: Mapping[str, str],
+        exceptions: Sequence[MatrixException],
     ) -> RulesInForce:
         columns = self.matrix.column_of
         functions = {column: f"{FUNCTION}{key}" for column, key in self.matrix.functions.items()}
@@ -128,6 +132,13 @@ class PolicySet:
             categories=categories,
             contexts={one.key: one for one in (contexts.contexts if contexts else ())},
             policy=policy,
+            exceptions={
+                (profession, class_): frozenset(
+                    one.subject for one in exceptions if (one.column, one.document_class) == (column, class_)
+                )
+                for profession, column in acting.items()
+                for class_ in {one.document_class for one in exceptions if one.column == column}
+            },
         )
 
 

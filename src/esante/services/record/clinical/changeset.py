@@ -2,19 +2,20 @@
 
 import re
 from collections.abc import Container, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from esante.core.fhir import decode, parse_logical_id, store
 from esante.core.fhir.store import Version
 from esante.core.storage import Row, uuid7
 from esante.core.types import Json
-from esante.core.web import N_, bad_request
+from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Action, Confidentiality, Consent, RecordState, Requester, Verdict, decide
-from esante.services.record import errors, rules
+from esante.identity.directory import Directory
+from esante.services.record import errors, rules, security_labels
 from esante.services.record.audit import AuditWriter
-from esante.services.record.clinical import security_labels
 from esante.services.record.clinical.events import (
     ClinicalCreated,
     ClinicalDeleted,
@@ -24,7 +25,7 @@ from esante.services.record.clinical.events import (
     resource_fields,
 )
 from esante.services.record.clinical.view import categories_of
-from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType
+from esante.services.record.clinical_types import CLINICAL, KEPT, SUPPORTING, ClinicalType, TypeRules
 from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
@@ -35,16 +36,31 @@ _REFERENCE = re.compile(rb'"reference":"([^"\\]*(?:\\.[^"\\]*)*)"')
 _LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9.-]{1,64})(?:/_history/[A-Za-z0-9.-]{1,64})?")
 
 
+class Content(NamedTuple):
+    """A resource that is written, its place in the request, and the rules of its type."""
+
+    resource: Json
+    place: str
+    type_rules: TypeRules
+
+
 class Changeset:
     """The changes of one act to one person's resources. Nothing is stored before its rows are written."""
 
-    def __init__(self, requester: Requester, consent: Consent, base_url: str) -> None:
-        self._requester, self._consent, self._base_url = requester, consent, base_url
+    def __init__(
+        self, requester: Requester, consent: Consent, type_rules: Mapping[str, TypeRules], base_url: str
+    ) -> None:
+        self.requester, self._consent, self.base_url = requester, consent, base_url
+        self._type_rules = type_rules
+        self.place = ""
+        """The place of what is written next, in a request of several resources."""
+        self.contents: list[Content] = []
+        """The resources that are written whose type has rules of a service."""
         self._at = store.now()
         self._rows: list[Row] = []
         self._contributions: dict[UUID, Source] = {}
         self._own: dict[tuple[str, Confidentiality], Source] = {}
-        self._verdicts: dict[UUID, Verdict] = {}
+        self._verdicts: dict[tuple[UUID, frozenset[str]], Verdict] = {}
         self._changed: dict[type[ClinicalEvent], list[tuple[Version, Verdict, Source]]] = {}
         self.endings: list[store.VersionEnd] = []
         """The versions that end by these changes."""
@@ -62,13 +78,13 @@ class Changeset:
         Raises: `Denied` (403) where the requester may not write it; `Problem` 422 for a reference to another person.
         """
         type_ = CLINICAL.get(resource["resourceType"])
-        category = _category(type_, resource, self._requester.kind) if type_ else self._supporting_category()
+        category = _category(type_, resource, self.requester.kind) if type_ else self._supporting_category()
         level = self._requested_level(resource)
         source = self._own.get((category, level))
         if source is None:
-            source = self._own[category, level] = contribution_source(self._requester, category, level, self._at)
+            source = self._own[category, level] = contribution_source(self.requester, category, level, self._at)
         version, row = store.create_version(resource, self.person_id, id_ or uuid7(), source.id, 1, self._at)
-        self._add(ClinicalCreated, version, row, source, self._check_write(version.type, source))
+        self._add(ClinicalCreated, version, row, source, self._check_write(resource, source))
         return version
 
     def update(self, before: Version, before_source: Source, resource: Json) -> Version:
@@ -81,7 +97,7 @@ class Changeset:
         requested = self._requested_level(resource, before_source.confidentiality)
         level = rules.stricter(before_source.confidentiality, requested)
         source = relabelled_source(before_source, category, level)
-        return self._add_next(before, source, resource, self._check_write(before.type, source))
+        return self._add_next(before, source, resource, self._check_write(resource, source))
 
     def relabel(self, before: Version, before_source: Source, level: Confidentiality, verdict: Verdict) -> Version:
         """Add a version with another confidentiality, which holds for all versions of the resource; return it."""
@@ -117,7 +133,7 @@ class Changeset:
         for event, changed in self._changed.items():
             rows += audit_writer.rows(
                 event,
-                self._requester,
+                self.requester,
                 self.person_id,
                 changed[0][1],
                 categories=categories_of(source for _, _, source in changed),
@@ -127,7 +143,7 @@ class Changeset:
         return rows
 
     def _add(self, event: type[ClinicalEvent], version: Version, row: Row, source: Source, verdict: Verdict) -> None:
-        _check_references(version, self._base_url)
+        _check_references(version, self.base_url)
         self._rows.append(row)
         self._contributions[source.id] = source
         self._changed.setdefault(event, []).append((version, verdict, source))
@@ -136,7 +152,7 @@ class Changeset:
         """Return the confidentiality that a resource asks for; only the patient hides what was not hidden."""
         place = f"{resource['resourceType']}.meta.security"
         level = security_labels.level_of(resource.get("meta"), place)
-        if level is Confidentiality.HIDDEN and level is not before and self._requester.kind != "patient":
+        if level is Confidentiality.HIDDEN and level is not before and self.requester.kind != "patient":
             raise InvalidContent("hidden-by-author", place=place)
         return level
 
@@ -144,12 +160,16 @@ class Changeset:
         """Return the category of a supporting resource: that of the first resource of the act."""
         return next((source.category for source in self._contributions.values()), "")
 
-    def _check_write(self, type_: str, source: Source) -> Verdict:
+    def _check_write(self, resource: Json, source: Source) -> Verdict:
         """Return the verdict on writing a resource of this source. Raises: `Denied`."""
-        if (known := self._verdicts.get(source.id)) is not None:
+        type_, subjects = resource["resourceType"], frozenset[str]()
+        if (type_rules := self._type_rules.get(type_)) is not None:
+            subjects = type_rules.subjects(resource)
+            self.contents.append(Content(resource, self.place or type_, type_rules))
+        if (known := self._verdicts.get((source.id, subjects))) is not None:
             return known
-        purpose = rules.purpose_of(self._requester)
-        verdict = decide(self._consent, self._requester, Action.WRITE, rules.item_of(source), purpose, self._at)
+        purpose, item = rules.purpose_of(self.requester), replace(rules.item_of(source), subjects=subjects)
+        verdict = decide(self._consent, self.requester, Action.WRITE, item, purpose, self._at)
         if not verdict.allowed:
             is_open = self._consent.state is RecordState.OPEN
             raise Denied(
@@ -157,8 +177,21 @@ class Changeset:
                 verdict,
                 category=source.category,
             )
-        self._verdicts[source.id] = verdict
+        self._verdicts[source.id, subjects] = verdict
         return verdict
+
+
+async def check_contents(changeset: Changeset, directory: Directory) -> None:
+    """Check what a changeset writes by the rules of services. Raises: `Problem` of `TypeRules.check`."""
+    person = await directory.person(changeset.person_id) if changeset.contents else None
+    if person is None:
+        return
+    for content in changeset.contents:
+        try:
+            content.type_rules.check(changeset.requester, person, content.resource)
+        except Problem as problem:
+            problem.place = content.place + problem.place.removeprefix(content.resource["resourceType"])
+            raise
 
 
 def _category(type_: ClinicalType, resource: Mapping[str, Any], author_kind: str) -> str:

@@ -15,8 +15,8 @@ from esante.core.fhir.rest import etag, fhir_response, http_date, part_of, read_
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Confidentiality, Requester
 from esante.identity.directory import Directory, resolve_patient
-from esante.services.record import errors
-from esante.services.record.clinical import responses, security_labels
+from esante.services.record import errors, security_labels
+from esante.services.record.clinical import responses
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.request_parameters import (
     history_cursor,

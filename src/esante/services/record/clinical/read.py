@@ -32,6 +32,7 @@ from esante.services.record.indexing.ingest import DocumentIndexer
 from esante.services.record.indexing.provenance import provenance_resource
 from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import PersonSources, Source
+from esante.services.record.rendering.worker_pool import WorkerPool
 
 
 class ClinicalReader:
@@ -41,9 +42,11 @@ class ClinicalReader:
     journals, as for what does not exist. `types` is what the requester's token allows.
     """
 
-    def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, access: Access) -> None:
+    def __init__(
+        self, db: Database, objects: Objects, audit_writer: AuditWriter, access: Access, workers: WorkerPool
+    ) -> None:
         self._db, self._audit_writer, self._access = db, audit_writer, access
-        self.indexer = DocumentIndexer(db, objects)
+        self.indexer = DocumentIndexer(db, objects, workers)
         self._bodies: DataLoader[store.SourcedKey, Version] = DataLoader(db, partial(store.fetch_from_sources, db))
         self._sources_of: DataLoader[store.ResourceKey, list[Source]] = DataLoader(
             db, partial(source_store.fetch_resource_sources, db)

@@ -12,21 +12,21 @@ from esante.core.fhir.store import Version
 from esante.core.storage import Connection, Database, insert, insert_in_batches, parse_uuid, write_in_batches
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
-from esante.identity.access import Access, Confidentiality, Requester
+from esante.identity.access import Access, Confidentiality, Consent, Requester
 from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import errors, rules
 from esante.services.record.audit import AuditWriter
-from esante.services.record.clinical.changeset import Changeset
+from esante.services.record.clinical.changeset import Changeset, check_contents
 from esante.services.record.clinical.events import ClinicalRead
+from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import ResourceMatcher, person_changed
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
-from esante.services.record.clinical_types import CLINICAL
+from esante.services.record.clinical_types import CLINICAL, TypeRules
 from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.source_store import SourceKey
-from esante.services.record.indexing.sources import Source
 
 MAX_RESOURCE = 1024 * 1024
 """The largest size of one resource, in bytes."""
@@ -40,48 +40,6 @@ class WriteResult:
 
     version: Version
     created: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LockedResources:
-    """Current versions that are locked, with their sources.
-
-    Of the keys that were to be locked, `from_documents` belong to resources of documents, and `unseen` (each with a
-    source) to those that the requester may not see: neither is locked.
-    """
-
-    view: View
-    versions: Mapping[store.ResourceKey, Version]
-    sources: Mapping[UUID, Source]
-    from_documents: Collection[store.ResourceKey]
-    unseen: Mapping[store.ResourceKey, Source]
-
-    def own(self, key: store.ResourceKey) -> tuple[Version, Source]:
-        """Return a resource that the requester may change.
-
-        Raises: as `visible`, and `Denied` (403) where the resource belongs to another author.
-        """
-        before, source = self.visible(key)
-        if not rules.is_own(source, self.view.visibility.requester):
-            raise Denied(errors.not_the_author(), self.view.visibility.verdict(source), category=source.category)
-        return before, source
-
-    def visible(self, key: store.ResourceKey) -> tuple[Version, Source]:
-        """Return a resource that the requester may see.
-
-        Raises: `Denied` (404) where there is none; `Problem` 405 for a resource of a document.
-        """
-        before, visibility = self.versions.get(key), self.view.visibility
-        if before is None:
-            if key in self.from_documents:
-                raise _from_document()
-            if (source := self.unseen.get(key)) is not None:
-                raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
-            raise Denied(errors.not_found())
-        source = self.sources[before.source]
-        if not visibility.includes(source):
-            raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
-        return before, source
 
 
 class ClinicalWriter:
@@ -102,10 +60,11 @@ class ClinicalWriter:
         directory: Directory,
         access: Access,
         reader: ClinicalReader,
+        type_rules: Mapping[str, TypeRules],
         base_url: str,
     ) -> None:
         self._db, self._audit_writer, self._directory, self._access = db, audit_writer, directory, access
-        self._reader, self._base_url = reader, base_url
+        self._reader, self._type_rules, self._base_url = reader, type_rules, base_url
         self._matcher = ResourceMatcher(directory, base_url)
         self._known: set[SourceKey] = set()
 
@@ -121,7 +80,7 @@ class ClinicalWriter:
         resource = parse_resource(body, type_)
         person_id = await self.resolve_person(resource, requester)
         async with self._reader.audit_refusals(requester, person_id, "create", type_):
-            changeset = Changeset(requester, await self._access.consent(person_id), self._base_url)
+            changeset = self.changeset(requester, await self._access.consent(person_id))
             if if_none_exist is None and not queries:
                 version = changeset.create(resource)
                 await self.write(changeset)
@@ -198,7 +157,7 @@ class ClinicalWriter:
                 if before.deleted:
                     return before
                 await self._check_in_scope(conn, before, queries)
-                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                changeset = self.changeset(requester, view.visibility.consent)
                 version = changeset.delete(before, source, view.visibility.verdict(source))
                 await self.apply(conn, changeset)
         return version
@@ -217,7 +176,7 @@ class ClinicalWriter:
                     raise Denied(errors.patient_only(), verdict, category=source.category)
                 if before.deleted or source.confidentiality is level:
                     return WriteResult(before)
-                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                changeset = self.changeset(requester, view.visibility.consent)
                 version = changeset.relabel(before, source, level, verdict)
                 await self.apply(conn, changeset)
         return WriteResult(version)
@@ -236,7 +195,7 @@ class ClinicalWriter:
             async with self._db.transaction() as conn:
                 view = await self.lock_person(conn, view)
                 found = await self._matcher.match(conn, view, type_, criteria, queries)
-                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                changeset = self.changeset(requester, view.visibility.consent)
                 if found is None:
                     if "id" in resource:
                         raise errors.client_assigned_id(type_)
@@ -290,12 +249,16 @@ class ClinicalWriter:
                 resource, person_id = built
                 if person_id != key[0]:
                     raise person_changed(type_)
-                changeset = Changeset(requester, view.visibility.consent, self._base_url)
+                changeset = self.changeset(requester, view.visibility.consent)
                 version = changeset.update(before, source, resource)
                 await self.apply(conn, changeset, [version], queries)
         return WriteResult(version, created=before.deleted)
 
     # Steps, also of transactions
+
+    def changeset(self, requester: Requester, consent: Consent) -> Changeset:
+        """Return an empty changeset of a requester to the resources of a person."""
+        return Changeset(requester, consent, self._type_rules, self._base_url)
 
     async def resolve_person(self, resource: Json, requester: Requester) -> UUID:
         """Return whose resource it is, and set the element that names the patient to a reference to them.
@@ -355,7 +318,8 @@ class ClinicalWriter:
         return await self._reader.refresh_view(conn, view)
 
     async def write(self, changeset: Changeset) -> None:
-        """Write a changeset that only adds, in a shared commit."""
+        """Write a changeset that only adds, in a shared commit. Raises: `Problem` of `TypeRules.check`."""
+        await check_contents(changeset, self._directory)
         await write_in_batches(self._db, changeset.rows(self._audit_writer, self._known))
         if len(self._known) > _MAX_KNOWN:
             self._known.clear()
@@ -370,8 +334,10 @@ class ClinicalWriter:
     ) -> None:
         """Write a changeset in a transaction.
 
-        Raises: `Problem` 403 when the scope of the token does not cover the versions `written`.
+        Raises: `Problem` 403 when the scope of the token does not cover the versions `written`; that of
+        `TypeRules.check`.
         """
+        await check_contents(changeset, self._directory)
         await store.end_versions(conn, changeset.endings)
         await insert_in_batches(conn, changeset.rows(self._audit_writer))
         for version in written if queries else ():
@@ -396,12 +362,3 @@ def _literal_person(holder: Json) -> UUID | None:
     """Return whom a Reference means that consists of the person's address alone, which is the usual case."""
     match = _LITERAL.fullmatch(holder.get("reference", "")) if "identifier" not in holder else None
     return parse_uuid(match[1]) if match else None
-
-
-def _from_document() -> Problem:
-    return Problem(
-        405,
-        "not-supported",
-        N_("This comes from a document and can only change with that document."),
-        remedy=N_("Send a new version of the document."),
-    )

@@ -21,6 +21,7 @@ from esante.services.record.bulk_read import BulkReader
 from esante.services.record.clinical.read import ClinicalReader
 from esante.services.record.clinical.transactions.transaction import TransactionProcessor
 from esante.services.record.clinical.write import ClinicalWriter
+from esante.services.record.clinical_types import TypeRules
 from esante.services.record.deadlines.deposit_tracker import DepositTracker
 from esante.services.record.deadlines.service import Deadlines
 from esante.services.record.documents import store
@@ -67,7 +68,8 @@ class Record:
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
     memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
-    when documents must come; `current` decides on documents for services whose data belong to one.
+    when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
+    decides on documents for services whose data belong to one.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -81,17 +83,20 @@ class Record:
         self._corrections = CorrectionService(db, objects, self._audit, directory, access, self._workers)
         self.current = CurrentDocuments(db, access)
         self.previews = Previews(self._workers)
-        self.clinical = ClinicalReader(db, objects, self._audit, access)
+        self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
         self.deposit_tracker = DepositTracker(db, journal, access)
         self.retention = Retention(db, objects, journal, self._audit, access)
         self.uploads = KeptUploads(db)
+        self.type_rules: dict[str, TypeRules] = {}
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""
-        return ClinicalWriter(self._db, self._audit, self._directory, self._access, self.clinical, base_url)
+        return ClinicalWriter(
+            self._db, self._audit, self._directory, self._access, self.clinical, self.type_rules, base_url
+        )
 
     def transactions(self, base_url: str) -> TransactionProcessor:
         """Return the use case of a transaction; `base_url` is the address of /fhir."""

@@ -1,4 +1,6 @@
-"""Indexing of deposited FHIR documents: their resources become searchable resources of the person.
+"""Indexing of deposited documents: the resources in them become searchable resources of the person.
+
+Of a FHIR document these are all its resources, of a CDA document the vaccinations that it tells in coded form.
 
 A document is indexed in the background after its deposit, so that the deposit does not pay for it; one that is read
 before that is indexed then, if the requester may read it. Indexing is idempotent: done again, or by two processes at
@@ -23,20 +25,24 @@ from esante.core.storage import (
     Database,
     DataLoader,
     Objects,
+    Overloaded,
     Row,
     write_in_batches,
     yield_to_requests,
 )
+from esante.core.types import Json
 from esante.core.web import FHIR_JSON, trim_memory
 from esante.identity.access import ReadFilter
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.content.validation import IN_THREAD
 from esante.services.record.documents.store import fetch_content
 from esante.services.record.indexing import source_store
+from esante.services.record.indexing.cda_resources import immunization_bundle, may_hold_vaccinations
 from esante.services.record.indexing.extraction import extract_facts
 from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import UnindexedDocument
-from esante.services.record.model import Corrected, DepositedEvent, Replaced
+from esante.services.record.model import INDEXED, KINDS, Corrected, DepositedEvent, Replaced
+from esante.services.record.rendering.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 _UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
@@ -47,8 +53,8 @@ _PERSON_ELEMENTS = {name: type_.person for name, type_ in CLINICAL.items() if ty
 class DocumentIndexer:
     """Indexes the documents of persons that are not indexed yet."""
 
-    def __init__(self, db: Database, objects: Objects) -> None:
-        self._db, self._objects = db, objects
+    def __init__(self, db: Database, objects: Objects, workers: WorkerPool) -> None:
+        self._db, self._objects, self._workers = db, objects, workers
         self._unindexed: DataLoader[ViewKey, list[UnindexedDocument]] = DataLoader(
             db, partial(source_store.fetch_unindexed, db)
         )
@@ -71,7 +77,7 @@ class DocumentIndexer:
     async def _index_deposited(self, conn: Connection, entries: list[Entry]) -> None:
         for entry in entries:
             event = entry.event
-            if event is None or not event.allowed or getattr(event, "media_type", FHIR_JSON) != FHIR_JSON:
+            if event is None or not event.allowed or getattr(event, "media_type", FHIR_JSON) not in INDEXED:
                 continue
             for document in await source_store.fetch_unindexed_documents(conn, entry.person_id, event.documents):
                 await self._index_document(entry.person_id, document)
@@ -92,7 +98,10 @@ class DocumentIndexer:
             trim_memory()
 
     async def _write_resources(self, person_id: UUID, document: UnindexedDocument, content: bytes) -> None:
-        rows, problem = await _resource_rows(person_id, document, content)
+        try:
+            rows, problem = await self._resource_rows(person_id, document, content)
+        except Overloaded:
+            return  # it is opened another time
         opening = partial(source_store.opening_row, person_id, document.id, clock.now())
         with contextlib.suppress(asyncpg.UniqueViolationError):  # another process indexed it at the same moment
             try:
@@ -101,21 +110,41 @@ class DocumentIndexer:
                 log.exception("the resources of document %s cannot be stored", document.id)
                 await self._db.write([opening(type(error).__name__)])
 
+    async def _resource_rows(
+        self, person_id: UUID, document: UnindexedDocument, content: bytes
+    ) -> tuple[list[Row], str]:
+        """Return the rows of a document's resources, and the class of the error that prevented it ("": none).
 
-async def _resource_rows(person_id: UUID, document: UnindexedDocument, content: bytes) -> tuple[list[Row], str]:
-    """Return the rows of a document's resources, and the class of the error that prevented it ("": none)."""
-    try:
-        if len(content) > IN_THREAD:
-            return await asyncio.to_thread(_rows, person_id, document, content), ""
-        return _rows(person_id, document, content), ""
-    except Exception as error:
-        log.exception("document %s cannot be indexed", document.id)
-        return [], type(error).__name__
+        Raises: `Overloaded` where it cannot be opened now.
+        """
+        try:
+            if KINDS[document.media_type] == "cda":
+                return _rows(person_id, document, await self._cda_bundle(content)), ""
+            if len(content) > IN_THREAD:
+                return await asyncio.to_thread(_rows_of_json, person_id, document, content), ""
+            return _rows_of_json(person_id, document, content), ""
+        except Overloaded:
+            raise
+        except Exception as error:
+            log.exception("document %s cannot be indexed", document.id)
+            return [], type(error).__name__
+
+    async def _cda_bundle(self, content: bytes) -> Json:
+        """Return what a CDA document tells as a Bundle; a process of its own opens it, since it may be hostile."""
+        if not may_hold_vaccinations(content):
+            return immunization_bundle([])
+        request = {"task": "cda_immunizations", "number": 0}
+        answer, _ = await self._workers.run(request, content, client=DocumentIndexer)
+        return immunization_bundle(answer.get("result", ()))
 
 
-def _rows(person_id: UUID, document: UnindexedDocument, content: bytes) -> list[Row]:
+def _rows_of_json(person_id: UUID, document: UnindexedDocument, content: bytes) -> list[Row]:
+    return _rows(person_id, document, decode(content))
+
+
+def _rows(person_id: UUID, document: UnindexedDocument, bundle: Json) -> list[Row]:
     """Return the rows of a document's resources, which exist since it was deposited."""
     return [
         store.create_version(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
-        for fact in extract_facts(decode(content), person_id, KEPT, _PERSON_ELEMENTS)
+        for fact in extract_facts(bundle, person_id, KEPT, _PERSON_ELEMENTS)
     ]

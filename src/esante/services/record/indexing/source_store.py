@@ -12,6 +12,7 @@ from esante.core.fhir.store import RESOURCE, ResourceKey
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.identity.access import Confidentiality, ReadFilter
 from esante.services.record.indexing.sources import PersonSources, Source, UnindexedDocument
+from esante.services.record.model import INDEXED
 from esante.services.record.read_filter_store import (
     BY_COLUMNS,
     by_arrays,
@@ -52,7 +53,7 @@ ViewKey = tuple[UUID, ReadFilter]
 """The key of a person, and which of their sources may be read."""
 
 _COLUMNS = "category, confidentiality, author_kind, author_id, author, organization_id, organization"
-_IS_SOURCE = "status = 'current' AND media_type = 'application/fhir+json'"
+_IS_SOURCE = f"status = 'current' AND media_type IN ({', '.join(repr(one) for one in INDEXED)})"
 # What the platform compiled repeats what the record's resources say already, and is never indexed.
 _IS_UNINDEXED = (
     "author_kind <> 'system' AND NOT EXISTS"
@@ -107,12 +108,12 @@ class _ViewStatement:
 
 
 _SOURCES = _ViewStatement(
-    f"SELECT {{place}}, {_DOCUMENT}, CASE WHEN {_IS_UNINDEXED} THEN sha256 END"  # noqa: S608
+    f"SELECT {{place}}, {_DOCUMENT}, CASE WHEN {_IS_UNINDEXED} THEN sha256 END, media_type"  # noqa: S608
     f" FROM document d {{keys}} AND {_IS_SOURCE} AND {{is_readable}} UNION ALL"
-    f" SELECT {{place}}, {_CONTRIBUTION}, NULL FROM contribution d {{keys}} AND {{may_be_read}}"
+    f" SELECT {{place}}, {_CONTRIBUTION}, NULL, NULL FROM contribution d {{keys}} AND {{may_be_read}}"
 )
 _UNINDEXED = _ViewStatement(
-    "SELECT {place}, document_id, deposited_at, sha256 FROM document d {keys}"  # noqa: S608
+    "SELECT {place}, document_id, deposited_at, sha256, media_type FROM document d {keys}"  # noqa: S608
     f" AND {_IS_SOURCE} AND {_IS_UNINDEXED} AND {{is_readable}}"
 )
 
@@ -120,18 +121,18 @@ _UNINDEXED = _ViewStatement(
 async def fetch_person_sources(db: Database | Connection, keys: Sequence[ViewKey]) -> dict[ViewKey, PersonSources]:
     """Return the sources of persons that may be read; persons without any are missing."""
     by_key: dict[ViewKey, PersonSources] = {}
-    for key, (*columns, sha256) in await _SOURCES.fetch(db, keys):
+    for key, (*columns, sha256, media_type) in await _SOURCES.fetch(db, keys):
         if (sources := by_key.get(key)) is None:
             sources = by_key[key] = PersonSources()
         source = _source(columns)
         sources.all.append(source)
         if sha256 is not None:
-            sources.unindexed.append(UnindexedDocument(source.id, source.at, sha256))
+            sources.unindexed.append(UnindexedDocument(source.id, source.at, sha256, media_type))
     return by_key
 
 
 async def fetch_unindexed(db: Database, keys: Sequence[ViewKey]) -> dict[ViewKey, list[UnindexedDocument]]:
-    """Return the current FHIR documents that may be read and are not indexed yet; persons without any are missing."""
+    """Return the current documents that may be read and are not indexed yet; persons without any are missing."""
     by_key: dict[ViewKey, list[UnindexedDocument]] = {}
     for key, columns in await _UNINDEXED.fetch(db, keys):
         by_key.setdefault(key, []).append(UnindexedDocument(*columns))
@@ -141,9 +142,9 @@ async def fetch_unindexed(db: Database, keys: Sequence[ViewKey]) -> dict[ViewKey
 async def fetch_unindexed_documents(
     conn: Connection, person_id: UUID, documents: Sequence[UUID]
 ) -> list[UnindexedDocument]:
-    """Return those of a person's documents that are current FHIR documents and not indexed yet."""
+    """Return those of a person's documents that are current, may hold resources, and are not indexed yet."""
     rows = await conn.fetch(
-        "SELECT document_id, deposited_at, sha256 FROM document d"  # noqa: S608
+        "SELECT document_id, deposited_at, sha256, media_type FROM document d"  # noqa: S608
         f" WHERE person_id = $1 AND document_id = ANY ($2::uuid[]) AND {_IS_SOURCE} AND {_IS_UNINDEXED}",
         person_id,
         list(documents),

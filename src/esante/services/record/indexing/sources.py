@@ -42,16 +42,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class UnindexedDocument:
-    """A current FHIR document whose resources are not indexed yet."""
+    """A current document whose resources are not indexed yet."""
 
     id: UUID
     deposited_at: datetime
     sha256: bytes
+    media_type: str
 
 
 @dataclass(slots=True)
 class PersonSources:
-    """All sources of a person: current FHIR documents and contributions; `unindexed`: the documents to index first."""
+    """All sources of a person: current documents with resources, and contributions; `unindexed`: those to index."""
 
     all: list[Source] = field(default_factory=list)
     unindexed: list[UnindexedDocument] = field(default_factory=list)

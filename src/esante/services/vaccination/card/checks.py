@@ -55,11 +55,15 @@ def check_terms(on: date) -> CheckTerms:
 
 def may_vaccinate(profession: str, antigens: Collection[str], on: date) -> bool:
     """Return whether a profession may give a vaccine against some antigens on a day."""
-    professions = in_force(_vaccinators(), on).professions
-    if profession not in professions:
+    allowed = antigens_given_by(profession, on)
+    if allowed is None:
         return False
-    allowed = professions[profession]
     return not allowed or (bool(antigens) and set(antigens) <= set(allowed))
+
+
+def antigens_given_by(profession: str, on: date) -> Collection[str] | None:
+    """Return the antigens against which a profession vaccinates on a day; empty: all; None: it does not vaccinate."""
+    return in_force(_vaccinators(), on).professions.get(profession)
 
 
 @cache

@@ -4,7 +4,7 @@ Contraindications are Conditions, and adverse events AdverseEvents, as far as th
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -188,7 +188,7 @@ def dose_of(resource: Mapping[str, Any], catalogue: Catalogue, **known: Any) -> 
         cvx=cvx,
         atc=atc,
         manufacturer=_manufacturer(resource, product),
-        antigens=product.antigens if product else _antigens(resource, cvx, atc, catalogue),
+        antigens=product.antigens if product else _antigens(resource, cvx, atc, codes.get(SNOMED, ()), catalogue),
         occurred=str(resource.get("occurrenceDateTime", "")),
         dose_number=str(protocol.get("doseNumberPositiveInt", protocol.get("doseNumberString", ""))),
         lot=str(resource.get("lotNumber", "")),
@@ -239,7 +239,9 @@ def _manufacturer(resource: Mapping[str, Any], product: Product | None) -> str:
     return product.manufacturer if product else ""
 
 
-def _antigens(resource: Mapping[str, Any], cvx: tuple[str, ...], atc: str, catalogue: Catalogue) -> tuple[str, ...]:
+def _antigens(
+    resource: Mapping[str, Any], cvx: tuple[str, ...], atc: str, snomed: Iterable[str], catalogue: Catalogue
+) -> tuple[str, ...]:
     """Return the antigens that the text of the card names, those of the vaccine's code, else of diseases named.
 
     One disease may stand for several antigens (meningococci): it then says nothing.
@@ -252,11 +254,42 @@ def _antigens(resource: Mapping[str, Any], cvx: tuple[str, ...], atc: str, catal
     texts = {str(disease.get("text", "")) for disease in diseases}
     if found := tuple(key for key, one in catalogue.antigens.items() if one.label in texts):
         return found
-    if found := catalogue.of_vaccine(cvx[0] if len(cvx) == 1 else "", atc):
-        return found
+    for code in (*snomed, ""):
+        if found := catalogue.of_vaccine(cvx[0] if len(cvx) == 1 else "", atc, code):
+            return found
     codes = {code for disease in diseases for code in _codes(disease).get(SNOMED, ())}
     counts = Counter(one.disease for one in catalogue.antigens.values())
     return tuple(key for key, one in catalogue.antigens.items() if one.disease in codes and counts[one.disease] == 1)
+
+
+def named_antigens(resource: Mapping[str, Any], catalogue: Catalogue) -> frozenset[str]:
+    """Return all antigens that anything in an Immunization names, with "unknown" for a code that the list lacks."""
+    codes, found = _codes(resource.get("vaccineCode") or {}), set[str]()
+    products = [catalogue.products.get(key) for key in codes.get(PRODUCT_SYSTEM, ())]
+    products += [catalogue.by_gtin.get(gtin) for gtin in codes.get(GTIN, ())]
+    vaccines = [one.antigens if one else () for one in products]
+    vaccines += [catalogue.of_vaccine(cvx) for cvx in codes.get(CVX, ())]
+    vaccines += [catalogue.of_vaccine(atc=atc) for atc in codes.get(ATC, ())]
+    vaccines += [catalogue.of_vaccine(snomed=code) for code in codes.get(SNOMED, ())]
+    for protocol in resource.get("protocolApplied") or ():
+        for disease in protocol.get("targetDisease") or ():
+            vaccines += [_of_disease(code, catalogue) for code in _codes(disease).get(SNOMED, ())]
+            found.update(key for key, one in catalogue.antigens.items() if one.label == disease.get("text"))
+    for antigens in vaccines:
+        found.update(antigens or ("unknown",))
+    return frozenset(found)
+
+
+def _of_disease(code: str, catalogue: Catalogue) -> tuple[str, ...]:
+    return tuple(key for key, one in catalogue.antigens.items() if one.disease == code)
+
+
+def dose_text(resource: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the field of an entry and the text of what an Immunization says of its pack."""
+    yield "lot", str(resource.get("lotNumber", ""))
+    for extension in resource.get("extension") or ():
+        if extension.get("url") == SERIAL_EXTENSION:
+            yield "serial", str(extension.get("valueString", ""))
 
 
 def _overrides(resource: Mapping[str, Any]) -> Iterator[Override]:

@@ -19,7 +19,9 @@ def pack_row(gtin: str, serial: str, dose_id: UUID) -> Row:
 
 
 async def is_used(db: Database | Connection, gtin: str, serial: str, dose_id: UUID) -> bool:
-    """Return whether a dose other than this one came from a pack."""
+    """Return whether a dose other than this one came from a pack; False for one without serial number."""
+    if not serial:
+        return False
     sql = "SELECT EXISTS (SELECT FROM vaccination_pack WHERE pack = $1 AND dose_id <> $2)"
     return bool(await db.fetchval(sql, _pack(gtin, serial), dose_id))
 

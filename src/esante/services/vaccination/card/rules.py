@@ -58,22 +58,48 @@ def require_possible(entry: DoseEntry, situation: Situation) -> None:
         if entry.given_here or entry.status is not DoseStatus.GIVEN:
             raise bad_request("occurred", N_("The date is missing."), N_("Enter the day."), code="required")
         return
-    first, last = _span(entry.occurred)
     if entry.day is None and (entry.given_here or entry.status is not DoseStatus.GIVEN):
+        _span(entry.occurred)
         raise bad_request("occurred", N_("The day is missing."), N_("Enter the whole date."), code="required")
-    if first > situation.today:
+    require_day(
+        entry.occurred, birth_date=situation.birth_date, death_date=situation.death_date, today=situation.today
+    )
+
+
+def require_day(occurred: str, *, birth_date: date, death_date: date | None, today: date) -> None:
+    """Raise `Problem` for a FHIR date that is in the future, before birth or after death; "" is none of these."""
+    if not occurred:
+        return
+    first, last = _span(occurred)
+    if first > today:
         raise bad_request("occurred", _FUTURE, _CHECK_DATE, code="value")
-    if last < situation.birth_date:
+    if last < birth_date:
         raise bad_request("occurred", N_("This day is before the patient was born."), _CHECK_DATE, code="value")
-    if situation.death_date is not None and first > situation.death_date:
+    if death_date is not None and first > death_date:
         raise bad_request("occurred", N_("This day is after the patient died."), _CHECK_DATE, code="value")
+
+
+def first_day(occurred: str) -> date | None:
+    """Return the first day of a FHIR date, None for no date."""
+    return _span(occurred)[0] if occurred else None
+
+
+def require_short(place: str, text: str) -> None:
+    """Raise `Problem` for a text that is too long for a line, or has characters that cannot be printed."""
+    if len(text) > MAX_TEXT or not text.isprintable():
+        raise bad_request(place, N_("This text is too long."), N_("Use fewer words."), code="too-long")
 
 
 def require_vaccinator(entry: DoseEntry, profession: str, catalogue: Catalogue) -> None:
     """Raise `Problem` 403 unless a profession may give the vaccine of an entry on its day."""
     if not entry.given_here or entry.status is not DoseStatus.GIVEN or entry.day is None:
         return
-    if not may_vaccinate(profession, antigens_of(entry, catalogue), entry.day):
+    require_profession(profession, antigens_of(entry, catalogue), entry.day)
+
+
+def require_profession(profession: str, antigens: Collection[str], on: date) -> None:
+    """Raise `Problem` 403 unless a profession may give a vaccine against some antigens on a day."""
+    if not may_vaccinate(profession, antigens, on):
         raise Problem(
             403,
             "forbidden",
@@ -121,9 +147,7 @@ def _require_known(entry: DoseEntry, catalogue: Catalogue) -> None:
             "dose_number", N_("This is not a number of a dose."), detail=f"1-{MAX_DOSE_NUMBER}", code="value"
         )
     for place in ("lot", "serial", "name", "place"):
-        text = getattr(entry, place)
-        if len(text) > MAX_TEXT or not text.isprintable():
-            raise bad_request(place, N_("This text is too long."), N_("Use fewer words."), code="too-long")
+        require_short(place, getattr(entry, place))
     for text in (entry.note, *(override.reason for override in entry.overrides)):
         if len(text) > MAX_NOTE or not text.isprintable():
             raise bad_request("note", N_("This text is too long."), N_("Use fewer words."), code="too-long")

@@ -4,6 +4,7 @@ Access is decided and journalled by the record, which holds the resources; here 
 the person is looked at.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,10 +21,10 @@ from esante.core.storage import Database
 from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
-from esante.identity.access import Access, Requester, opening_grant, writable_classes
+from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory, Person
 from esante.services.record import Record, no_access
-from esante.services.vaccination.card import pack_store, resources, rules
+from esante.services.vaccination.card import pack_store, resources, rules, write_rules
 from esante.services.vaccination.card.advice import judge_entry
 from esante.services.vaccination.card.checks import check_terms, contraindication_kinds
 from esante.services.vaccination.card.immunization import (
@@ -47,8 +48,6 @@ from esante.services.vaccination.recalls import recall_store
 from esante.services.vaccination.stock import stock_store
 from esante.services.vaccination.stock.model import ColdChainBreak
 
-CATEGORY = "vaccination_history"
-"""The document class of doses."""
 MAX_ENTRIES = 20
 """Doses that are entered together at most."""
 PLACE = "doses"
@@ -104,8 +103,8 @@ class VaccinationCards:
 
         Raises: `Problem` 403 for who may not write doses, 404 for an unknown person, 400 for what cannot be.
         """
-        person = await self._person(requester, person_id)
-        situation = await self._situation(requester, person, entry)
+        person, card = await self._opened(requester, person_id, [entry])
+        situation = await self._situation(person, card, entry)
         self._require_valid(requester, entry, situation)
         return Assessment(entry, tuple(rules.find_warnings(entry, situation)), person)
 
@@ -120,10 +119,10 @@ class VaccinationCards:
         if not 1 <= len(entries) <= MAX_ENTRIES:
             raise bad_request("doses", N_("Enter at least one dose."), detail=f"1-{MAX_ENTRIES}", code="required")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id)
+        person, card = await self._opened(requester, person_id, entries)
         answered = []
         for index, entry in enumerate(entries):
-            situation = await self._situation(requester, person, entry)
+            situation = await self._situation(person, card, entry)
             with _naming_index(index):
                 self._require_valid(requester, entry, situation)
             answered.append(_answered(entry, rules.find_warnings(entry, situation), reason))
@@ -146,8 +145,8 @@ class VaccinationCards:
         """
         why = clean_text(why, 3, rules.MAX_NOTE, "why")
         reason = clean_text(reason, 0, rules.MAX_NOTE, "reason")
-        person = await self._person(requester, person_id)
-        situation = await self._situation(requester, person, entry, without=dose_id)
+        person, card = await self._opened(requester, person_id, [entry])
+        situation = await self._situation(person, card, entry, without=dose_id)
         self._require_valid(requester, entry, situation)
         entry = _answered(entry, rules.find_warnings(entry, situation), reason)
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
@@ -166,9 +165,9 @@ class VaccinationCards:
         dose = await self.find(requester, person_id, dose_id)
         if dose.confirmed or not dose.identifiers:
             raise Problem(404, "not-found", NOT_FOUND)
-        entry = _copied(dose)
-        person = await self._person(requester, person_id)
-        self._require_valid(requester, entry, await self._situation(requester, person, entry))
+        entry = replace(_as_entry(dose), given_here=False)
+        person, card = await self._opened(requester, person_id, [entry])
+        self._require_valid(requester, entry, await self._situation(person, card, entry))
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
         made["identifier"] = [{"system": system, "value": value} for system, value in sorted(dose.identifiers)]
         return (await self._create(requester, [made], conditional=False))[0]
@@ -180,6 +179,18 @@ class VaccinationCards:
             if dose.id == dose_id:
                 return dose
         raise Problem(404, "not-found", NOT_FOUND)
+
+    async def warnings_of(self, person: Person, card: Card, dose: Dose) -> list[Warning]:
+        """Return what the checks find about a dose in a card, without the warnings that its author answered.
+
+        So software that enters doses is checked as the forms are, by the card as it is now.
+        """
+        entry = _as_entry(dose)
+        if not dose.is_given:
+            return []
+        found = rules.find_warnings(entry, await self._situation(person, card, entry, without=dose.id))
+        answered = {one.rule for one in dose.overrides}
+        return [one for one in found if one.rule not in answered]
 
     async def add_contraindication(
         self, requester: Requester, person_id: UUID, key: UUID, kind: str, since: date | None, note: str = ""
@@ -230,30 +241,42 @@ class VaccinationCards:
 
     # Steps
 
-    async def _person(self, requester: Requester, person_id: UUID) -> Person:
-        """Return the person of a card that a requester may write; reading who they are is covered or journalled."""
+    async def may_write_any(self, requester: Requester, person_id: UUID) -> bool:
+        """Return whether somebody may write doses into a card, at least those that their profession gives."""
+        return write_rules.may_write_any(await self._access.consent(person_id), requester, clock.now())
+
+    async def _opened(
+        self, requester: Requester, person_id: UUID, entries: Sequence[DoseEntry]
+    ) -> tuple[Person, Card]:
+        """Return the person of entries that a requester may write, and their card, read at the same time.
+
+        Reading who the person is is covered by a grant, or journalled.
+        """
         consent, now = await self._access.consent(person_id), clock.now()
-        if CATEGORY not in writable_classes(consent, requester, now):
-            raise _not_writable()
+        if not all(write_rules.may_write(consent, requester, entry, now) for entry in entries):
+            raise _not_given() if write_rules.may_write_any(consent, requester, now) else _not_writable()
         if opening_grant(consent, requester, now) is not None:
-            person = await self._directory.person(person_id)
+            found = self._directory.person(person_id)
         else:
-            person = await self._directory.read_person(person_id, actor=requester.actor, origin=requester.origin)
+            found = self._directory.read_person(person_id, actor=requester.actor, origin=requester.origin)
+        person, loaded = await asyncio.gather(found, self.load(requester, person_id))
         if person is None:
             raise no_access()
-        return person
+        return person, loaded.card
 
     async def _situation(
-        self, requester: Requester, person: Person, entry: DoseEntry, without: UUID | None = None
+        self, person: Person, card: Card, entry: DoseEntry, without: UUID | None = None
     ) -> rules.Situation:
         """Return what the checks of an entry look at; `without`: a dose that is being corrected."""
-        card = (await self.load(requester, person.id)).card
         own = [identifier_of(entry.key)]
         doses = tuple(
             one for one in card.doses if one.shown.id != without and not one.shown.identifiers.intersection(own)
         )
         card, today = replace(card, doses=doses), day_of(clock.now())
-        used = await pack_store.is_used(self._db, entry.gtin, entry.serial, entry.key) if entry.serial else False
+        used, recalled = await asyncio.gather(
+            pack_store.is_used(self._db, entry.gtin, entry.serial, entry.key),
+            recall_store.is_recalled(self._db, entry.product, entry.lot),
+        )
         return rules.Situation(
             birth_date=person.birth_date,
             death_date=day_of(person.deceased_at) if person.deceased_at else None,
@@ -264,7 +287,7 @@ class VaccinationCards:
             contraindications=contraindication_kinds(),
             not_counting=judge_entry(person, card, entry),
             pack_used=used and without is None,
-            recalled=await recall_store.is_recalled(self._db, entry.product, entry.lot),
+            recalled=recalled,
         )
 
     def _require_valid(self, requester: Requester, entry: DoseEntry, situation: rules.Situation) -> None:
@@ -325,8 +348,8 @@ def _is_within(dose: Dose, one: ColdChainBreak) -> bool:
     return dose.day is not None and one.first_day <= dose.day <= (one.last_day or dose.day)
 
 
-def _copied(dose: Dose) -> DoseEntry:
-    """Return a dose as the entry of somebody who confirms it."""
+def _as_entry(dose: Dose) -> DoseEntry:
+    """Return a dose as it would be entered."""
     return DoseEntry(
         key=dose.id,
         product=dose.product,
@@ -337,7 +360,7 @@ def _copied(dose: Dose) -> DoseEntry:
         lot=dose.lot,
         expires_on=dose.expires_on,
         place=dose.place,
-        given_here=False,
+        given_here=dose.given_here,
     )
 
 
@@ -374,6 +397,12 @@ def _key_in(answer: Json) -> UUID:
     """Return the own key of the resource of a response entry."""
     logical_id = str(answer["response"]["location"]).split("/")[1]
     return UUID(hex=logical_id[32:])
+
+
+def _not_given() -> Problem:
+    """Return the refusal of a dose to a profession that may enter others only."""
+    title = N_("Your profession does not give this vaccine.")
+    return Problem(403, "forbidden", title, place="product", remedy=N_("Ask a doctor to enter it."))
 
 
 def _not_writable() -> Problem:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from esante.core import clock
 from esante.core.disclosure import DisclosureRule, StatisticsKey, noise, rule_on
@@ -68,6 +68,11 @@ class Coverages:
             return False
         await coverage_store.count_month(self._db, month, today(), [*catalogue().antigens], clock.now())
         return True
+
+    async def counted_at(self, requester: Requester) -> datetime | None:
+        """Return when the current month was counted last, None if never. Raises: `Problem` 403."""
+        require_operator(requester)
+        return await coverage_store.counted_at(self._db, today().replace(day=1))
 
     async def months(self, requester: Requester) -> list[date]:
         """Return the months that were counted, the newest first. Raises: `Problem` 403."""

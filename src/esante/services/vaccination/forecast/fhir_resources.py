@@ -65,7 +65,8 @@ DISEASES = {
     "Yellow Fever": "16541001",
     "Zoster": "4740000",
 }
-"""SNOMED CT concepts of the diseases, by antigen."""
+"""SNOMED CT concepts of the diseases, by antigen: those of the value set target-diseases-uv-ips of the IPS where it
+has the disease, else (chikungunya, dengue, Ebola, mpox, pneumococci, RSV, zoster) of published maps of vaccines."""
 _DATES = (
     ("earliest", "30981-5", "Earliest date to give"),
     ("recommended", "30980-7", "Date vaccine due"),

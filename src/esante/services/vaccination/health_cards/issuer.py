@@ -21,7 +21,8 @@ from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.record import ClinicalDeleted, ClinicalUpdated
 from esante.services.vaccination.card.model import Dose
-from esante.services.vaccination.card.service import CATEGORY, VaccinationCards
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.health_cards import store
 from esante.services.vaccination.health_cards.bundle import is_provable, minimal_bundle
 from esante.services.vaccination.health_cards.codec import MAX_QR_JWS, sign

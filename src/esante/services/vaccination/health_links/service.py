@@ -23,7 +23,7 @@ from esante.identity.directory import Person
 from esante.services.record import Record
 from esante.services.vaccination.card.loader import CardLoader
 from esante.services.vaccination.card.model import Dose
-from esante.services.vaccination.card.service import CATEGORY
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.health_cards.codec import card_file
 from esante.services.vaccination.health_cards.issuer import HealthCards
 from esante.services.vaccination.health_cards.model import MEDIA_TYPE

@@ -32,6 +32,7 @@ from esante.identity.access import (
 )
 from esante.identity.directory import Directory, Person
 from esante.services.record import (
+    INDEXED,
     ClinicalCreated,
     ClinicalDeleted,
     ClinicalUpdated,
@@ -185,7 +186,7 @@ def _concerns_card(entry: Entry) -> bool:
         return False
     if isinstance(event, _CLINICAL):
         return not event.resources or any(name.startswith(_OF_CARD) for name in event.resources)
-    return getattr(event, "media_type", FHIR_JSON) == FHIR_JSON
+    return getattr(event, "media_type", FHIR_JSON) in INDEXED
 
 
 def _is_public(dose: Dose) -> bool:

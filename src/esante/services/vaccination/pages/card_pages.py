@@ -31,10 +31,11 @@ from esante.services.vaccination.card.advice import CardAdvice, advise_on
 from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.immunization import CORRECTION_EXTENSION
 from esante.services.vaccination.card.model import REFUSALS, ROUTES, SITES, Card, Dose, MatchedDose
-from esante.services.vaccination.card.service import CATEGORY, VaccinationCards
+from esante.services.vaccination.card.service import VaccinationCards
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.history.bundle import day_text
 from esante.services.vaccination.pages.form_fields import read_day
-from esante.services.vaccination.pages.warning_words import STANDINGS
+from esante.services.vaccination.pages.warning_words import STANDINGS, Worded, worded
 from esante.services.vaccination.products.catalogue import catalogue
 
 PAGE_SIZE = 20
@@ -119,12 +120,12 @@ class CardPages:
             dose=dose,
             others=others,
             history=history,
+            warnings=await self._warnings(request, page, loaded.card, dose),
             not_counted=advice.not_counted.get(dose.id.hex, {}) if advice else {},
             events=[one for one in loaded.card.adverse_events if one.dose_id == dose.id],
             mine=not page.is_own and not dose.from_document and _is_of(dose, page),
             saved=request.query_params.get("saved", ""),
             key=uuid7(),
-            today=day_of(clock.now()),
             **words(request),
             **await self._banner_of(page),
         )
@@ -215,6 +216,11 @@ class CardPages:
         shown: Response = await show(request, page, problem)
         return shown
 
+    async def _warnings(self, request: Request, page: PageContext, card: Card, dose: Dose) -> list[Worded]:
+        """Return what a professional is told of a dose that somebody else's software, or a document, told."""
+        person = None if page.is_own else await self._directory.person(page.person_id)
+        return worded(request, await self._cards.warnings_of(person, card, dose)) if person else []
+
     async def _advice(self, page: PageContext, card: Card) -> CardAdvice | None:
         person = await self._directory.person(page.person_id)
         if person is None:
@@ -223,7 +229,8 @@ class CardPages:
 
     async def _banner_of(self, page: PageContext) -> dict[str, Any]:
         banner = await self._banner(page)
-        return {**banner, "may_write": CATEGORY in banner["writable"]}
+        may_give = not page.is_own and await self._cards.may_write_any(page.requester, page.person_id)
+        return {**banner, "may_write": CATEGORY in banner["writable"], "may_give": may_give}
 
     async def _history(self, page: PageContext, dose: Dose) -> list[dict[str, Any]]:
         """Return the versions of a dose, the latest first: when, and why it was corrected."""
@@ -249,6 +256,7 @@ def words(request: Request) -> dict[str, Any]:
         "kinds": contraindication_kinds(),
         "day_text": lambda occurred: day_text(occurred, language),
         "level_names": LEVEL_NAMES,
+        "today": day_of(clock.now()),
     }
 
 

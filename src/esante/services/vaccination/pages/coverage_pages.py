@@ -2,12 +2,13 @@
 
 from datetime import date
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.time_zone import today
-from esante.core.web import N_, Problem, bad_request, gettext_of, render
+from esante.core.web import N_, Problem, bad_request, gettext_of, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.vaccination.coverage.service import (
     FIRST_YEAR,
@@ -38,7 +39,19 @@ class CoveragePages:
 
     def routes(self) -> list[Route]:
         """Return the pages."""
-        return [Route(PLACE, self.show), Route(f"{PLACE}.csv", self.download)]
+        return [
+            Route(PLACE, self.show),
+            Route(f"{PLACE}.csv", self.download),
+            Route(f"{PLACE}/count", self.count, methods=["POST"]),
+        ]
+
+    async def count(self, request: Request) -> Response:
+        """Let the current month be counted again, after the response: in a large country that takes a while."""
+        await self._access.page_requester(request, ("operator",))
+        await read_form(request)
+        response = redirect(f"{PLACE}?saved=count")
+        response.background = BackgroundTask(self._coverages.refresh, force=True)
+        return response
 
     async def show(self, request: Request) -> Response:
         """Show coverage by a group, over time, and how far the forecasts are."""
@@ -75,6 +88,8 @@ class CoveragePages:
             stale=waiting,
             rules=rules_in_force().name,
             keep=_kept(request),
+            counted_at=await self._coverages.counted_at(requester),
+            saved=request.query_params.get("saved", ""),
         )
 
     async def download(self, request: Request) -> Response:

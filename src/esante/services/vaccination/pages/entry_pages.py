@@ -9,9 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core import clock
 from esante.core.storage import uuid7
-from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import (
     N_,
@@ -19,7 +17,6 @@ from esante.core.web import (
     bad_request,
     content_policy,
     gettext_of,
-    language_of,
     read_form,
     redirect,
     render,
@@ -43,7 +40,7 @@ from esante.services.vaccination.pages.form_fields import (
     read_rows,
     read_values,
 )
-from esante.services.vaccination.pages.warning_words import warning_words
+from esante.services.vaccination.pages.warning_words import worded
 from esante.services.vaccination.products.catalogue import Product, catalogue
 from esante.services.vaccination.scan.pack_code import GS1_DATAMATRIX, PackCode, parse_pack_code
 
@@ -149,7 +146,12 @@ class EntryPages:
         dose: Dose | None = None,
     ) -> Response:
         if not warnings and problem is None and values["product"]:
-            warnings = await self._warnings(page, values)
+            try:
+                warnings = await self._warnings(page, values)
+            except Problem as found:
+                if found.place != "product":
+                    raise
+                problem = found
         return await self._show(
             request,
             page,
@@ -157,10 +159,10 @@ class EntryPages:
             problem,
             status=status,
             values=values,
-            warnings=_worded(request, warnings),
+            warnings=worded(request, warnings),
             scanned=code,
             known=product,
-            products=product_choices(gettext_of(request), with_antigens=False),
+            products=product_choices(gettext_of(request), page.requester.profession, with_antigens=False),
             dose=dose,
         )
 
@@ -190,7 +192,7 @@ class EntryPages:
             problem,
             rows=rows or new_rows(ROWS),
             most=MOST_ROWS,
-            choices=product_choices(gettext_of(request), with_antigens=True),
+            choices=product_choices(gettext_of(request), "", with_antigens=True),
         )
 
     async def save_copies(self, request: Request, page: PageContext) -> Response:
@@ -266,7 +268,6 @@ class EntryPages:
             problem=problem,
             page=page,
             url=card_url(page),
-            today=day_of(clock.now()),
             **words(request),
             **context,
             **await self._banner(page),
@@ -279,12 +280,6 @@ def _shown(problem: Problem, rows: Sequence[int] = ()) -> Problem:
         raise problem
     problem.place = field_of(problem.place, rows)
     return problem
-
-
-def _worded(request: Request, warnings: Sequence[Warning]) -> list[tuple[str, str, str]]:
-    """Return rule, words and source of each warning."""
-    gettext, language = gettext_of(request), language_of(request)
-    return [(one.rule, warning_words(one, gettext, language), one.legal_source) for one in warnings]
 
 
 def _values_of(dose: Dose) -> Json:

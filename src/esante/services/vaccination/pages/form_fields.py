@@ -12,6 +12,7 @@ from esante.core.storage import parse_uuid, uuid7
 from esante.core.time_zone import day_of
 from esante.core.types import Json
 from esante.core.web import N_, Problem, bad_request
+from esante.services.vaccination.card.checks import may_vaccinate
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import PLACE
 from esante.services.vaccination.products.catalogue import Catalogue, Product, catalogue
@@ -133,10 +134,17 @@ def field_of(place: str, rows: Sequence[int] = ()) -> str:
     return f"{match[2]}_{rows[int(match[1])]}" if rows else match[2]
 
 
-def product_choices(gettext: Callable[[str], str], *, with_antigens: bool) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return what can be chosen as vaccine, in groups: products by name, and diseases where only those are known."""
+def product_choices(
+    gettext: Callable[[str], str], profession: str, *, with_antigens: bool
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return what can be chosen as vaccine, in groups: products by name, and diseases where only those are known.
+
+    `profession`: only what it gives; "": all.
+    """
     known: Catalogue = catalogue()
-    products = sorted(((one.key, one.name) for one in known.products.values()), key=lambda pair: pair[1].casefold())
+    on = day_of(clock.now())
+    given = (one for one in known.products.values() if not profession or may_vaccinate(profession, one.antigens, on))
+    products = sorted(((one.key, one.name) for one in given), key=lambda pair: pair[1].casefold())
     groups = [(gettext(N_("Vaccines")), products)]
     if with_antigens:
         single = [(f"{_ANTIGEN}{key}", gettext(one.label)) for key, one in known.antigens.items()]

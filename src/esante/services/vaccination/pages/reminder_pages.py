@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core import clock
+from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Problem, gettext_of, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.vaccination.products.catalogue import catalogue
@@ -41,7 +42,9 @@ class ReminderPages:
             request,
             "vaccination/reminders.html",
             doses=await self._reminders.due(requester.id, AHEAD),
+            pending=await self._reminders.is_pending(requester.id),
             wanted=await self._reminders.is_wanted(requester.id),
+            today=today(),
             saved=request.query_params.get("saved", ""),
             antigens=catalogue().antigens,
         )
@@ -77,6 +80,7 @@ class ReminderPages:
             request,
             "vaccination/due_list.html",
             found=found,
+            pending=not found.items and not text and await self._reminders.is_any_pending(requester),
             shown=shown,
             text=text,
             antigens=catalogue().antigens,

@@ -1,8 +1,11 @@
 """The words of warnings and standings, in the language of a page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from esante.core.web import N_
+from starlette.requests import Request
+
+from esante.core.web import N_, gettext_of, language_of
 from esante.services.vaccination.card.advice import Standing
 from esante.services.vaccination.card.checks import contraindication_kinds
 from esante.services.vaccination.card.model import Warning
@@ -21,6 +24,20 @@ STANDINGS: Mapping[Standing, tuple[str, str, str]] = {
 }
 """How a person stands with a disease: words (msgid), tone and icon of the badge."""
 CONTRAINDICATION = N_("There is a contraindication: %(kind)s.")
+
+
+class Worded(NamedTuple):
+    """A warning as a page shows it: the name of its rule, what it says, its source."""
+
+    rule: str
+    text: str
+    legal_source: str
+
+
+def worded(request: Request, warnings: Iterable[Warning]) -> list[Worded]:
+    """Return warnings in the language of a page."""
+    gettext, language = gettext_of(request), language_of(request)
+    return [Worded(one.rule, warning_words(one, gettext, language), one.legal_source) for one in warnings]
 
 
 def warning_words(warning: Warning, gettext: Callable[[str], str], language: str) -> str:

@@ -1,4 +1,4 @@
-"""The catalogue of vaccine products: data/products.csv, data/packages.csv, data/antigens.toml, data/recalls.csv.
+"""The catalogue of vaccine products: data/products.csv, packages.csv, vaccine_codes.csv, antigens.toml, recalls.csv.
 
 The country's official list is the agency's to load in their place; whatever is marked as a sample is invented.
 """
@@ -93,7 +93,8 @@ class Recall:
 class Catalogue:
     """All products, by key and by the GTIN (14 digits) of their packs; antigens by key; recalls.
 
-    `generic`: antigens with the CVX code of a vaccine without a product, the largest first.
+    `generic`: antigens with the CVX code of a vaccine without a product, the largest first. `by_snomed`: antigens by
+    the SNOMED CT code of a kind of vaccine.
     """
 
     products: Mapping[str, Product]
@@ -101,12 +102,14 @@ class Catalogue:
     antigens: Mapping[str, Antigen]
     recalls: tuple[Recall, ...]
     generic: tuple[tuple[frozenset[str], str], ...]
+    by_snomed: Mapping[str, tuple[str, ...]]
 
-    def of_vaccine(self, cvx: str = "", atc: str = "") -> tuple[str, ...]:
+    def of_vaccine(self, cvx: str = "", atc: str = "", snomed: str = "") -> tuple[str, ...]:
         """Return the antigens of a vaccine of which only a code is known; of several products, what all contain."""
         found = [set(one.antigens) for one in self.products.values() if cvx in one.cvx and one.cvx == (cvx,)]
+        found = found or [set(antigens) for antigens, code in self.generic if code == cvx]
         found = found or [set(one.antigens) for one in self.products.values() if atc and one.atc == atc]
-        common = set.intersection(*found) if found else set()
+        common = set.intersection(*found) if found else set(self.by_snomed.get(snomed, ()))
         return tuple(key for key in self.antigens if key in common)
 
     def is_recalled(self, product: str, lot: str, on: date) -> bool:
@@ -148,7 +151,10 @@ def _load(samples: bool) -> Catalogue:
     packages, recalls = _rows("packages.csv"), _rows("recalls.csv")
     by_gtin = {row["gtin"]: products[row["product"]] for row in packages if samples or row["sample"] != "yes"}
     taken = tuple(_recall(row, products) for row in recalls if samples or row["sample"] != "yes")
-    return Catalogue(products, by_gtin, antigens, taken, generic)
+    by_snomed = {row["snomed"]: tuple(row["antigens"].split()) for row in _rows("vaccine_codes.csv")}
+    if unknown := {key for keys in by_snomed.values() for key in keys} - set(antigens):
+        raise ValueError(f"vaccine_codes.csv has unknown antigens: {sorted(unknown)}")
+    return Catalogue(products, by_gtin, antigens, taken, generic, by_snomed)
 
 
 def _product(row: Mapping[str, str]) -> Product:

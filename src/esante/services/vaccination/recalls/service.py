@@ -20,7 +20,7 @@ from esante.core.web import (
 )
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory, Person
-from esante.services.vaccination.card.service import CATEGORY
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.products.catalogue import catalogue, normal_lot
 from esante.services.vaccination.recalls import recall_store
 from esante.services.vaccination.recalls.model import (

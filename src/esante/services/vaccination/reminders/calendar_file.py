@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from icalendar import Alarm, Calendar, Event
 
+from esante.core.time_zone import day_of
 from esante.core.web import N_
 from esante.services.vaccination.products.catalogue import catalogue
 from esante.services.vaccination.reminders.model import DueDose
@@ -30,7 +31,7 @@ def calendar_file(
     calendar.add("x-wr-calname", gettext(N_("Vaccinations")))
     for dose in doses:
         names = ", ".join(gettext(catalogue().antigens[key].label) for key in dose.antigens)
-        day = max(dose.due_on, at.date())
+        day = max(dose.due_on, day_of(at))
         event = Event()
         event.add("uid", f"{uuid5(_SPACE, f'{person_id} {dose.due_on} {dose.antigens}')}@esante")
         event.add("dtstamp", at)

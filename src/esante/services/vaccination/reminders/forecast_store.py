@@ -1,11 +1,11 @@
 """SQL of the kept forecasts: whose is to be made, of what it is made, and what came out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from esante.core.storage import Connection, Database, Kind, Table, insert, uuid7
+from esante.core.storage import Connection, Database, Kind, Table, uuid7
 from esante.services.vaccination.forecast import Observation
 from esante.services.vaccination.reminders.model import Standing
 from esante.services.vaccination.reminders.standings import KeptDose
@@ -157,36 +157,45 @@ async def fetch_observations(db: Database, person_ids: Sequence[UUID]) -> dict[U
     return found
 
 
-async def keep(db: Database, made: Sequence[Made], rules: str) -> None:
+async def keep(conn: Connection, made: Sequence[Made], rules: str) -> None:
     """Keep forecasts; a person who has changed since they were taken stays on the list."""
     keys = [one.stale.person_id for one in made]
-    rows = [(STANDING, (key, basis, *astuple(standing))) for key, basis, standing in _standing_rows(made)]
-    async with db.transaction() as conn:
-        await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
-        await insert(conn, rows)
-        await conn.execute(
-            "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
-            " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"
-            " unit_key = n.unit_key FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::boolean[], $6::boolean[],"
-            " $7::integer[], $8::text[], $9::bigint[]) AS n (person_id, mark, refresh_on, restricted, reachable,"
-            " birth_year, canton, unit_key) WHERE f.person_id = n.person_id AND f.mark = n.mark",
-            rules,
-            keys,
-            [one.stale.mark for one in made],
-            [one.refresh_on for one in made],
-            [one.public is not None for one in made],
-            [one.reachable for one in made],
-            [one.birth_year for one in made],
-            [one.canton for one in made],
-            [one.unit_key for one in made],
-        )
+    await conn.execute("DELETE FROM vaccination_standing WHERE person_id = ANY ($1::uuid[])", keys)
+    await conn.copy_records_to_table(STANDING.name, records=_standing_rows(made), columns=[*STANDING.columns])
+    await conn.execute(
+        "UPDATE vaccination_forecast f SET rules = $1, taken_until = NULL, refresh_on = n.refresh_on,"
+        " restricted = n.restricted, reachable = n.reachable, birth_year = n.birth_year, canton = n.canton,"
+        " unit_key = n.unit_key FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::boolean[], $6::boolean[],"
+        " $7::integer[], $8::text[], $9::bigint[]) AS n (person_id, mark, refresh_on, restricted, reachable,"
+        " birth_year, canton, unit_key) WHERE f.person_id = n.person_id AND f.mark = n.mark",
+        rules,
+        keys,
+        [one.stale.mark for one in made],
+        [one.refresh_on for one in made],
+        [one.public is not None for one in made],
+        [one.reachable for one in made],
+        [one.birth_year for one in made],
+        [one.canton for one in made],
+        [one.unit_key for one in made],
+    )
 
 
-def _standing_rows(made: Sequence[Made]) -> Iterable[tuple[UUID, str, Standing]]:
+def _standing_rows(made: Sequence[Made]) -> Iterator[tuple[object, ...]]:
+    """Yield the values of the columns of `STANDING`."""
     for one in made:
         for basis, standings in (("all", one.all), ("public", one.public or ())):
-            for standing in standings:
-                yield one.stale.person_id, basis, standing
+            for each in standings:
+                yield (
+                    one.stale.person_id,
+                    basis,
+                    each.antigen,
+                    each.given,
+                    each.valid,
+                    each.complete,
+                    each.due_on,
+                    each.overdue_on,
+                    each.dose_number,
+                )
 
 
 async def fetch_own(db: Database, person_id: UUID) -> list[Standing]:
@@ -196,6 +205,17 @@ async def fetch_own(db: Database, person_id: UUID) -> list[Standing]:
         person_id,
     )
     return [Standing(*row) for row in rows]
+
+
+async def fetch_pending(db: Database, person_ids: Sequence[UUID]) -> set[UUID]:
+    """Return the persons whose card has changed since their forecast was made, or who have no forecast yet."""
+    rows = await db.fetch(
+        "SELECT id FROM unnest($1::uuid[]) AS wanted (id)"
+        " WHERE EXISTS (SELECT FROM vaccination_due d WHERE d.person_id = id)"
+        " OR NOT EXISTS (SELECT FROM vaccination_forecast f WHERE f.person_id = id AND f.refresh_on <> '-infinity')",
+        list(person_ids),
+    )
+    return {row[0] for row in rows}
 
 
 async def fetch_due_for_others(db: Database, person_ids: Sequence[UUID], until: date) -> Mapping[UUID, list[Standing]]:

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.disclosure import StatisticsKey
-from esante.core.journal import Consumer, Entry
-from esante.core.storage import Connection, Database
+from esante.core.journal import Consumer, Entry, Journal
+from esante.core.storage import Connection, Database, insert
 from esante.core.time_zone import day_of, today
 from esante.core.types import Progress
 from esante.identity.access import RecordState, StateChanged
@@ -21,11 +21,11 @@ from esante.identity.directory import Directory, Person, PersonDeceased, PersonU
 from esante.services.vaccination import forecast
 from esante.services.vaccination.card.advice import COUNTRY
 from esante.services.vaccination.forecast import Observation, Patient, RuleSet, advise, load_rules
-from esante.services.vaccination.forecast.population import advise_all
+from esante.services.vaccination.forecast.population import AdvicePool
 from esante.services.vaccination.products.catalogue import Age
-from esante.services.vaccination.reminders import forecast_store
+from esante.services.vaccination.reminders import forecast_store, reminder_store
 from esante.services.vaccination.reminders.forecast_store import Made, Stale
-from esante.services.vaccination.reminders.model import Standing
+from esante.services.vaccination.reminders.model import ReminderSettled, Standing
 from esante.services.vaccination.reminders.standings import (
     KeptDose,
     engine_doses,
@@ -38,11 +38,11 @@ from esante.services.vaccination.reminders.terms import canton_of, reminder_term
 
 LEASE = timedelta(minutes=10)
 """For how long a process has the persons that it took."""
-FEW, MANY = 100, 20_000
-"""Persons taken at once, and when more than `POOLED` wait."""
+FEW, TAKEN, MANY = 100, 5_000, 20_000
+"""Persons taken at once in this process, by the pool, and in a trial of a calendar."""
 POOLED = 1_000
 """From so many persons on, a pool of processes is worth its start."""
-_KEPT_AT_ONCE = 500
+_KEPT_AT_ONCE = 2_500
 Record = tuple[Patient, list[forecast.Dose]]
 
 
@@ -56,11 +56,25 @@ class ForecastInput(NamedTuple):
     public: Patient | None
 
 
+class Batch(NamedTuple):
+    """Persons whose forecast is made together; `taken`: whoever was taken, `rules`: the name of the calendar."""
+
+    inputs: list[ForecastInput]
+    taken: list[UUID]
+    rules: str
+    day: date
+
+    def records(self) -> list[Record]:
+        """Return what the engine gets: everybody by all their doses, then some by the public ones."""
+        public = [engine_record(one, public=True) for one in self.inputs if one.public]
+        return [engine_record(one, public=False) for one in self.inputs] + public
+
+
 class Forecasts:
     """The kept forecasts of all persons."""
 
-    def __init__(self, db: Database, directory: Directory, key: StatisticsKey) -> None:
-        self._db, self._directory, self._key = db, directory, key
+    def __init__(self, db: Database, journal: Journal, directory: Directory, key: StatisticsKey) -> None:
+        self._db, self._journal, self._directory, self._key = db, journal, directory, key
 
     @property
     def consumer(self) -> Consumer:
@@ -86,35 +100,66 @@ class Forecasts:
         """Return how a person stands, as they themselves see it."""
         return await forecast_store.fetch_own(self._db, person_id)
 
-    async def run(self, progress: Progress = lambda done, total, step: None) -> None:
-        """Make all forecasts that are to be made."""
-        done, waiting = 0, (await self.count())[1]
-        while made := await self.advance(MANY if waiting - done >= POOLED else FEW):
-            done += made
-            progress(done, max(done, waiting), "forecasts")
+    async def run(self, progress: Progress = lambda done, total, step: None) -> list[UUID]:
+        """Make all forecasts that are to be made; return whose were made one after the other, without the pool."""
+        if (waiting := (await self.count())[1]) >= POOLED:
+            await self._run_pooled(waiting, progress)
+        made: list[UUID] = []
+        while batch := await self.advance():
+            made += batch
+        return made
 
-    async def advance(self, limit: int = FEW) -> int:
-        """Make up to `limit` forecasts; return how many were taken, 0 when none is to be made."""
+    async def advance(self) -> list[UUID]:
+        """Make some forecasts in this process; return whose were taken, nobody's when none is to be made."""
+        batch = await self._take(FEW)
+        found = await asyncio.to_thread(_advise, batch.records(), batch.day)
+        await self._keep_all(batch, found)
+        return batch.taken
+
+    async def _run_pooled(self, waiting: int, progress: Progress) -> None:
+        """Make forecasts by a pool of processes, which work on some persons while those before are kept."""
+        done = 0
+        with AdvicePool(today(), rules_in_force, standings) as pool:
+            batch = await self._take(TAKEN)
+            futures = pool.submit_all(batch.records())
+            while batch.taken:
+                following = await self._take(TAKEN)
+                next_futures = pool.submit_all(following.records())
+                found = [one for future in futures for one in await asyncio.wrap_future(future)]
+                await self._keep_all(batch, found)
+                done += len(batch.taken)
+                progress(done, max(done, waiting), "forecasts")
+                batch, futures = following, next_futures
+
+    async def _take(self, limit: int) -> "Batch":
+        """Take persons whose forecast is to be made, with what it is made of; remove that of persons not there."""
         rules, day, now = rules_in_force(), today(), clock.now()
         taken = await forecast_store.take(self._db, rules.name, day, now, now + LEASE, limit)
-        if not taken:
-            return 0
-        inputs = await self.inputs(taken, day)
+        inputs = await self.inputs(taken, day) if taken else []
         known = {one.stale.person_id for one in inputs}
         if gone := [one.person_id for one in taken if one.person_id not in known]:
             async with self._db.transaction() as conn:
                 await forecast_store.remove(conn, gone)
-        records = [engine_record(one, public=False) for one in inputs]
-        records += [engine_record(one, public=True) for one in inputs if one.public]
-        found = await asyncio.to_thread(_advise, records, day)
-        others = iter(found[len(inputs) :])
+        return Batch(inputs, [one.person_id for one in taken], rules.name, day)
+
+    async def _keep_all(self, batch: "Batch", found: Sequence[tuple[Standing, ...]]) -> None:
+        """Keep the forecasts of a batch; `found`: of its records."""
+        others = iter(found[len(batch.inputs) :])
         made = [
-            self._made(one, own, next(others) if one.public else None, day)
-            for one, own in zip(inputs, found, strict=False)
+            self._made(one, own, next(others) if one.public else None, batch.day)
+            for one, own in zip(batch.inputs, found, strict=False)
         ]
         for start in range(0, len(made), _KEPT_AT_ONCE):
-            await forecast_store.keep(self._db, made[start : start + _KEPT_AT_ONCE], rules.name)
-        return len(taken)
+            await self._keep(made[start : start + _KEPT_AT_ONCE], batch.rules, batch.day)
+
+    async def _keep(self, made: Sequence[Made], rules: str, day: date) -> None:
+        """Keep forecasts, and settle the reminders of doses that are not due any more."""
+        until = day + timedelta(days=reminder_terms(day).lead_days)
+        async with self._db.transaction() as conn:
+            await forecast_store.keep(conn, made, rules)
+            keys = [one.stale.person_id for one in made]
+            for person_id in await reminder_store.settle(conn, keys, until, clock.now()):
+                await insert(conn, self._journal.rows(ReminderSettled(), person_id=person_id))
 
     async def inputs(self, taken: Sequence[Stale], day: date) -> list[ForecastInput]:
         """Return what the forecasts are made of, without persons who died or are not there."""
@@ -174,7 +219,5 @@ def engine_record(one: ForecastInput, *, public: bool = False) -> Record:
 
 def _advise(records: list[Record], day: date) -> list[tuple[Standing, ...]]:
     """Return the standings of persons; `given` in them is 0."""
-    if len(records) < POOLED:
-        rules = load_rules(COUNTRY, on=day)
-        return [standings(advise(patient, doses, day, rules)) for patient, doses in records]
-    return [*advise_all(records, len(records), day, rules_in_force, standings)]
+    rules = load_rules(COUNTRY, on=day)
+    return [standings(advise(patient, doses, day, rules)) for patient, doses in records]

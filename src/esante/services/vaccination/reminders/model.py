@@ -58,6 +58,11 @@ class Reminded(Event, frozen=True, kw_only=True):
     antigens: tuple[str, ...]
 
 
+@event("vaccination.reminder_settled")
+class ReminderSettled(Event, frozen=True, kw_only=True):
+    """No dose of which the person was reminded is due any more."""
+
+
 @event("vaccination.reminders_changed")
 class RemindersChanged(Event, frozen=True, kw_only=True):
     """The person chose whether they want to be reminded."""

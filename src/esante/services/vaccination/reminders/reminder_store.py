@@ -68,6 +68,27 @@ async def lock_due(
     return found
 
 
+async def settle(conn: Connection, person_ids: Sequence[UUID], until: date, at: datetime) -> list[UUID]:
+    """Note which reminders are of doses that are not due any more up to a day; return whose were the last."""
+    rows = await conn.fetch(
+        "UPDATE vaccination_reminder r SET settled_at = $2 WHERE r.person_id = ANY ($1::uuid[])"
+        " AND r.settled_at IS NULL AND NOT EXISTS (SELECT FROM vaccination_standing s WHERE s.person_id = r.person_id"
+        " AND s.basis = 'all' AND s.antigen = r.antigen AND s.dose_number = r.dose_number AND s.due_on <= $3)"
+        " RETURNING r.person_id",
+        list(person_ids),
+        at,
+        until,
+    )
+    settled = {row[0] for row in rows}
+    if not settled:
+        return []
+    rows = await conn.fetch(
+        "SELECT person_id FROM vaccination_reminder WHERE person_id = ANY ($1::uuid[]) AND settled_at IS NULL",
+        list(settled),
+    )
+    return sorted(settled - {row[0] for row in rows}, key=lambda key: key.bytes)
+
+
 async def is_wanted(db: Database, person_id: UUID) -> bool:
     """Return whether a person wants to be reminded."""
     sql = "SELECT NOT EXISTS (SELECT FROM vaccination_reminder_refusal WHERE person_id = $1)"

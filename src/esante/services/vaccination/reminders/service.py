@@ -10,9 +10,9 @@ from esante.core.journal import Journal
 from esante.core.storage import Database, Row, insert
 from esante.core.time_zone import today
 from esante.core.web import N_, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access import Access, Action, Consent, Item, Purpose, Requester, Verdict, decide
+from esante.identity.access import Access, Action, Consent, Item, Purpose, RecordState, Requester, Verdict, decide
 from esante.identity.directory import Directory, Person
-from esante.services.vaccination.card.service import CATEGORY
+from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.reminders import forecast_store, reminder_store
 from esante.services.vaccination.reminders.model import DueDose, DueListed, Reminded, RemindersChanged, due_doses
 from esante.services.vaccination.reminders.terms import reminder_terms
@@ -43,15 +43,16 @@ class Reminders:
 
     async def remind(self) -> int:
         """Remind everybody who is due, of each dose once; return how many persons."""
-        count = 0
-        while made := await self._remind_some():
+        terms, until, count = reminder_terms(today()), _until(), 0
+        while persons := await reminder_store.find_persons(self._db, until, terms.same_dose_days, BATCH):
+            if not (made := await self.remind_of(persons)):
+                break
             count += made
         return count
 
-    async def _remind_some(self) -> int:
-        terms, now = reminder_terms(today()), clock.now()
-        until = today() + timedelta(days=terms.lead_days)
-        persons = await reminder_store.find_persons(self._db, until, terms.same_dose_days, BATCH)
+    async def remind_of(self, persons: Sequence[UUID]) -> int:
+        """Remind those of some persons who are due, of each dose once; return how many."""
+        terms, until, now = reminder_terms(today()), _until(), clock.now()
         async with self._db.transaction() as conn:
             due = await reminder_store.lock_due(conn, persons, until, terms.same_dose_days)
             for person_id, standings in due.items():
@@ -64,6 +65,16 @@ class Reminders:
         """Return the doses that are due to a person, or will be within a time, as they themselves see them."""
         on = today()
         return due_doses(await forecast_store.fetch_own(self._db, person_id), on + within, on)
+
+    async def is_pending(self, person_id: UUID) -> bool:
+        """Return whether what is due to the person of an open record is still being worked out."""
+        if not await forecast_store.fetch_pending(self._db, [person_id]):
+            return False
+        return (await self._access.consent(person_id)).state is RecordState.OPEN
+
+    async def is_any_pending(self, requester: Requester) -> bool:
+        """Return whether what is due to a patient of `list_due` is still being worked out."""
+        return bool(await forecast_store.fetch_pending(self._db, [*await self._readable(requester)]))
 
     async def is_wanted(self, person_id: UUID) -> bool:
         """Return whether a person wants to be reminded."""
@@ -127,6 +138,11 @@ class Reminders:
             categories=(CATEGORY,),
         )
         return self._journal.rows_for(requester, event, person_id=person_id)
+
+
+def _until() -> date:
+    """Return the day up to which a dose is due of which somebody is reminded today."""
+    return today() + timedelta(days=reminder_terms(today()).lead_days)
 
 
 def _verdict(consent: Consent, requester: Requester) -> Verdict:

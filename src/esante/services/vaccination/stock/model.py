@@ -118,6 +118,16 @@ class StockChanged(Event, frozen=True, kw_only=True):
     quantity: int
 
 
+@event("vaccination.reorder_level_set")
+class ReorderLevelSet(Event, frozen=True, kw_only=True):
+    """A site set the level below which it orders a product; `before`: the level until then, 0 for none."""
+
+    organization_id: UUID
+    product: str
+    before: int
+    level: int
+
+
 @event("vaccination.cold_chain_changed")
 class ColdChainChanged(Event, frozen=True, kw_only=True):
     """A break of the cold chain was reported or cleared (`change`: reported, cleared)."""

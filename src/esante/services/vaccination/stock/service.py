@@ -31,6 +31,7 @@ from esante.services.vaccination.stock.model import (
     EntryKind,
     LotAt,
     ProductLevel,
+    ReorderLevelSet,
     StockChanged,
     StockEntry,
     StockLevel,
@@ -133,7 +134,10 @@ class Stocks:
         _require_product(product)
         _require_quantity(level, 0, "level")
         async with self._db.transaction() as conn:
-            await stock_store.set_reorder(conn, organization_id, product, level)
+            before = await stock_store.set_reorder(conn, organization_id, product, level)
+            if before != level:
+                event = ReorderLevelSet(organization_id=organization_id, product=product, before=before, level=level)
+                await insert(conn, self._journal.rows_for(requester, event))
 
     # The cold chain
 

@@ -166,8 +166,12 @@ async def fetch_products(db: Database, organization_id: UUID | None, on: date) -
     return [ProductLevel(*row) for row in rows]
 
 
-async def set_reorder(conn: Connection, organization_id: UUID, product: str, level: int) -> None:
-    """Set the level below which a site orders a product."""
+async def set_reorder(conn: Connection, organization_id: UUID, product: str, level: int) -> int:
+    """Set the level below which a site orders a product; return the level until then, 0 for none."""
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"reorder {organization_id} {product}")
+    before = await conn.fetchval(
+        "SELECT level FROM vaccination_reorder WHERE organization_id = $1 AND product = $2", organization_id, product
+    )
     await conn.execute(
         "INSERT INTO vaccination_reorder (organization_id, product, level) VALUES ($1, $2, $3)"
         " ON CONFLICT (organization_id, product) DO UPDATE SET level = excluded.level",
@@ -175,6 +179,7 @@ async def set_reorder(conn: Connection, organization_id: UUID, product: str, lev
         product,
         level,
     )
+    return before or 0
 
 
 async def fetch_entries(

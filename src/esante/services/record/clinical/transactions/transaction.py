@@ -30,6 +30,7 @@ from esante.identity.directory import Directory
 from esante.services.record import errors
 from esante.services.record.clinical.changeset import Changeset
 from esante.services.record.clinical.events import ClinicalRead
+from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import Criteria, ResourceMatcher
 from esante.services.record.clinical.read import ClinicalReader, gone
 from esante.services.record.clinical.transactions.bundle_entries import (
@@ -42,7 +43,7 @@ from esante.services.record.clinical.transactions.bundle_entries import (
 from esante.services.record.clinical.transactions.patient_entries import PatientEntries
 from esante.services.record.clinical.transactions.reference_resolver import ReferenceResolver, ResolvedReferences
 from esante.services.record.clinical.view import View
-from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter, LockedResources
+from esante.services.record.clinical.write import MAX_RESOURCE, ClinicalWriter
 from esante.services.record.clinical_types import CLINICAL
 from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.errors import Denied
@@ -71,7 +72,8 @@ class TransactionProcessor:
         resolved = await self._resolver.resolve(items, requester)
         async with self._reader.audit_refusals(requester, resolved.person_id, "transaction", "Bundle"):
             view = await self._reader.load_view(requester, resolved.person_id)
-            transaction = _Transaction(view, items, resolved, self._base_url, with_resources=with_resources)
+            changeset = self._writer.changeset(requester, view.visibility.consent)
+            transaction = _Transaction(view, items, resolved, changeset, with_resources=with_resources)
             if all(item.method == "POST" and item.criteria is None for item in items) and not resolved.searches:
                 await transaction.carry_out()
                 transaction.changeset.person_fields = await self._persons.check(resolved.person_id, items)
@@ -116,13 +118,12 @@ class _Transaction:
         view: View,
         items: Sequence[BundleEntry],
         resolved: ResolvedReferences,
-        base_url: str,
+        changeset: Changeset,
         *,
         with_resources: bool,
     ) -> None:
-        self.view, self.items, self._resolved, self._base_url = view, items, resolved, base_url
+        self.view, self.items, self._resolved, self.changeset = view, items, resolved, changeset
         self._with_resources = with_resources
-        self.changeset = Changeset(view.visibility.requester, view.visibility.consent, base_url)
         self.response_entries: dict[int, Json] = {}
         """The response entries by the index of the entry."""
         self.matches: Mapping[Criteria, Version] = {}
@@ -155,6 +156,7 @@ class _Transaction:
         for group in group_entries(sorted(self.items, key=processing_order)):
             self._check(group)
             for item in group:
+                self.changeset.place = f"{item.place}.resource"
                 with entry_place(item):
                     self._carry_out_entry(item)
             await asyncio.sleep(0)
@@ -330,7 +332,7 @@ class _Transaction:
     def _check_person(self, resource: Json, element: str) -> None:
         """Set the element that names the patient. Raises: `Problem` 422 when it names another person."""
         holder, patient = resource[element], f"Patient/{self.view.person_id}"
-        if holder.get("reference", patient).removeprefix(f"{self._base_url}/") != patient:
+        if holder.get("reference", patient).removeprefix(f"{self.changeset.base_url}/") != patient:
             raise errors.unknown_person(f"{resource['resourceType']}.{element}")
         holder["reference"] = patient
 

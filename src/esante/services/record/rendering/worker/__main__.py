@@ -38,6 +38,7 @@ def render(task: str, data: bytes, number: int) -> Answer:
     """Return a preview of a document; `number` is that of a PDF page or of an embedded picture."""
     import cda  # type: ignore[import-not-found] # modules of this folder, see __init__
     import codes  # type: ignore[import-not-found]
+    import immunizations  # type: ignore[import-not-found]
     import rendering  # type: ignore[import-not-found]
 
     try:
@@ -48,6 +49,8 @@ def render(task: str, data: bytes, number: int) -> Answer:
                 pdf = data if task == "page_image" else cda.embedded(data, 0)
                 png = rendering.page_image(pdf, number) if pdf is not None else None
                 return {"result": png is not None}, png or b""
+            case "cda_immunizations":
+                return {"result": immunizations.immunizations(data, cda.parse)}, b""
             case "codes":
                 return {"result": codes.read_codes(data)}, b""
             case "image" | "cda_image":

@@ -33,7 +33,7 @@ def view(data: bytes, make_narrative: Callable[[Any, Callable[[Any], bool]], Any
 
     Source: CDA R2, 4.2 (header), 4.3.1 (nonXMLBody), 4.3.4 (section), 4.3.5 (narrative block).
     """
-    root = _parse(data)
+    root = parse(data)
     narrative = make_narrative(root, _is_picture)
     sections: list[dict[str, Any]] = []
     for section in root.iterfind(f"{H}component/{H}structuredBody/{H}component/{H}section"):
@@ -49,14 +49,15 @@ def embedded(data: bytes, number: int) -> bytes | None:
 
     Raises: `Unreadable`.
     """
-    root = _parse(data)
+    root = parse(data)
     if number == 0:
         return _bytes(root.find(f"{H}component/{H}nonXMLBody/{H}text"))
     media = list(root.iter(f"{H}observationMedia"))
     return _bytes(media[number - 1].find(f"{H}value")) if 1 <= number <= len(media) else None
 
 
-def _parse(data: bytes) -> Any:
+def parse(data: bytes) -> Any:
+    """Return the root of a document: no DTD, no entity, no network, limited depth and size. Raises: `Unreadable`."""
     parser = etree.XMLParser(
         resolve_entities=False,
         no_network=True,
