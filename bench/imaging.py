@@ -204,10 +204,10 @@ async def _orthanc(folder: Path) -> AsyncIterator[str]:
         base = f"http://127.0.0.1:{ORTHANC_PORT}"
         for _ in range(200):
             try:
-                urllib.request.urlopen(f"{base}/system", timeout=1).close()
+                (await asyncio.open_connection("127.0.0.1", ORTHANC_PORT))[1].close()
                 break
             except OSError:
-                time.sleep(0.1)
+                await asyncio.sleep(0.1)
         await asyncio.sleep(0.5)
         yield base
     finally:
