@@ -76,7 +76,7 @@ def hostile_files() -> dict[str, tuple[bytes, str]]:
     upper = with_data(data_set())
     return {
         "deflate bomb": (with_data(deflated, b"1.2.840.10008.1.2.1.99\x00\x00"), "transfer-syntax"),
-        "sequences of length 1,000 deep": (with_data(data_set(nested(200, delimited=False))), "depth"),
+        "sequences with lengths 200 deep": (with_data(data_set(nested(200, delimited=False))), "depth"),
         "delimited sequences 1,000 deep": (with_data(data_set(nested(1_000, delimited=True))), "depth"),
         "a million empty elements": (with_data(data_set(empty)), "elements"),
         "program": (b"MZ" + with_data(data_set())[2:], "preamble"),
@@ -85,6 +85,12 @@ def hostile_files() -> dict[str, tuple[bytes, str]]:
         "pdf": (b"%PDF-1.7" + with_data(data_set())[8:], "preamble"),
         "page": (b"<html>" + with_data(data_set())[6:], "preamble"),
         "uid is a path": (with_data(data_set()).replace(b"1.2.3.4\x00", b"../../a\x00"), "uid"),
+        "study uid is a path": (with_data(data_set().replace(b"1.2.3\x00", b"../a/\x00")), "uid"),
+        "series uid is empty": (with_data(data_set().replace(b"1.2.5\x00", b"\x00\x00\x00\x00\x00\x00")), "uid"),
+        "nine long texts": (
+            with_data(data_set(b"".join(element(0x00420013 + i, b"UT", b"a" * (4 * 1024**2)) for i in range(9)))),
+            "header-size",
+        ),
         "uids differ": (with_data(data_set().replace(b"1.2.3.4\x00", b"1.2.3.9\x00")), "uid"),
         "uid is missing": (with_data(b""), "uid"),
         "length beyond the file": (
@@ -101,7 +107,7 @@ def hostile_files() -> dict[str, tuple[bytes, str]]:
         ),
         "absurd dimensions": (with_data(data_set(image_of(65_535, 65_535, 100_000))), "dimensions"),
         "dimensions of nothing": (with_data(data_set(image_of(0, 0, 1))), "dimensions"),
-        "bits that nobody has": (with_data(data_set(image_of(1, 1, 1, 12_345))), "dimensions"),
+        "bits that nobody has": (with_data(data_set(image_of(1, 1, 1, 12))), "dimensions"),
         "frames without end": (with_data(data_set(image_of(1, 1, 2_000_000_000))), "dimensions"),
         "meta elements twice": (
             upper.replace(EXPLICIT, EXPLICIT + element(0x00020010, b"UI", b"1.2.840.10008.1.2\x00"), 1),
