@@ -4,6 +4,7 @@ The decision comes first, and nothing of a study is read before it. A study that
 does not exist, are answered alike.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,6 +26,9 @@ from esante.services.record import Record
 NOBODY = UUID(int=2**128 - 1)
 """A key that nobody has: for a study that does not exist the same is asked as for one that does."""
 
+_MAX_KEPT, _MAX_KEPT_FRAMES = 4_096, 1_000
+"""Instances that a process remembers, and the frames of each."""
+
 
 class Archive:
     """Finds and reads what a requester may see; every method that gives images journals it."""
@@ -32,6 +36,8 @@ class Archive:
     def __init__(self, db: Database, objects: Objects, record: Record) -> None:
         self._db, self._objects, self._record = db, objects, record
         self._places: DataLoader[str, store.Place] = DataLoader(db, lambda uids: store.fetch_places(db, uids))
+        # What an instance is never changes, and the decision on its study comes before it is looked up here.
+        self._instances: OrderedDict[tuple[UUID, str, str, str], tuple[Instance, FrameIndex]] = OrderedDict()
         self._openings = Openings(db, record)
         self.contents = Contents(objects)
 
@@ -79,9 +85,17 @@ class Archive:
 
     async def instance(self, study: VisibleStudy, series_uid: str, instance_uid: str) -> tuple[Instance, FrameIndex]:
         """Return an instance of a study with the index of its frames. Raises: Problem 404."""
-        found = await store.find_instance(self._db, study.person_id, study.study_uid, series_uid, instance_uid)
+        key = study.person_id, study.study_uid, series_uid, instance_uid
+        if (known := self._instances.get(key)) is not None:
+            self._instances.move_to_end(key)
+            return known
+        found = await store.find_instance(self._db, *key)
         if found is None:
             raise not_found()
+        if found[1].count <= _MAX_KEPT_FRAMES:
+            self._instances[key] = found
+            if len(self._instances) > _MAX_KEPT:
+                self._instances.popitem(last=False)
         return found
 
     async def metadata(

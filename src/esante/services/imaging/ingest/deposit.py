@@ -26,7 +26,7 @@ from esante.services.imaging.ingest.packs import Pack, Part
 from esante.services.imaging.ingest.quarantine import UploadQuarantine
 from esante.services.imaging.ingest.summary import Summary, summarize
 from esante.services.imaging.model import CATEGORY, Instance, Series, Study, StudyDeposited, StudyDepositRefused
-from esante.services.record import Record
+from esante.services.record import Document, Record
 
 MAX_INSTANCES = 5_000
 """Instances of an upload."""
@@ -220,25 +220,7 @@ class Upload:
         new = await self._new_ones(person_id, study_uid, group)
         if not new:
             return
-        rows, document_rows = [], list[Row]()
-        document = admitted.document
-        if document is None:
-            first = new[0].summary
-            title = study_title(first.of_study, admitted.person)
-            content = study_document(
-                admitted.person,
-                self._requester,
-                study_uid,
-                first.modality,
-                first.accession_number,
-                title,
-                clock.now(),
-            )
-            meta = study_deposit(study_uid, title, first.care_on)
-            prepared = await self._record.check_deposit(self._requester, person_id, content, meta)
-            document = prepared.document
-            document_rows = self._record.deposit_rows(self._requester, prepared)
-            rows += store.study_rows(_study(person_id, document.series_id, self._requester, first))
+        document, rows = await self._study_rows(admitted, new[0].summary)
         series = {one.summary.series_uid: one.summary for one in new}
         rows += [store.series_row(_series(person_id, summary)) for summary in series.values()]
         rows += [store.instance_row(_instance(person_id, one), one.metadata, one.frames) for one in new]
@@ -253,11 +235,25 @@ class Upload:
             size=sum(one.part.size for one in new),
             series=tuple(series),
         )
-        pack = new[0].pack
-        await pack.store(self._objects)
-        await write_in_batches(self._db, [*document_rows, *rows, *entry])
+        await new[0].pack.store(self._objects)
+        await write_in_batches(self._db, [*rows, *entry])
         for one in new:
             self._results[one.place] = one.result
+
+    async def _study_rows(self, admitted: Admitted, first: Summary) -> tuple[Document, list[Row]]:
+        """Return the document of a study, and where the study is new the rows of both."""
+        if admitted.document is not None:
+            return admitted.document, []
+        person = admitted.person
+        title = study_title(first.of_study, person)
+        content = study_document(
+            person, self._requester, first.study_uid, first.modality, first.accession_number, title, clock.now()
+        )
+        meta = study_deposit(first.study_uid, title, first.care_on)
+        prepared = await self._record.check_deposit(self._requester, person.id, content, meta)
+        rows = self._record.deposit_rows(self._requester, prepared)
+        study = _study(person.id, prepared.document.series_id, self._requester, first)
+        return prepared.document, [*rows, *store.study_rows(study)]
 
     async def _new_ones(self, person_id: UUID, study_uid: str, group: Sequence[_Accepted]) -> list[_Accepted]:
         """Return the instances that are not stored yet; answer those that are, and those that contradict them."""

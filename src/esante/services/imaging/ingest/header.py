@@ -47,8 +47,7 @@ class PixelData:
     """Where the pixel data are in the file: native ones as one span, encapsulated ones as fragments.
 
     `offset` and `length` in bytes; `fragments`: offset and length of each but the first, which is the Basic Offset
-    Table; `offsets`: that table, or else the Extended Offset Table, from the first fragment's item on; `bits` of a
-    value, 0: Bits Allocated has them.
+    Table; `offsets`: that table, from the first fragment's item on; `bits` of a value, 0: Bits Allocated has them.
     """
 
     offset: int

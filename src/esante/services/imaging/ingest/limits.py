@@ -16,8 +16,7 @@ MAX_INLINE = 1024
 """Bytes of a binary value that stands in the DICOM JSON; a longer one is bulk data."""
 MAX_FRAMES = 1_000_000
 
-_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*")
-_LENIENT_UID = re.compile(r"[0-9.]{1,64}")
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 class Rejected(Exception):
@@ -34,9 +33,4 @@ def is_uid(text: str) -> bool:
     Components with leading zeros and empty ones occur in files of old devices. They do no harm, since no UID is ever
     part of a path.
     """
-    return _LENIENT_UID.fullmatch(text) is not None
-
-
-def is_strict_uid(text: str) -> bool:
-    """Return whether a text is a UID by every rule of PS3.5, 9.1."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return _UID.fullmatch(text) is not None

@@ -12,6 +12,8 @@ from esante.services.record import WorkerFailure, WorkerPool
 MAX_DATA = 48 * 1024 * 1024
 """Bytes of a frame or file that a worker takes."""
 WORKERS = 2
+TIMEOUT = 30.0
+"""Seconds for one frame or file; the libraries alone take some to load on a busy machine."""
 _PROGRAM = Path(__file__).with_name("worker")
 _IMAGE_TAGS = (
     "00280002",  # Samples per Pixel
@@ -61,7 +63,7 @@ class FrameRenderer:
     """
 
     def __init__(self) -> None:
-        self._workers = WorkerPool(WORKERS, _PROGRAM)
+        self._workers = WorkerPool(WORKERS, _PROGRAM, TIMEOUT)
 
     async def close(self) -> None:
         """Stop the processes."""
