@@ -233,3 +233,20 @@ async def test_frame_that_no_codec_reads_is_406_and_the_server_goes_on(imaging, 
         assert (await stow(client, [broken])).status_code == 200
     assert (await doctor.get(path_of(broken, "rendered"))).status_code == 406
     assert (await doctor.get(path_of(file, "rendered"))).status_code == 200
+
+
+@pytest.mark.parametrize("uid", ["1.2%00", "..%2F..%2Fetc", "1" * 65, "x", "1.2.3%27"])
+async def test_what_is_no_uid_in_the_path_is_not_found(study, doctor, uid):
+    study_uid, series_uid, instance_uid = uids(study[0])
+    for path in (
+        f"{uid}/series/{series_uid}/instances/{instance_uid}",
+        f"{study_uid}/series/{uid}/instances/{instance_uid}",
+        f"{study_uid}/series/{series_uid}/instances/{uid}",
+    ):
+        for end in ("", "/metadata", "/frames/1", "/rendered"):
+            assert (await doctor.get(f"/dicomweb/studies/{path}{end}")).status_code == 404
+    assert (await doctor.get(f"/dicomweb/studies/{uid}/series")).status_code in (204, 404)
+    assert (await doctor.get(f"/dicomweb/studies?StudyInstanceUID={uid}")).status_code == 204
+    assert (await doctor.get(f"/dicomweb/studies?PatientID={uid}")).status_code in (204, 400)
+    found = await doctor.get(f"/dicomweb/studies/{study_uid}/instances?SOPInstanceUID={uid}&SeriesInstanceUID={uid}")
+    assert found.status_code == 204

@@ -13,6 +13,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.encaps import get_frame
 
+from esante.services.imaging.archive.store import compress_metadata
 from esante.services.imaging.ingest.frames import FrameIndex, frame_index
 from esante.services.imaging.ingest.header import read_header
 from esante.services.imaging.ingest.limits import Rejected
@@ -170,6 +171,7 @@ def check_mutations(seed: int, count: int) -> Counter:
             header = read(data)
             FrameIndex.decode(frame_index(header).encode())
             summarize(header)
+            compress_metadata(header.json)
             image_attributes(header.json, 1)
             found["taken"] += 1
         except Rejected as rejected:
@@ -246,3 +248,12 @@ def test_stray_bytes_in_the_preamble_and_the_head_of_a_tiff_are_taken():
     stray[17] = 1
     assert read(bytes(stray)).sop_instance_uid == "1.2.3.4"
     assert read(b"II*\x00\x54\x18" + with_data(data_set())[6:]).sop_instance_uid == "1.2.3.4"
+
+
+@pytest.mark.parametrize("text", [b"9" * 40, b"-" + b"9" * 30, b"1e400", b"nan", b"1_0", b"x", b"9" * 100])
+@pytest.mark.parametrize("vr", [b"IS", b"DS"])
+def test_number_that_json_cannot_have_stays_a_text(vr, text):
+    header = read(with_data(data_set(element(0x00280034 if vr == b"IS" else 0x00281050, vr, text))))
+    compress_metadata(header.json)
+    [value] = header.json["00280034" if vr == b"IS" else "00281050"]["Value"]
+    assert value == text.decode()

@@ -4,8 +4,9 @@ from starlette.requests import Request
 
 from esante.core.web import N_, bad_request
 from esante.identity.access import Access, Requester
-from esante.services.imaging.archive.service import Archive
+from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.visible_study import VisibleStudy
+from esante.services.imaging.ingest.limits import is_uid
 
 MAX_FRAMES = 1_000
 """Frames of a request."""
@@ -16,6 +17,8 @@ async def open_study(
 ) -> tuple[Requester, VisibleStudy]:
     """Return the requester and the study of a request. Raises: Problem 401, 403, 404."""
     requester = await access.authorize(request, "ImagingStudy", "r")
+    if not all(is_uid(request.path_params.get(name, "0")) for name in ("study", "series", "instance")):
+        raise not_found()
     return requester, await archive.study(requester, request.path_params["study"], action)
 
 

@@ -108,7 +108,7 @@ class SearchEndpoints:
             person = await self._directory.find_person(system, patient_id)
             named.add(person.id if person else NOBODY)
         if study_uids := [uid for uid in query.value_of(_STUDY_UID).replace("\\", ",").split(",") if uid]:
-            places = await store.fetch_places(self._db, study_uids)
+            places = await store.fetch_places(self._db, [uid for uid in study_uids if is_uid(uid)])
             named |= {place.person_id for place in places.values()} or {NOBODY}
         if not named and requester.only_person_id is not None:
             named = {requester.only_person_id}
@@ -141,8 +141,9 @@ class SearchEndpoints:
             ]
             return [row for row in rows if query.matches(row.data, without=left_out)]
         by_uid = {one.series_uid: one for one in series}
+        wanted_series = query.value_of(_SERIES_UID)
         instances = await store.fetch_instances(
-            self._db, studies.person_id, list(of_studies), query.value_of(_SERIES_UID) or None
+            self._db, studies.person_id, list(of_studies), wanted_series if is_uid(wanted_series) else None
         )
         rows = [
             _Row(

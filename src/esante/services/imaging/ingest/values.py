@@ -33,6 +33,10 @@ KNOWN = frozenset({*NUMBERS, *BINARY, *_TEXT, b"AT", b"DS", b"IS", b"PN", b"SQ"}
 LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 """The VRs whose length has four bytes in explicit VR (PS3.5, table 7.1-1)."""
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_LARGEST = 2.0**63
+"""What JSON can have as a whole number here; a larger one, and what is not finite, stays a text."""
+_LONGEST = 64
+"""Characters of a number."""
 _ENDS = b"\x00 "
 _DELIMITERS, _NAME_DELIMITERS = set(b"\\\n\r\t\f"), set(b"^=")
 """Bytes at which the first character set is active again (PS3.5, 6.1.2.5.3)."""
@@ -129,16 +133,18 @@ def _not_finite(value: float) -> str:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _number(raw: bytes, kind: Callable[[str], Any]) -> Any:
+def _number(raw: bytes, kind: Callable[[str], float]) -> float | str | None:
     """Return a number of a text; the text itself where it is none (PS3.18, F.2.3.1 allows a string)."""
     text = raw.strip(_ENDS).decode("latin-1")
     if not text:
         return None
+    if len(text) > _LONGEST or "_" in text:
+        return text
     try:
-        value = kind(text) if len(text) <= 64 and "_" not in text else text
+        value = kind(text)
     except (ValueError, OverflowError):
         return text
-    return value if not isinstance(value, float) or math.isfinite(value) else text
+    return value if abs(value) < _LARGEST else text
 
 
 def _whole(text: str) -> int:
