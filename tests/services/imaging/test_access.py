@@ -169,3 +169,15 @@ async def test_databases_that_differ_in_one_hidden_study_answer_alike(imaging, w
             )
             found.append((rows, limited.headers.get("warning"), await answers(client, hidden)))
     assert found[0] == found[1]
+
+
+async def test_study_is_found_as_a_resource_over_fhir(world, person, study):
+    async with world.client(world.people["doctor"]) as client:
+        answer = await client.get("/fhir/ImagingStudy", params={"patient": f"Patient/{person.id}"})
+        [entry] = answer.json()["entry"]
+        assert entry["resource"]["identifier"][0]["value"] == f"urn:oid:{uids(study[0])[0]}"
+        references = await client.get(
+            "/fhir/DocumentReference",
+            params={"patient": f"Patient/{person.id}", "identifier": f"urn:ietf:rfc:3986|urn:oid:{uids(study[0])[0]}"},
+        )
+    assert len(references.json()["entry"]) == 1
