@@ -2,7 +2,8 @@
 
     python -m bench [--full] [--seconds N] [PART ...]
 
-Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept images.
+Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
+adjudication immediate_payment incentives images.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
 events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -21,15 +22,29 @@ from typing import Any
 
 import uvloop
 
-from bench import access, bulk_export, imaging, parts, vaccination, vaccination_card, vaccination_lots
+from bench import (
+    access,
+    billing,
+    bulk_export,
+    imaging,
+    immediate_payment,
+    incentives,
+    parts,
+    vaccination,
+    vaccination_card,
+    vaccination_lots,
+)
 
 PARTS = {
     **parts.PARTS,
     **access.PARTS,
     **bulk_export.PARTS,
+    **immediate_payment.PARTS,
+    **incentives.PARTS,
     **vaccination.PARTS,
     **vaccination_card.PARTS,
     **vaccination_lots.PARTS,
+    **billing.PARTS,
     **imaging.PARTS,
 }
 

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.core.time_zone",),
     ("esante.core.time_limits",),
     ("esante.core.storage",),
-    ("esante.core.journal", "esante.core.web", "esante.core.disclosure"),
+    ("esante.core.journal", "esante.core.web", "esante.core.disclosure", "esante.core.outbound"),
     ("esante.core.fhir", "esante.core.witness"),
     ("esante.identity.directory",),
     ("esante.identity.access",),

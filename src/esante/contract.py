@@ -110,7 +110,7 @@ class _Closing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NavigationItem:
-    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator).
+    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator, vendor).
 
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu

@@ -32,7 +32,31 @@ async def open_product(operator: Visitor) -> None:
     await operator.page.locator("details.confirm").first.wait_for()
 
 
-SOFTWARE = ("/operator/software", "/operator/software?q=xyzzy", open_product)
+async def open_first(operator: Visitor, place: str) -> None:
+    await operator.open(place)
+    await operator.page.locator("main li.entry a").first.click()
+    await operator.page.locator("details").first.wait_for()
+
+
+async def open_vendor(operator: Visitor) -> None:
+    await open_first(operator, "/operator/vendors")
+
+
+async def open_label(operator: Visitor) -> None:
+    await open_first(operator, "/operator/labels?state=granted")
+
+
+SOFTWARE = (
+    "/operator/software",
+    "/operator/software?q=xyzzy",
+    open_product,
+    "/operator/vendors",
+    "/operator/vendors?q=xyzzy",
+    open_vendor,
+    "/operator/labels",
+    "/operator/labels?state=&q=xyzzy",
+    open_label,
+)
 
 
 async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
@@ -51,7 +75,8 @@ async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: Dem
 
 async def test_pages_of_public_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     everybody = ("/help", "/help?role=practitioner&q=xyzzy", "/contact", "/privacy", "/accessibility", "/report")
-    software = ("/software", "/software?q=xyzzy")
+    software = ("/software", "/software?q=xyzzy", "/software/labelled", "/software/labelled?q=xyzzy")
+    software += ("/software/report", "/vendors")
     steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *everybody, *software]
     steps += [send_report, *release_bulletin(demo)]
     assert await find_tour_faults(demo, browser, None, steps) == []

@@ -141,4 +141,4 @@ def resolve_names_to(monkeypatch, *answers):
     def look_up(host, port):
         return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr("esante.services.subscriptions.delivery.endpoint_policy.look_up", look_up)
+    monkeypatch.setattr("esante.core.outbound.address_policy.look_up", look_up)

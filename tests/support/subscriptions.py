@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 
 from esante.core.journal import advance
+from esante.core.outbound import parse_networks
 from esante.core.storage import uuid7
 from esante.core.web import HANDLERS, Sessions
 from esante.identity.access import Requester, SoftwareClient, requester_of
@@ -19,7 +20,6 @@ from esante.services.subscriptions import (
     SubscriptionPolicy,
     Subscriptions,
     api_routes,
-    parse_networks,
     register_topics,
     subscription_policy,
 )

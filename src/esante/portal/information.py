@@ -22,6 +22,7 @@ HELP_ROLES = {
     "patient": N_("Patients"),
     "practitioner": N_("Health professionals"),
     "organization": N_("Hospitals and laboratories"),
+    "vendor": N_("Software vendors"),
     "operator": N_("Agency staff"),
 }
 """The audiences of the help page, in their order."""

@@ -18,6 +18,8 @@ CALLERS = {
             "identity/access/stays/hospital_stays.py": 1,
             "identity/directory/cli.py": 1,
             "identity/directory/patient_param.py": 1,
+            "services/billing/note/service.py": 1,
+            "services/billing/ra/service.py": 1,
             "services/record/clinical/transactions/reference_resolver.py": 1,
             "services/record/documents/mhd_parser.py": 1,
         }

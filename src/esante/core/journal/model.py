@@ -14,7 +14,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The person or system that acted, and the organisation it acted for (EHDS, Annex II, 3.2 a)."""
 
     kind: str
-    """`patient`, `practitioner`, `organization`, `operator` or `system`; `expired` where the content was removed."""
+    """`patient`, `practitioner`, `organization`, `operator`, `vendor`, `system`; `expired`: content was removed."""
     id: UUID | None = None
     name: str = ""
     role: str = ""
@@ -25,6 +25,8 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delegate_id: UUID | None = None
     delegate: str = ""
     """Who acted in the name of the actor, where somebody did."""
+    client_id: str = ""
+    """The registration of the software client; "" in entries of before."""
 
 
 class Initiator(Protocol):

@@ -7,8 +7,10 @@ application is loaded: otherwise the worker that is ready first would get all ea
 """
 
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -48,7 +50,34 @@ class ListeningLoopFactory:
         return loop
 
 
-def serve(app: str | Callable[[], ASGIApp], host: str, port: int, workers: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCertificates:
+    """TLS 1.3 for clients that have a certificate of `client_ca`; files in PEM form."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of uvicorn. Without a certificate the handshake fails."""
+        return {
+            "ssl_certfile": str(self.certificate),
+            "ssl_keyfile": str(self.key),
+            "ssl_ca_certs": str(self.client_ca),
+            "ssl_cert_reqs": ssl.CERT_REQUIRED,
+            "ssl_context_factory": _tls_13_only,
+        }
+
+
+def _tls_13_only(config: uvicorn.Config, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    context = make()
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def serve(
+    app: str | Callable[[], ASGIApp], host: str, port: int, workers: int, tls: ClientCertificates | None = None
+) -> None:
     """Serve the application of the factory `app` until a signal ends the process.
 
     Several workers need it as "module:function".
@@ -67,6 +96,7 @@ def serve(app: str | Callable[[], ASGIApp], host: str, port: int, workers: int) 
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=10,
+        **(tls.options() if tls else {}),
     )
     if workers == 1:
         uvicorn.Server(config).run()

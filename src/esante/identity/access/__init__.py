@@ -105,12 +105,14 @@ from esante.identity.access.rules import (
 from esante.identity.access.service import Access
 from esante.identity.access.smart.client_store import SoftwareClient
 from esante.identity.access.smart.discovery import security
+from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secret, hash_secret
 from esante.identity.access.stays.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 
 __all__ = [
     "CONTEXTS",
     "HOLDER",
     "OPERATION",
+    "SECRET_PATTERN",
     "STAY_PARAMETERS",
     "Access",
     "AccessEvent",
@@ -193,6 +195,8 @@ __all__ = [
     "decide_opening",
     "delegate_requester",
     "explain",
+    "generate_secret",
+    "hash_secret",
     "is_admission",
     "label_of",
     "lifecycle_terms",

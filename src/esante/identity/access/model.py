@@ -87,11 +87,12 @@ class Delegate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """An authenticated requester: a patient, a practitioner, an organisation (its software) or an operator.
+    """An authenticated requester: a patient, a practitioner, an organisation (its software), an operator or a vendor.
 
-    `id` is the key in the directory (for an operator: of the account). `profession` is a key of the access matrix: the
-    profession in which a practitioner acts (of their role), or the kind of an organisation. `organization_id` is the
-    organisation acted for. `client` is the name of the software that acts, `client_id` its registration ("" for none).
+    `id` is the key in the directory (of an operator or a vendor of software: of the account). `profession` is a key of
+    the access matrix: the profession in which a practitioner acts (of their role), or the kind of an organisation.
+    `organization_id` is the organisation acted for. `client` is the name of the software that acts, `client_id` its
+    registration ("" for none).
     `scopes` are the SMART v2 scopes of a token; None for a person at the portal.
     """
 
@@ -130,6 +131,7 @@ class Requester:
             client=self.client,
             delegate_id=self.delegate.id if self.delegate else None,
             delegate=self.delegate.name if self.delegate else "",
+            client_id=self.client_id,
         )
 
 

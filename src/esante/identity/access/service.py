@@ -34,6 +34,7 @@ from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
 from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
+from esante.identity.access.events import SignInRefused
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
 from esante.identity.access.model import Consent, Item, RecordState, Requester
 from esante.identity.access.representation.service import Representations
@@ -162,6 +163,13 @@ class Access:
         """
         return await self._signin.authenticate(request)
 
+    async def recognize(self, signer: Requester) -> Requester | None:
+        """Return the requester of a request that somebody signed, as they are now; None when they may not use it.
+
+        For messages that bring other proof than a token or a session, which the caller has checked.
+        """
+        return await self._signin.recognize(signer)
+
     async def authorize(self, request: Request, resource: str, letters: str) -> Requester:
         """Return the requester of an API request, whose token covers `letters` (SMART v2) of all of a type.
 
@@ -255,6 +263,11 @@ class Access:
     async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
         """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
         return await self._signin.sign_in(request, requester, method=method, to=to)
+
+    async def refuse_sign_in(self, *, method: str, reason: str, origin: str, subject: str = "") -> None:
+        """Count and journal a sign-in that another package refused. Raises: Problem 429 after too many."""
+        event = SignInRefused(method=method, subject=subject, reason=reason)
+        await self._limits.count_refused_sign_in(event, origin)
 
     async def sign_out(self, request: Request, *, to: str = "/signin") -> Response:
         """End the session of a request; return a redirect that clears its cookie."""

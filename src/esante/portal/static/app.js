@@ -34,3 +34,11 @@ document.addEventListener("change", (event) => {
   event.target.setCustomValidity(tooLarge ? event.target.dataset.tooLarge : "");
   if (tooLarge) event.target.reportValidity();
 });
+
+// The code of a link stands after "#" of its address, which browsers do not send: it is filled in here.
+function fillFromHash() {
+  const field = document.querySelector("[data-from-hash]");
+  if (field && !field.value) field.value = decodeURIComponent(location.hash.slice(1));
+}
+document.addEventListener("DOMContentLoaded", fillFromHash);
+document.addEventListener("htmx:afterSettle", fillFromHash);

@@ -52,13 +52,17 @@ KIND_NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A software product of a vendor; `contact` is how the agency reaches the vendor, and is not published."""
+    """A software product of a vendor; `contact` is how the agency reaches the vendor, and is not published.
+
+    `vendor_id`: the account of the vendor; None for a product that an operator registered.
+    """
 
     product_id: UUID
     name: str
     vendor: str
     contact: str
     registered_at: datetime
+    vendor_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,7 @@ class Version:
     """A version of a product. An attestation is of one version: it holds until the product changes.
 
     `profiles`: keys of `profiles.toml`. `attested_at`: when both phases were passed, also of one that is suspended.
+    `clients`: the ids of the registered clients (SMART) that are this version.
     """
 
     version_id: UUID
@@ -75,6 +80,7 @@ class Version:
     registered_at: datetime
     status: Status = Status.REGISTERED
     attested_at: datetime | None = None
+    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +115,7 @@ class Act:
 
 @event("conformance.product_registered")
 class ProductRegistered(Event, frozen=True, kw_only=True):
-    """An operator registered a software product of a vendor."""
+    """An operator, or the vendor, registered a software product."""
 
     product_id: UUID
     name: str
@@ -118,12 +124,13 @@ class ProductRegistered(Event, frozen=True, kw_only=True):
 
 @event("conformance.version_registered")
 class VersionRegistered(Event, frozen=True, kw_only=True):
-    """An operator registered a version of a product, which is not attested yet."""
+    """An operator, or the vendor, registered a version of a product, which is not attested yet."""
 
     product_id: UUID
     version_id: UUID
     version: str
     profiles: tuple[str, ...]
+    clients: tuple[str, ...] = ()
 
 
 @event("conformance.phase_passed")

@@ -1,4 +1,4 @@
-"""The use cases of the attestation of software: register, state, publish. Every act is journalled."""
+"""The use cases of software: register products and versions, attest, publish. Every act is journalled."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -20,7 +20,7 @@ from esante.core.web import (
     decode_cursor,
     encode_cursor,
 )
-from esante.identity.access import Requester, require_operator
+from esante.identity.access import Access, Requester, require_operator
 from esante.services.conformance import rules, store
 from esante.services.conformance.model import (
     PHASES,
@@ -45,11 +45,12 @@ Listed = tuple[Product, Version | None]
 class Conformance:
     """Products of vendors and the attestation of their versions.
 
-    Every method but `published` raises Problem 403 for a requester who is not an operator.
+    Operators see and register all, a vendor their own. Every method but `published` raises Problem 403 for others, and
+    for a vendor `state`, which is for operators.
     """
 
-    def __init__(self, db: Database, journal: Journal) -> None:
-        self._db, self._journal = db, journal
+    def __init__(self, db: Database, journal: Journal, access: Access) -> None:
+        self._db, self._journal, self._access = db, journal, access
 
     async def published(
         self, text: str = "", profile: str = "", cursor: str | None = None, limit: int = PAGE_SIZE
@@ -62,8 +63,8 @@ class Conformance:
         self, requester: Requester, text: str = "", status: str = "", cursor: str | None = None
     ) -> Page[Listed]:
         """Return a page of all versions, by vendor and name. Raises: Problem 400 for a wrong cursor."""
-        require_operator(requester)
-        return await self._search(Search(words=text.lower().split(), status=status), cursor, PAGE_SIZE)
+        wanted = Search(words=text.lower().split(), status=status, vendor_id=_own(requester))
+        return await self._search(wanted, cursor, PAGE_SIZE)
 
     async def _search(self, wanted: Search, cursor: str | None, limit: int) -> Page[Listed]:
         after = store.Place(*decode_cursor(cursor, str, str, UUID)) if cursor else store.FIRST
@@ -74,23 +75,40 @@ class Conformance:
 
     async def find(self, requester: Requester, product_id: UUID) -> tuple[Product, list[tuple[Version, list[Act]]]]:
         """Return a product with its versions, the newest first, and the acts of each. Raises: Problem 404."""
-        require_operator(requester)
-        product = await store.fetch_product(self._db, product_id)
-        if product is None:
-            raise Problem(404, "not-found", NOT_FOUND)
+        product = await self._product(requester, product_id)
         versions = await store.fetch_versions(self._db, product_id)
         acts = await store.fetch_acts(self._db, [one.version_id for one in versions])
         return product, [(one, [act for act in acts if act.version_id == one.version_id]) for one in versions]
 
+    async def find_version(self, requester: Requester, version_id: UUID) -> tuple[Product, Version]:
+        """Return a version with its product. Raises: Problem 404."""
+        own = _own(requester)
+        found = await store.fetch_version(self._db, version_id)
+        if found is None or own not in (None, found[0].vendor_id):
+            raise Problem(404, "not-found", NOT_FOUND)
+        return found
+
+    async def _product(self, requester: Requester, product_id: UUID) -> Product:
+        """Return a product. Raises: Problem 404 for an unknown one, and for a vendor one of another."""
+        own = _own(requester)
+        product = await store.fetch_product(self._db, product_id)
+        if product is None or own not in (None, product.vendor_id):
+            raise Problem(404, "not-found", NOT_FOUND)
+        return product
+
     async def register_product(self, requester: Requester, name: str, vendor: str, contact: str) -> Product:
-        """Register a product. Raises: Problem 400 for a wrong text, 409 when the vendor has one of that name."""
-        require_operator(requester)
+        """Register a product; `vendor` and `contact` are those of the account where the vendor does it.
+
+        Raises: Problem 400 for a wrong text, 409 when the vendor has one of that name.
+        """
+        own = _own(requester)
         product = Product(
             product_id=uuid7(),
             name=_line(name, "name"),
             vendor=_line(vendor, "vendor"),
             contact=clean_text(contact, 0, rules.LONGEST_LINE, "contact"),
             registered_at=clock.now(),
+            vendor_id=own,
         )
         event = ProductRegistered(product_id=product.product_id, name=product.name, vendor=product.vendor)
         rows = [store.product_row(product), *self._journal.rows_for(requester, event)]
@@ -98,16 +116,15 @@ class Conformance:
         return product
 
     async def register_version(
-        self, requester: Requester, product_id: UUID, version: str, chosen: Iterable[str]
+        self, requester: Requester, product_id: UUID, version: str, chosen: Iterable[str], clients: str = ""
     ) -> Version:
         """Register a version of a product with the profiles that it implements; it is not attested yet.
 
-        Raises: Problem 400 for a wrong text or profile, or none, 404 for an unknown product, 409 for a version that is
-        registered already.
+        `clients`: ids of clients, separated by blanks, whose registration names the product's vendor as their maker.
+        Raises: Problem 400 for a wrong text, profile or client, or no profile, 404 for an unknown product, 409 for a
+        version that is registered already.
         """
-        require_operator(requester)
-        if await store.fetch_product(self._db, product_id) is None:
-            raise Problem(404, "not-found", NOT_FOUND)
+        product = await self._product(requester, product_id)
         wanted = set(chosen)
         if not wanted or not wanted <= profiles().keys():
             raise bad_request("profiles", N_("Choose the profiles that the product implements."), code="value")
@@ -117,9 +134,14 @@ class Conformance:
             version=clean_text(version, 1, rules.LONGEST_LINE, "version"),
             profiles=tuple(key for key in profiles() if key in wanted),
             registered_at=clock.now(),
+            clients=await self._own_clients(product, clients),
         )
         event = VersionRegistered(
-            product_id=product_id, version_id=new.version_id, version=new.version, profiles=new.profiles
+            product_id=product_id,
+            version_id=new.version_id,
+            version=new.version,
+            profiles=new.profiles,
+            clients=new.clients,
         )
         rows = [store.version_row(new), *self._journal.rows_for(requester, event)]
         await self._insert(rows, "version", N_("This version is registered already."))
@@ -151,6 +173,21 @@ class Conformance:
             await insert(conn, [store.act_row(act), *self._journal.rows_for(requester, _event_of(act))])
         return replace(version, status=status, attested_at=attested_at)
 
+    async def _own_clients(self, product: Product, clients: str) -> tuple[str, ...]:
+        """Return client ids, each once. Raises: Problem 400 for one that is unknown or has another maker."""
+        wanted = tuple(dict.fromkeys(clean_text(clients, 0, rules.LONGEST, "clients").split()))
+        for client_id in wanted:
+            client = await self._access.clients.find(client_id)
+            if client is None or client.maker.casefold() != product.vendor.casefold():
+                raise bad_request(
+                    "clients",
+                    N_("There is no client of this vendor with this id."),
+                    N_("Use the ids of registered clients that name this vendor as their maker."),
+                    code="value",
+                    detail=client_id,
+                )
+        return wanted
+
     async def _insert(self, rows: Sequence[Row], place: str, title: str) -> None:
         """Write rows in a transaction of their own. Raises: Problem 409 for a name that is taken."""
         try:
@@ -170,6 +207,14 @@ def _event_of(act: Act) -> PhasePassed | AttestationChanged:
             passed_on=act.passed_on,
         )
     return AttestationChanged(version_id=act.version_id, change=act.kind.value, reason=act.reason)
+
+
+def _own(requester: Requester) -> UUID | None:
+    """Return the account whose products a requester may see; None for an operator: all. Raises: Problem 403."""
+    if requester.kind == "vendor":
+        return requester.id
+    require_operator(requester)
+    return None
 
 
 def _line(text: str, place: str) -> str:

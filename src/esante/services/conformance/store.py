@@ -13,7 +13,14 @@ from esante.services.conformance.model import Act, Kind, Product, Status, Versio
 PRODUCT = Table(
     "conformance_product",
     TableKind.LOCAL,
-    {"product_id": "uuid", "name": "text", "vendor": "text", "contact": "text", "registered_at": "timestamptz"},
+    {
+        "product_id": "uuid",
+        "name": "text",
+        "vendor": "text",
+        "contact": "text",
+        "registered_at": "timestamptz",
+        "vendor_id": "uuid",
+    },
 )
 VERSION = Table(
     "conformance_version",
@@ -26,6 +33,7 @@ VERSION = Table(
         "registered_at": "timestamptz",
         "status": "text",
         "attested_at": "timestamptz",
+        "clients": "text",
     },
 )
 ACT = Table(
@@ -51,11 +59,15 @@ _VERSION = f"SELECT {', '.join(VERSION.columns)} FROM conformance_version"  # no
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Which versions are searched: of a status and with a profile ("" for any), with every word somewhere."""
+    """Which versions are searched: of a status and with a profile ("" for any), with every word somewhere.
+
+    `vendor_id`: only those of a vendor's account (None: of all).
+    """
 
     words: Sequence[str] = ()
     status: str = ""
     profile: str = ""
+    vendor_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,7 @@ def version_row(version: Version) -> Row:
         version.registered_at,
         version.status.value,
         version.attested_at,
+        " ".join(version.clients),
     )
 
 
@@ -114,9 +127,11 @@ async def search(
     rows = await db.fetch(
         """
         SELECT lower(p.vendor) AS by_vendor, lower(p.name) AS by_name, p.product_id, p.name, p.vendor, p.contact,
-            p.registered_at AS since, v.version_id, v.version, v.profiles, v.registered_at, v.status, v.attested_at
+            p.registered_at AS since, p.vendor_id, v.version_id, v.version, v.profiles, v.registered_at, v.status,
+            v.attested_at, v.clients
         FROM conformance_product p LEFT JOIN conformance_version v USING (product_id)
-        WHERE ($1 = '' OR v.status = $1) AND ($2 = '' OR $2 = ANY(string_to_array(v.profiles, ' ')))
+        WHERE ($8::uuid IS NULL OR p.vendor_id = $8)
+          AND ($1 = '' OR v.status = $1) AND ($2 = '' OR $2 = ANY(string_to_array(v.profiles, ' ')))
           AND (lower(p.vendor), lower(p.name), coalesce(v.version_id, p.product_id)) > ($3, $4, $5)
           AND NOT EXISTS (SELECT FROM unnest($6::text[]) AS w (word)
               WHERE position(w.word IN lower(concat_ws(' ', p.vendor, p.name, v.version))) = 0)
@@ -129,6 +144,7 @@ async def search(
         after.version_id,
         list(wanted.words),
         limit,
+        wanted.vendor_id,
     )
     return [_found(row) for row in rows]
 
@@ -137,6 +153,15 @@ async def fetch_product(db: Database, product_id: UUID) -> Product | None:
     """Return a product, or None."""
     row = await db.fetchrow("SELECT * FROM conformance_product WHERE product_id = $1", product_id)
     return Product(**row) if row else None
+
+
+async def fetch_version(db: Database | Connection, version_id: UUID) -> tuple[Product, Version] | None:
+    """Return a version with its product, or None."""
+    row = await db.fetchrow(f"{_VERSION} WHERE version_id = $1", version_id)
+    if row is None:
+        return None
+    product = await db.fetchrow("SELECT * FROM conformance_product WHERE product_id = $1", row["product_id"])
+    return (Product(**product), _version(row)) if product else None
 
 
 async def fetch_versions(db: Database, product_id: UUID) -> list[Version]:
@@ -174,10 +199,12 @@ def _found(row: Any) -> tuple[Place, Product, Version | None]:
         vendor=row["vendor"],
         contact=row["contact"],
         registered_at=row["since"],
+        vendor_id=row["vendor_id"],
     )
     version = _version({name: row[name] for name in VERSION.columns}) if row["version_id"] else None
     return Place(row["by_vendor"], row["by_name"], row["version_id"] or row["product_id"]), product, version
 
 
 def _version(row: Any) -> Version:
-    return Version(**{**row, "profiles": tuple(row["profiles"].split()), "status": Status(row["status"])})
+    lists = {name: tuple(row[name].split()) for name in ("profiles", "clients")}
+    return Version(**{**row, **lists, "status": Status(row["status"])})

@@ -12,7 +12,7 @@ from esante.services.subscriptions.model import (
     SubscriptionStatus,
 )
 from esante.services.subscriptions.pages import routes as page_routes
-from esante.services.subscriptions.policy import SubscriptionPolicy, parse_networks, subscription_policy
+from esante.services.subscriptions.policy import SubscriptionPolicy, subscription_policy
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
 from esante.services.subscriptions.topics import TOPICS, register_topics
@@ -33,7 +33,6 @@ __all__ = [
     "api_routes",
     "capability",
     "page_routes",
-    "parse_networks",
     "register_topics",
     "subscription_policy",
 ]

@@ -8,13 +8,14 @@ from starlette.routing import BaseRoute
 
 from esante.contract import KeptData, NavigationItem, Platform, Service, Task
 from esante.core.journal import Consumer
+from esante.core.outbound import parse_networks
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.record import Record
 from esante.services.subscriptions.api import routes
 from esante.services.subscriptions.pages import routes as page_routes
-from esante.services.subscriptions.policy import parse_networks, subscription_policy
+from esante.services.subscriptions.policy import subscription_policy
 from esante.services.subscriptions.resources import INSTANTIATES, capability
 from esante.services.subscriptions.service import Subscriptions
 from esante.services.subscriptions.topics import register_topics

@@ -4,12 +4,9 @@ import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from esante.core.dated_data import packaged_text
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +33,6 @@ class SubscriptionPolicy:
     allowed_headers: tuple[str, ...]
     refused_headers: tuple[str, ...]
     ports: frozenset[int]
-    refused_networks: tuple[Network, ...]
     keep_events: timedelta
     keep_error: timedelta
     keep_off: timedelta
@@ -66,7 +62,6 @@ def parse_policy(text: str) -> SubscriptionPolicy:
         allowed_headers=tuple(tables["headers"]["allowed"]),
         refused_headers=tuple(tables["headers"]["refused"]),
         ports=frozenset(tables["endpoints"]["ports"]),
-        refused_networks=parse_networks(" ".join(tables["endpoints"]["refused_networks"])),
         keep_events=timedelta(days=keep["events_days"]),
         keep_error=timedelta(days=keep["error_days"]),
         keep_off=timedelta(days=keep["off_days"]),
@@ -74,11 +69,6 @@ def parse_policy(text: str) -> SubscriptionPolicy:
     if policy.lease <= policy.timeout:
         raise ValueError("policy.toml: lease_seconds must be greater than timeout_seconds")
     return policy
-
-
-def parse_networks(text: str) -> tuple[Network, ...]:
-    """Parse networks in CIDR notation, separated by spaces. Raises: ValueError for anything else."""
-    return tuple(ip_network(part) for part in text.split())
 
 
 def _seconds(table: dict[str, Any], name: str) -> timedelta:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.journal import Consumer, Journal
+from esante.core.outbound import AddressNotAllowed, AddressPolicy, Network
 from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request
 from esante.identity.access import Access, Requester
@@ -14,7 +15,6 @@ from esante.services.record import Record
 from esante.services.subscriptions import event_matcher, rules, store
 from esante.services.subscriptions.admin import SubscriptionAdmin
 from esante.services.subscriptions.delivery import queue_store
-from esante.services.subscriptions.delivery.endpoint_policy import EndpointNotAllowed, EndpointPolicy
 from esante.services.subscriptions.delivery.notifier import Notifier
 from esante.services.subscriptions.delivery.rest_hook import RestHookClient
 from esante.services.subscriptions.delivery.worker import DeliveryWorker
@@ -26,7 +26,7 @@ from esante.services.subscriptions.model import (
     SubscriptionStatus,
     TopicEvent,
 )
-from esante.services.subscriptions.policy import Network, SubscriptionPolicy, subscription_policy
+from esante.services.subscriptions.policy import SubscriptionPolicy, subscription_policy
 
 SUBSCRIBER_KINDS = ("patient", "practitioner", "organization")
 """The kinds of requesters who may subscribe."""
@@ -52,9 +52,9 @@ class Subscriptions:
     ) -> None:
         self._db, self._journal, self._record = db, journal, record
         self.base_url, self.policy = base_url, policy or subscription_policy()
-        self._endpoint_policy = EndpointPolicy(networks, self.policy.refused_networks)
+        self._address_policy = AddressPolicy(networks)
         self._notifier, self._lifecycle = Notifier(record), SubscriptionLifecycle(db, journal)
-        client = RestHookClient(self._endpoint_policy)
+        client = RestHookClient(self._address_policy)
         self.worker = DeliveryWorker(
             db, journal, access, self._notifier, self._lifecycle, client, base_url, self.policy
         )
@@ -230,9 +230,10 @@ class Subscriptions:
 
     async def _check_endpoint(self, request: SubscriptionRequest) -> None:
         """Raise the same `Problem` 422 for a host without an address and for an address that is not allowed."""
+        endpoint = request.endpoint
         try:
-            await self._endpoint_policy.resolve(request.endpoint)
-        except EndpointNotAllowed:
+            await self._address_policy.resolve(endpoint.scheme, endpoint.host, endpoint.port)
+        except AddressNotAllowed:
             title = N_("We cannot send notifications to this address.")
             remedy = N_("Use an https address on the public internet.")
             place = "Subscription.channel.endpoint"

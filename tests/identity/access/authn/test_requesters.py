@@ -8,7 +8,7 @@ import pytest
 
 from esante.core.journal import SYSTEM
 from esante.core.storage import uuid7
-from esante.identity.access import Delegate, delegate_requester, requester_of
+from esante.identity.access import Delegate, Requester, delegate_requester, requester_of
 from esante.identity.access.authn import authentication
 from esante.identity.directory import Role
 from tests.identity.access.conftest import BASE, a_practitioner
@@ -111,3 +111,8 @@ async def test_nobody_acts_for_a_professional_without_a_delegation(house, http, 
     assert await whoami(house, http, stranger) == 401
     elsewhere = replace(requester, organization_id=house.pharmacy.id)
     assert await whoami(house, http, elsewhere) == 401
+
+
+def test_actor_names_the_registration_of_the_software():
+    software = Requester(kind="organization", id=uuid7(), name="Site", client="Exempla 4", client_id="exempla")
+    assert (software.actor.client, software.actor.client_id) == ("Exempla 4", "exempla")

@@ -64,3 +64,14 @@ async def test_end_of_unknown_delegation_is_not_found(directory, staff):
     with pytest.raises(Problem) as problem:
         await directory.delegations.end(assistant.id, doctor.id, DAY, actor=SYSTEM)
     assert problem.value.status == 404
+
+
+async def test_delegation_ended_on_its_first_day_is_taken_up_again(directory, staff):
+    practice, doctor, assistant, _ = staff
+    for _ in range(2):
+        await directory.delegations.add(assistant, doctor, practice.id, DAY, actor=SYSTEM)
+        assert [one.delegate_id for one in await directory.delegations.of_professional(doctor.id, DAY)] == [
+            assistant.id
+        ]
+        await directory.delegations.end(assistant.id, doctor.id, DAY, actor=SYSTEM)
+        assert await directory.delegations.of_professional(doctor.id, DAY) == []

@@ -17,7 +17,7 @@ from pynetdicom.sop_class import CTImageStorage, Verification
 from esante.services.imaging.gateway.forwarder import Forwarder
 from esante.services.imaging.gateway.receiver import GatewayAddress, Receiver, tls_context
 from esante.services.imaging.gateway.spool import Spool
-from tests.support.certificates import authority, certificate_of
+from tests.support.device_certificates import authority, certificate_of
 from tests.support.dicom import ct_image, file_of, study_files, uids
 
 ESANTE = Path(sys.executable).with_name("esante")

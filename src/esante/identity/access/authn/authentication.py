@@ -35,6 +35,8 @@ CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
 _SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_API_KINDS = ("patient", "practitioner", "organization", "operator")
+"""Who may call the API by the session of the portal; vendors of software have pages only."""
 _StatusKey = tuple[UUID, UUID | None, UUID | None]
 """A requester, and where a delegate acts for them: the delegate and the organisation."""
 K = TypeVar("K")
@@ -100,6 +102,17 @@ class Authenticator:
             return None
         found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
         return replace(found, scopes=scopes, patient=known.patient, delegate=known.delegate)
+
+    async def recognize(self, signer: Requester) -> Requester | None:
+        """Return the requester of a request that somebody signed, as they are now, and work for them from here on.
+
+        For messages that bring other proof than a token or a session, which the caller has checked. None when the
+        directory no longer has them, or has suspended them.
+        """
+        found = await self.reauthenticate(signer)
+        if found is not None:
+            current_requester.set(found)
+        return found
 
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Return the requester of a page for some kinds of requesters.
@@ -241,7 +254,7 @@ class Authenticator:
 
     async def _by_session(self, request: Request) -> Requester:
         session = await self._sessions.of(request)
-        if session is None:
+        if session is None or session.principal["kind"] not in _API_KINDS:
             raise _unauthorized("Bearer", N_("Send a bearer token."))
         if request.method not in _SAFE_METHODS:
             csrf_token = request.headers.get("x-csrf-token", "")

@@ -118,7 +118,7 @@ class RateLimits:
             await self._journal.append(RequestRejected(reason=reason, needed=needed), actor=actor, origin=origin)
 
     async def count_refused_sign_in(self, event: SignInRefused, origin: str) -> None:
-        """Count a refused sign-in of software, and journal it. Raises: Problem 429 after too many from a network."""
+        """Count a refused sign-in with a key, and journal it. Raises: Problem 429 after too many from a network."""
         terms = policy(today())
         limits = {f"oauth:{network_of(origin)}": terms.attempts_per_origin}
         await self.count_attempts(limits, terms.attempt_window, origin=origin)

@@ -21,6 +21,10 @@ class Delegations:
         """Return the delegations to somebody that are in force on a day; never cached."""
         return await store.fetch_delegations(self._db, delegate_id, on)
 
+    async def of_professional(self, professional_id: UUID, on: date) -> list[Delegation]:
+        """Return the delegations of a professional that are in force on a day; never cached."""
+        return await store.fetch_delegations_of(self._db, professional_id, on)
+
     async def add(
         self,
         delegate: Practitioner,
@@ -52,9 +56,8 @@ class Delegations:
             for known in await store.fetch_delegations(conn, delegate.id, since):
                 if (known.professional_id, known.organization_id) == (professional.id, organization_id):
                     return known
-            await insert(
-                conn, [store.delegation_row(new), *self._journal.rows(_changed(new), actor=actor, origin=origin)]
-            )
+            await store.add_delegation(conn, new)
+            await insert(conn, self._journal.rows(_changed(new), actor=actor, origin=origin))
         return new
 
     async def end(

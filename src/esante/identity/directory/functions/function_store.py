@@ -30,9 +30,17 @@ def referring_doctor_row(one: ReferringDoctor) -> Row:
     return REFERRING_DOCTOR, (one.person_id, one.practitioner_id, one.since, one.until)
 
 
-def delegation_row(one: Delegation) -> Row:
-    """Return the row of a new delegation."""
-    return DELEGATION, (one.delegate_id, one.professional_id, one.organization_id, one.since, one.until)
+async def add_delegation(conn: Connection, one: Delegation) -> None:
+    """Write a delegation without an end; one that began and was ended on the same day is taken up again."""
+    await conn.execute(
+        "INSERT INTO directory_delegation (delegate_id, professional_id, organization_id, since)"
+        " VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (delegate_id, professional_id, organization_id, since) DO UPDATE SET until = NULL",
+        one.delegate_id,
+        one.professional_id,
+        one.organization_id,
+        one.since,
+    )
 
 
 async def fetch_referring_doctors(db: Database | Connection, persons: Sequence[UUID]) -> list[ReferringDoctor]:
@@ -72,6 +80,18 @@ async def fetch_delegations(db: Database | Connection, delegate_id: UUID, on: da
         " WHERE delegate_id = $1 AND since <= $2 AND (until IS NULL OR until > $2)"
         " ORDER BY professional_id, organization_id, since",
         delegate_id,
+        on,
+    )
+    return [Delegation(**row) for row in rows]
+
+
+async def fetch_delegations_of(db: Database, professional_id: UUID, on: date) -> list[Delegation]:
+    """Return the delegations of a professional that are in force on a day."""
+    rows = await db.fetch(
+        "SELECT delegate_id, professional_id, organization_id, since, until FROM directory_delegation"
+        " WHERE professional_id = $1 AND since <= $2 AND (until IS NULL OR until > $2)"
+        " ORDER BY delegate_id, organization_id, since",
+        professional_id,
         on,
     )
     return [Delegation(**row) for row in rows]

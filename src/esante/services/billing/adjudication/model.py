@@ -45,7 +45,9 @@ class Approval:
 class Case:
     """All that a decision on a note depends on; the rules in force are those of the day of each act.
 
-    `specialities` are keys of the directory, of the performer on the day of the note.
+    `profession` and `specialities` are keys of the directory, of the performer on the day of the note. `received_on`:
+    the day of the decision, None: that of the note. `has_amounts`: the lines say what is charged; those of a PID
+    simulation do not, and `gross` means nothing there.
     """
 
     note: FeeNote
@@ -56,6 +58,8 @@ class Case:
     specialities: tuple[str, ...] = ()
     past: tuple[PastAct, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    received_on: date | None = None
+    has_amounts: bool = True
 
 
 class Effect(StrEnum):

@@ -1,1 +1,1 @@
-"""The fee note (mémoire d'honoraires): its model and its faces in national XML, FHIR and PDF."""
+"""The fee note (mémoire d'honoraires): its model, in national XML, FHIR and PDF."""

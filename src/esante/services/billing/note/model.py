@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
+
+from esante.core.journal import event
+from esante.core.web import N_
+from esante.identity.access import AccessEvent
 
 
 class Channel(StrEnum):
@@ -193,7 +198,8 @@ class KeptNote:
     """A note as it is stored, for a person of the directory.
 
     `biller_id`, `biller`: the practitioner whose provider code it carries, and their name; `organization_id`: that for
-    which they acted. `body` is the note in national XML, or `object_sha256` its key in the object store.
+    which they acted. `body` is the note in national XML, or `object_sha256` its key in the object store. `sent_at`:
+    when it reached the health insurance.
     """
 
     person_id: UUID
@@ -212,3 +218,70 @@ class KeptNote:
     replaced_by_id: UUID | None = None
     body: bytes | None = None
     object_sha256: bytes | None = None
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteQuery:
+    """What a list of notes is narrowed to: days of the notes (inclusive), their status, a part of the biller's name.
+
+    `sent`: only those that the health insurance has.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    status: NoteStatus | None = None
+    text: str = ""
+    sent: bool = False
+
+
+class NoteEvent(AccessEvent, frozen=True, kw_only=True):
+    """Base of the events of fee notes: `note_ids` are the notes, `provider_code` that of the biller ("": several)."""
+
+    RESOURCE: ClassVar[str] = "Claim"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view fee notes of yours. Access was refused.")
+
+    purpose: str = "HPAYMT"
+    note_ids: tuple[UUID, ...] = ()
+    provider_code: str = ""
+
+
+@event("billing.note_kept")
+class NoteKept(NoteEvent, frozen=True, kw_only=True):
+    """A fee note reached the platform (`channel`: ra, pid); `replaces_id`: the note that it replaces."""
+
+    ACTION: ClassVar[str] = "C"
+    FOLDS: ClassVar[bool] = False
+    WORDS: ClassVar[str] = N_("%(actor)s sent a fee note for you.")
+
+    channel: str
+    replaces_id: UUID | None = None
+
+
+@event("billing.note_read")
+class NoteRead(NoteEvent, frozen=True, kw_only=True):
+    """A fee note was read, or the reading refused; `part`: what was read of it (data, pdf)."""
+
+    WORDS: ClassVar[str] = N_("%(actor)s viewed a fee note of yours.")
+
+    part: str = "data"
+
+
+@event("billing.notes_listed")
+class NotesListed(NoteEvent, frozen=True, kw_only=True):
+    """Fee notes of a person were shown in a list."""
+
+    ACTION: ClassVar[str] = "E"
+    WORDS: ClassVar[str] = N_("%(actor)s saw fee notes of yours in a list.")
+
+
+@event("billing.note_ended")
+class NoteEnded(NoteEvent, frozen=True, kw_only=True):
+    """A fee note does not count any more: it was cancelled, or replaced by another one."""
+
+    ACTION: ClassVar[str] = "D"
+    FOLDS: ClassVar[bool] = False
+    WORDS: ClassVar[str] = N_("%(actor)s cancelled a fee note of yours.")
+
+    status: str
+    replaced_by_id: UUID | None = None

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import httptools
 
 from esante import __version__
-from esante.services.subscriptions.delivery.endpoint_policy import Address, EndpointNotAllowed, EndpointPolicy
+from esante.core.outbound import AddressNotAllowed, AddressPolicy, IPAddress
 from esante.services.subscriptions.model import Endpoint
 
 MAX_RESPONSE_HEAD = 16 * 1024
@@ -41,7 +41,7 @@ class NotificationNotAccepted(Exception):
 class RestHookClient:
     """Connects to endpoints that `policy` allows; `context` has the trusted certificates (None: the system's)."""
 
-    def __init__(self, policy: EndpointPolicy, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, policy: AddressPolicy, context: ssl.SSLContext | None = None) -> None:
         self._policy = policy
         self._context = context or ssl.create_default_context()
 
@@ -55,8 +55,10 @@ class RestHookClient:
         end = loop.time() + seconds
         try:
             async with asyncio.timeout_at(end):
-                reader, writer = await self._open(endpoint, await self._policy.resolve(endpoint))
-        except EndpointNotAllowed as error:
+                reader, writer = await self._open(
+                    endpoint, await self._policy.resolve(endpoint.scheme, endpoint.host, endpoint.port)
+                )
+        except AddressNotAllowed as error:
             raise EndpointUnreachable("address") from error
         except TimeoutError as error:
             raise EndpointUnreachable("timeout") from error
@@ -70,7 +72,7 @@ class RestHookClient:
             writer.transport.abort()  # no TLS close handshake: a peer that does not answer it would block this task
 
     async def _open(
-        self, endpoint: Endpoint, addresses: Sequence[Address]
+        self, endpoint: Endpoint, addresses: Sequence[IPAddress]
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to the first address that accepts; TLS verifies the host name, not the address."""
         tls = {"ssl": self._context, "server_hostname": endpoint.host} if endpoint.scheme == "https" else {}

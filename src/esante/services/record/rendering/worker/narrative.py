@@ -13,17 +13,8 @@ from typing import Any
 import nh3
 from lxml import etree, html
 
-from esante.services.record.rendering.worker.table_cells import (
-    MAX_SPAN,
-    align_cells,
-    alignment,
-    child_element,
-    column_alignments,
-    local_name,
-    name_cells,
-    squeeze,
-)
-
+MAX_SPAN = 100
+"""Columns or rows that a cell may cover."""
 MAX_ADDRESS = 300
 """Characters of the address of a link that are shown."""
 H = "{urn:hl7-org:v3}"
@@ -46,6 +37,7 @@ _CLASSES = {
     "Square": "square",
 }
 _NUMBERING = {"Arabic": "1", "LittleRoman": "i", "BigRoman": "I", "LittleAlpha": "a", "BigAlpha": "A"}
+_ALIGN = {"left", "right", "center", "justify"}
 _SCOPES = {"row", "col", "rowgroup", "colgroup"}
 _BLOCKS = {"paragraph", "list", "table", "renderMultiMedia"}
 _SAME = ("sub", "sup", "thead", "tbody", "tfoot", "tr", "pre")
@@ -74,7 +66,7 @@ class Narrative:
         self._is_picture = is_picture
         blocks = list(root.iterfind(f".//{H}section/{H}text"))
         every = [element for block in blocks for element in block.iter() if isinstance(element.tag, str)]
-        notes = [element for element in every if local_name(element) == "footnote"]
+        notes = [element for element in every if _local(element) == "footnote"]
         self._notes = {note: number for number, note in enumerate(notes, 1)}
         self._note_numbers = {note.get("ID"): number for note, number in self._notes.items() if note.get("ID")}
         self._objects = {
@@ -83,7 +75,7 @@ class Narrative:
             if element.get("ID")
         }
         self._media = {element: number for number, element in enumerate(root.iter(f"{H}observationMedia"), 1)}
-        linked = {e.get("href", "")[1:] for e in every if local_name(e) == "linkHtml" and e.get("href", "")[:1] == "#"}
+        linked = {e.get("href", "")[1:] for e in every if _local(e) == "linkHtml" and e.get("href", "")[:1] == "#"}
         targets = [e for e in (*every, *root.iter(f"{H}section")) if e.get("ID") in linked]
         self._anchors = {element.get("ID"): f"cda-{number}" for number, element in enumerate(targets, 1)}
         self._pending: list[Any] = []
@@ -128,7 +120,7 @@ class Narrative:
         _append_text(target, source.text)
         for child in source:
             if isinstance(child.tag, str):
-                self._writers.get(local_name(child), self._unknown)(child, target)
+                self._writers.get(_local(child), self._unknown)(child, target)
             _append_text(target, child.tail)
 
     def _describe(self, source: Any, target: Any, *classes: str) -> None:
@@ -147,7 +139,7 @@ class Narrative:
         return made
 
     def _same(self, source: Any, target: Any) -> None:
-        self._fill(source, self._block(source, target, local_name(source)))
+        self._fill(source, self._block(source, target, _local(source)))
 
     def _unknown(self, source: Any, target: Any) -> None:
         """Write the text of an element that the narrative block does not have."""
@@ -186,7 +178,7 @@ class Narrative:
             self._fill(source, link)
             return
         self._fill(source, self._block(source, target, "span"))
-        words = squeeze("".join(source.itertext()))
+        words = _squeeze("".join(source.itertext()))
         if _SHOWN_ADDRESS.fullmatch(address) and len(address) <= MAX_ADDRESS:
             if address not in words:
                 shown = etree.SubElement(target, "span")
@@ -239,15 +231,13 @@ class Narrative:
             _mark(figure, f"media-{self._media[media]}")
             if found is not media:
                 _note(figure, "region")
-        caption = child_element(source, "caption")
+        caption = _child(source, "caption")
         if caption is not None:
             self._fill(caption, self._block(caption, figure, "figcaption"))
 
     def _paragraph(self, source: Any, target: Any) -> None:
         """Write a paragraph; one with a picture or another block in it is no HTML paragraph."""
-        holds_block = any(
-            local_name(each) in _BLOCKS for each in source.iterdescendants() if isinstance(each.tag, str)
-        )
+        holds_block = any(_local(each) in _BLOCKS for each in source.iterdescendants() if isinstance(each.tag, str))
         self._fill(source, self._block(source, target, "div" if holds_block else "p"))
 
     def _inline_caption(self, source: Any, target: Any) -> None:
@@ -260,12 +250,12 @@ class Narrative:
 
     def _list(self, source: Any, target: Any) -> None:
         """Write a list with its caption above it, and its kind of numbers or marks (CDA R2, 4.3.5.7)."""
-        caption = child_element(source, "caption")
+        caption = _child(source, "caption")
         if caption is not None:
             target = etree.SubElement(target, "div")
             title = etree.SubElement(self._block(caption, target, "p", "list-caption"), "strong")
             self._fill(caption, title)
-        ordered = source.get("listType") == "ordered" or local_name(source) == "ol"
+        ordered = source.get("listType") == "ordered" or _local(source) == "ol"
         made = self._block(source, target, "ol" if ordered else "ul")
         for code in _style_codes(source):
             if ordered and code in _NUMBERING:
@@ -277,33 +267,31 @@ class Narrative:
     def _table(self, source: Any, target: Any) -> None:
         """Write a table: its caption, then the rows; columns align their cells (CDA R2, 4.3.5.8)."""
         table = self._block(source, target, "table")
-        if summary := squeeze(source.get("summary", ""))[:300]:
+        if summary := _squeeze(source.get("summary", ""))[:300]:
             table.set("aria-label", summary)
-        caption = child_element(source, "caption")
+        caption = _child(source, "caption")
         if caption is not None:
             self._fill(caption, self._block(caption, table, "caption"))
         for child in source:
             if isinstance(child.tag, str) and child is not caption:
-                self._writers.get(local_name(child), self._unknown)(child, table)
-        columns = column_alignments(source)
+                self._writers.get(_local(child), self._unknown)(child, table)
+        columns = _column_alignments(source)
         if any(columns):
-            align_cells(table, columns)
-        name_cells(table)
+            _align_cells(table, columns)
+        _name_cells(table)
 
     def _cell(self, source: Any, target: Any) -> None:
-        cell = self._block(source, target, local_name(source), *alignment(source))
+        cell = self._block(source, target, _local(source), *_alignment(source))
         for name in ("colspan", "rowspan"):
             span = source.get(name, "")
             if span.isascii() and span.isdigit() and int(span[:4]) > 1:
                 cell.set(name, str(min(int(span[:4]), MAX_SPAN)))
-        if local_name(source) == "th":
+        if _local(source) == "th":
             row = source.getparent()
-            head = local_name(row.getparent()) == "thead" or all(
-                local_name(each) == "th" for each in row.iterchildren("{*}*")
-            )
+            head = _local(row.getparent()) == "thead" or all(_local(each) == "th" for each in row.iterchildren("{*}*"))
             scope = source.get("scope", "")
             cell.set("scope", scope if scope in _SCOPES else "col" if head else "row")
-            if short := squeeze(source.get("abbr", ""))[:100]:
+            if short := _squeeze(source.get("abbr", ""))[:100]:
                 cell.set("abbr", short)
         self._fill(source, cell)
 
@@ -312,6 +300,18 @@ def _language(element: Any) -> str:
     """Return the language of an element; "" when it is that of its surroundings."""
     found = element.get("language", "")
     return found if _LANGUAGE.fullmatch(found) else ""
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _local(element: Any) -> str:
+    return str(etree.QName(element).localname)
+
+
+def _child(element: Any, name: str) -> Any:
+    return next((each for each in element if isinstance(each.tag, str) and _local(each) == name), None)
 
 
 def _style_codes(element: Any) -> list[str]:
@@ -333,3 +333,79 @@ def _mark(target: Any, marker: str) -> None:
 
 def _note(target: Any, key: str) -> None:
     _mark(target, f"note-{key}")
+
+
+def _alignment(element: Any) -> list[str]:
+    """Return the classes for how a cell, row or column is aligned."""
+    found = [element.get("align", "")] if element.get("align", "") in _ALIGN else []
+    vertical = element.get("valign", "")
+    return [*found, f"v-{vertical}"] if vertical in ("middle", "bottom") else found
+
+
+def _column_alignments(table: Any) -> list[list[str]]:
+    """Return the alignment classes of each column, from `col` and `colgroup`."""
+    columns: list[list[str]] = []
+    for each in table.iter():
+        if not isinstance(each.tag, str) or _local(each) not in ("col", "colgroup"):
+            continue
+        if _local(each) == "colgroup" and _child(each, "col") is not None:
+            continue
+        group = each.getparent() if _local(each.getparent()) == "colgroup" else None
+        classes = _alignment(each) or (_alignment(group) if group is not None else [])
+        span = each.get("span", "1")
+        count = int(span[:4]) if span.isascii() and span.isdigit() else 1
+        columns += [classes] * min(max(count, 1), MAX_SPAN)
+    return columns[: MAX_SPAN * 10]
+
+
+def _align_cells(table: Any, columns: list[list[str]]) -> None:
+    """Give cells without an alignment that of their column, counting the cells that reach in from above."""
+    for group in table:
+        covered: dict[int, int] = {}
+        for row in group.iter("tr"):
+            column = 0
+            for cell in row:
+                if cell.tag not in ("td", "th"):
+                    continue
+                while covered.get(column, 0) > 0:
+                    covered[column] -= 1
+                    column += 1
+                width, height = int(cell.get("colspan", "1")), int(cell.get("rowspan", "1"))
+                present = set(cell.get("class", "").split())
+                if column < len(columns) and columns[column] and not present & _ALIGN:
+                    cell.set("class", " ".join([*cell.get("class", "").split(), *columns[column]]))
+                if height > 1:
+                    covered |= dict.fromkeys(range(column, column + width), height - 1)
+                column += width
+            while covered.get(column, 0) > 0:
+                covered[column] -= 1
+                column += 1
+
+
+def _name_cells(table: Any) -> None:
+    """Give the cells of a plain table their header, so that a phone shows each row as a card."""
+    rows = list(table.iter("tr"))
+    if len(rows) < 2 or next(table.iterdescendants("table"), None) is not None:
+        return
+    head, *body = rows
+    widths = {len(row) for row in rows}
+    spans = any(cell.get("colspan") or cell.get("rowspan") for row in rows for cell in row)
+    heads = any(cell.tag == "th" for row in body for cell in list(row)[1:])
+    if spans or heads or len(widths) != 1 or len(head) == 0 or any(cell.tag != "th" for cell in head):
+        return
+    if head.getparent().tag != "thead":
+        heading = etree.Element("thead")
+        table.insert(1 if table[0].tag == "caption" else 0, heading)
+        heading.append(head)
+    table.set("class", " ".join([*table.get("class", "").split(), "cards"]))
+    labels = [_squeeze("".join(cell.itertext()))[:100] for cell in head]
+    for row in body:
+        for label, cell in zip(labels, row, strict=True):
+            if cell.tag == "td":
+                cell.set("data-label", label)
+                content = etree.Element("div")
+                content.text, cell.text = cell.text, None
+                content.extend(list(cell))
+                # A cell without anything is left out of a card.
+                if len(content) or (content.text or "").strip():
+                    cell.append(content)

@@ -1,0 +1,27 @@
+"""Namespaces and URIs of the exchange: SOAP, WS-Security, WS-Trust, and those that doctors' software already sends."""
+
+SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
+SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
+WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+DS = "http://www.w3.org/2000/09/xmldsig#"
+EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+X509_TYPE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-x509-token-profile-1.0#X509v3"
+BASE64_ENCODING = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
+
+TRUST = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
+ISSUE = f"{TRUST}/Issue"
+POLICY = "http://schemas.xmlsoap.org/ws/2004/09/policy"
+ADDRESSING = "http://www.w3.org/2005/08/addressing"
+CLAIMS = "http://schemas.xmlsoap.org/ws/2006/12/authorization"
+BST_TYPE = "http://ws.mySecu.lu/trust/token/bst"
+SPACE_CLAIM = "http://ws.mysecu.lu/trust/prodo/espaceid"
+"""The claim that names the provider code (8 digits) for which a token is asked."""
+
+SYNC = "http://ws.mysecu.lu/generic/sync"
+CNS = "http://www.secu.lu/ciss/cns"
+COMMON = "http://www.secu.lu/ciss/cns/commonTypes"
+FAULT = "urn:esante:billing:fault"
+"""The namespace of the detail of our faults."""
+
+WSU_ID = f"{{{WSU}}}Id"

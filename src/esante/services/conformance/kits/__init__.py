@@ -1,0 +1,1 @@
+"""Conformance kits: requirements as data, checks that call a target, and reports that are kept and signed."""

@@ -1,0 +1,1 @@
+"""The kit of the shared care record: documents by IHE MHD, persons by PDQm, sign-in by SMART."""

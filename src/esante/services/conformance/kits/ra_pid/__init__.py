@@ -1,0 +1,1 @@
+"""The kit of fee notes: the software of a practice, tested from a sandbox that answers as the platform does."""

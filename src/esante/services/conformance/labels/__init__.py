@@ -1,0 +1,1 @@
+"""Labels of versions: applied for with a run as evidence, reviewed by two operators, published until they end."""

@@ -1,0 +1,1 @@
+"""Vendors of software: registration, access keys, acceptance and suspension by operators."""

@@ -1,0 +1,1 @@
+"""Appeals against lines of a decision, and their answers."""

@@ -1,0 +1,1 @@
+"""The budget of schemes: spent, committed, expected."""

@@ -1,0 +1,1 @@
+"""The pages of incentives: of professionals, vendors and operators, and the public figures."""

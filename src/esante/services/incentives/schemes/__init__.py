@@ -1,0 +1,1 @@
+"""Schemes of incentives and their terms, as dated data."""
