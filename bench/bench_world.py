@@ -211,11 +211,11 @@ async def run_server(data: Path, port: int, workers: int = 2, **variables: str) 
         yield base
     finally:
         process.terminate()
-        await asyncio.to_thread(process.wait, 30)
+        await asyncio.to_thread(process.wait, 90)
 
 
 def _wait_until_ready(base: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
+    for _ in range(900):
         if process.poll() is not None:
             raise RuntimeError("the server ended")
         try:

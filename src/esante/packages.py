@@ -29,6 +29,7 @@ PACKAGES = (
     "esante.services.vaccination",
     "esante.services.billing",
     "esante.services.incentives",
+    "esante.services.imaging",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

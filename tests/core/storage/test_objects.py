@@ -84,3 +84,29 @@ async def test_remove_folder_removes_its_objects_and_no_others(store):
     await store.put_named("export/a/1", b"again")
     assert await store.get_named("export/a/1") == b"again"
     assert await store.folders("nothing") == []
+
+
+async def test_file_is_stored_under_a_name_and_read_in_ranges(store):
+    with store.incoming() as file:
+        file.write(b"0123456789")
+        await store.put_file("dicom/aa/one", file)
+    assert await store.get_named("dicom/aa/one") == b"0123456789"
+    assert await store.get_range("dicom/aa/one", 3, 4) == b"3456"
+    await store.remove_named("dicom/aa/one")
+    await store.remove_named("dicom/aa/one")
+    with pytest.raises(FileNotFoundError):
+        await store.get_range("dicom/aa/one", 0, 1)
+
+
+async def test_range_beyond_the_end_raises_file_not_found(tmp_path):
+    store = Objects.open("", tmp_path)
+    await store.put_named("short", b"abc")
+    with pytest.raises(FileNotFoundError):
+        await store.get_range("short", 1, 5)
+
+
+async def test_file_that_is_not_stored_is_gone(tmp_path):
+    store = Objects.open("", tmp_path)
+    with store.incoming() as file:
+        file.write(b"x" * 1_000_000)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

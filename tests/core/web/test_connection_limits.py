@@ -82,3 +82,15 @@ async def test_connection_serves_many_requests(connect):
         assert answer.startswith(b"HTTP/1.1 200")
         assert int(await reader.readexactly(len(str(size)))) == size
     writer.close()
+
+
+async def test_large_body_that_goes_on_coming_may_take_longer_than_a_small_one(connect, monkeypatch):
+    monkeypatch.setattr(connection_limits, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(connection_limits, "BODY_RATE", 10_000)
+    reader, writer = await connect()
+    writer.write(b"POST /size HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n")
+    for _ in range(10):
+        writer.write(b"a" * 4_000)
+        await asyncio.sleep(0.1)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+    writer.close()

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from tempfile import NamedTemporaryFile
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import obstore
@@ -18,6 +19,9 @@ from esante.core.storage.private_folder import make_private
 
 INLINE_LIMIT = 64 * 1024
 """Bytes up to which content may lie in the database beside its row: one sync for many instead of one each."""
+
+_INCOMING = "incoming"
+"""The folder of files that are not stored yet; what a killed process left there nobody reads."""
 
 
 def sha256(data: bytes) -> bytes:
@@ -90,6 +94,42 @@ class Objects:
         with _translated_errors():
             return bytes(await (await obstore.get_async(self._store, name)).bytes_async())
 
+    def incoming(self) -> IO[bytes]:
+        """Open a new file for bytes that come in, to be stored by `put_file`; closed otherwise, it is gone.
+
+        Raises: `Unavailable` when there is no space.
+        """
+        with _translated_errors():
+            folder = self._folder and self._folder / _INCOMING
+            if folder is not None:
+                folder.mkdir(exist_ok=True)
+            return NamedTemporaryFile(dir=folder)
+
+    async def put_file(self, name: str, file: IO[bytes]) -> None:
+        """Store the bytes of a file of `incoming` under a name of the caller's choice, which nothing has, synced."""
+        with _translated_errors():
+            file.flush()
+            if self._folder is None:
+                await obstore.put_async(self._store, name, Path(file.name))
+            else:
+                await asyncio.to_thread(_link_synced, file, self._folder / name, self._folder)
+
+    async def get_range(self, name: str, start: int, length: int) -> bytes:
+        """Return bytes of what is stored under `name`. Raises: FileNotFoundError when there are not so many."""
+        with _translated_errors():
+            if self._folder is not None:
+                found = await asyncio.to_thread(_read_range, self._folder / name, start, length)
+            else:
+                found = bytes(await obstore.get_range_async(self._store, name, start=start, length=length))
+        if len(found) != length:
+            raise FileNotFoundError(name)
+        return found
+
+    async def remove_named(self, name: str) -> None:
+        """Remove the bytes under `name`; no error when there are none."""
+        with _translated_errors(), suppress(FileNotFoundError):
+            await obstore.delete_async(self._store, name)
+
     async def remove_folder(self, folder: str) -> None:
         """Remove every object whose name begins with `folder` and a slash; no error when there is none."""
         with _translated_errors():
@@ -120,6 +160,24 @@ def _translated_errors() -> Iterator[None]:
 def _object_name(digest: bytes) -> str:
     name = digest.hex()
     return f"{name[:2]}/{name[2:4]}/{name}"
+
+
+def _link_synced(file: IO[bytes], path: Path, root: Path) -> None:
+    """Give a file a second name, synced; of the folders only those that are new, and the one that holds it."""
+    os.fsync(file.fileno())
+    new = [parent for parent in path.parents if root in parent.parents and not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.link(file.name, path)
+    for folder in dict.fromkeys((path.parent, *(one.parent for one in new))):
+        _sync(folder, folder)
+
+
+def _read_range(path: Path, start: int, length: int) -> bytes:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return os.pread(handle, length, start)
+    finally:
+        os.close(handle)
 
 
 def _remove_empty_folder(folder: Path) -> None:

@@ -68,6 +68,7 @@ def readable(text: str) -> str:
 NOT_FOUND = N_("We could not find what you are looking for.")
 _OAUTH_PAGES = "/oauth/authorize"
 """The prefix of the OAuth pages; its other endpoints are for software."""
+_FOR_SOFTWARE = ("/oauth/", "/api/", "/.well-known/", "/dicomweb")
 _TITLES = {404: NOT_FOUND, 405: N_("You cannot do this here."), 413: N_("This file or request is too large.")}
 
 
@@ -80,9 +81,7 @@ async def on_problem(request: Request, error: Exception) -> Response:
         raise error
     if request.url.path.startswith("/fhir"):
         return JSONResponse(problem_outcome(error), error.status, headers=error.headers, media_type=FHIR_JSON)
-    if request.url.path.startswith(("/oauth/", "/api/", "/.well-known/")) and not request.url.path.startswith(
-        _OAUTH_PAGES
-    ):
+    if request.url.path.startswith(_FOR_SOFTWARE) and not request.url.path.startswith(_OAUTH_PAGES):
         body = {"error": error.code, "error_description": _english_text(error)}
         return JSONResponse(body, error.status, headers=error.headers)
     if "Location" in error.headers:

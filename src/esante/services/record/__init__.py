@@ -7,11 +7,16 @@ from esante.services.record.clinical.routes import OF_PATIENTS, OPERATIONS, PATC
 from esante.services.record.clinical.view import View
 from esante.services.record.clinical_types import CLINICAL, ClinicalType
 from esante.services.record.documents.content.validation_messages import FINDINGS, InvalidContent
+from esante.services.record.documents.current import CurrentDocument, CurrentDocuments
+from esante.services.record.documents.deposit import PreparedDeposit
 from esante.services.record.documents.document_reference import CATEGORY_SYSTEM
 from esante.services.record.documents.mhd_api import capabilities
 from esante.services.record.documents.mhd_api import routes as api_routes
 from esante.services.record.documents.service import Record
 from esante.services.record.documents.store import document_rows
+from esante.services.record.identification.check import DIFFERS, compare_document, keys_of
+from esante.services.record.identification.comparison import is_matricule, matricule_system
+from esante.services.record.identification.model import Comparison, Demographics, PersonName
 from esante.services.record.indexing.sources import Source
 from esante.services.record.model import (
     FORMAT_BY_MIME_TYPE,
@@ -50,7 +55,10 @@ from esante.services.record.pages.page_context import (
 from esante.services.record.pages.readable_copy import ReadableCopies
 from esante.services.record.pages.record import routes as page_routes
 from esante.services.record.rendering.preview import Unreadable
+from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 from esante.services.record.retention.events import ContentDeleted
+from esante.services.record.retention.terms import retention_terms
+from esante.services.record.rules import purpose_of
 from esante.services.record.visibility import FocusSnapshot
 
 __all__ = [
@@ -58,6 +66,7 @@ __all__ = [
     "CATEGORY_SYSTEM",
     "CLINICAL",
     "COPIED_TYPES",
+    "DIFFERS",
     "FINDINGS",
     "FORMAT_BY_MIME_TYPE",
     "INDEXED",
@@ -72,11 +81,15 @@ __all__ = [
     "ClinicalDeleted",
     "ClinicalType",
     "ClinicalUpdated",
+    "Comparison",
     "Compiled",
     "ConfidentialitySet",
     "ContentDeleted",
     "CopyPage",
     "Corrected",
+    "CurrentDocument",
+    "CurrentDocuments",
+    "Demographics",
     "Deposit",
     "DepositFailed",
     "DepositItem",
@@ -92,6 +105,8 @@ __all__ = [
     "PageContext",
     "PageContexts",
     "PageMethod",
+    "PersonName",
+    "PreparedDeposit",
     "Read",
     "ReadableCopies",
     "Record",
@@ -105,16 +120,24 @@ __all__ = [
     "Unreadable",
     "View",
     "Withdrawn",
+    "WorkerFailure",
+    "WorkerPool",
     "api_routes",
     "banner_loader",
     "bulk_read_verdict",
     "capabilities",
     "category_of_type",
+    "compare_document",
     "display_of_type",
     "document_rows",
     "file_name",
+    "is_matricule",
+    "keys_of",
+    "matricule_system",
     "no_access",
     "page_endpoint",
     "page_routes",
+    "purpose_of",
     "readable_name",
+    "retention_terms",
 ]

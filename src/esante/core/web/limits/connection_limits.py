@@ -15,6 +15,8 @@ HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 BODY_SECONDS = 300.0
 """Enough for 32 MB at less than 1 Mbit/s."""
+BODY_RATE = 128 * 1024
+"""Bytes of a body that give it a second more: a large one may take longer, a slow one may not."""
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -56,6 +58,12 @@ class BoundedConnection(HttpToolsProtocol):
         self._head = None
         self._close_in(BODY_SECONDS)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Extend the time limit by what has come."""
+        if self._end is not None:
+            self._end += len(body) / BODY_RATE
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the limits; uvicorn limits how long the connection may then be idle."""

@@ -242,9 +242,9 @@ class DepositService:
         if any(one.item.replaces for one in new):
             async with self._db.transaction() as conn:
                 new = [await self._as_next_version(conn, requester, visibility, one) for one in new]
-                await insert(conn, (row for one in new for row in self._rows(requester, one)))
+                await insert(conn, (row for one in new for row in self.rows(requester, one)))
         elif new:
-            await self._db.write([row for one in new for row in self._rows(requester, one)])
+            await self._db.write([row for one in new for row in self.rows(requester, one)])
         return [one.document for one in new]
 
     async def _as_next_version(
@@ -271,7 +271,7 @@ class DepositService:
         )
         return replace(deposit, document=document)
 
-    def _rows(self, requester: Requester, deposit: PreparedDeposit) -> list[Row]:
+    def rows(self, requester: Requester, deposit: PreparedDeposit) -> list[Row]:
         """Return the rows of the document, of its bytes where they are small, and of the audit entry."""
         document = deposit.document
         fields: Json = {"type": document.type, "media_type": document.media_type, "size": document.size}

@@ -28,6 +28,7 @@ from esante.services.record.documents import store
 from esante.services.record.documents.content.validation import check_reason
 from esante.services.record.documents.content.validation_messages import InvalidContent
 from esante.services.record.documents.corrections import CorrectionService
+from esante.services.record.documents.current import CurrentDocuments
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
 from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
@@ -67,7 +68,8 @@ class Record:
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
     memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
-    when documents must come; `type_rules` are those of services for the resources that are written, by type.
+    when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
+    decides on documents for services whose data belong to one.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -79,6 +81,7 @@ class Record:
         self._workers = WorkerPool()
         self._deposits = DepositService(db, objects, self._audit, directory, access, self._workers)
         self._corrections = CorrectionService(db, objects, self._audit, directory, access, self._workers)
+        self.current = CurrentDocuments(db, access)
         self.previews = Previews(self._workers)
         self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
         self.extracts = BulkReader(db, objects, self._audit, self.clinical)
@@ -142,6 +145,10 @@ class Record:
         item = DepositItem(content=content, meta=meta, replaces=replaces)
         async with self._audit.refusals(requester, person_id, "deposit"):
             return await self._deposits.check(requester, person_id, item)
+
+    def deposit_rows(self, requester: Requester, prepared: PreparedDeposit) -> list[Row]:
+        """Return the rows of a new document that `check_deposit` prepared, for a write of another service."""
+        return self._deposits.rows(requester, prepared)
 
     async def deposit_all(
         self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
@@ -345,11 +352,14 @@ class Record:
         event: type[AccessEvent],
         requester: Requester,
         person_id: UUID,
-        verdict: Verdict,
+        verdict: Verdict | None,
         documents: Iterable[Document],
         **fields: Any,
     ) -> list[Row]:
-        """Return the rows of an entry about documents of a person that another service disclosed to a requester."""
+        """Return the rows of an entry about documents of a person that another service disclosed to a requester.
+
+        `verdict` None: nothing was there to decide on.
+        """
         return self._audit.rows(event, requester, person_id, verdict, documents, **fields)
 
     async def _visibility(

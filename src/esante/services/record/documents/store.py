@@ -177,6 +177,39 @@ async def fetch_contents(db: Database | Connection, keys: Sequence[DocumentKey])
     return {(row["person_id"], row["document_id"]): row["content"] for row in rows}
 
 
+SeriesKey = tuple[UUID, UUID]
+"""The keys of the person and of the first version of a document."""
+_BY_SERIES = (
+    f"SELECT {_COLUMNS}, k.person_id AS of_person, k.series_id AS of_series FROM {{}} AS k (person_id, series_id)"  # noqa: S608
+    " LEFT JOIN document USING (person_id, series_id)"
+)
+_BY_ONE_SERIES = _BY_SERIES.format("(VALUES ($1::uuid, $2::uuid))")
+_BY_MANY_SERIES = _BY_SERIES.format("unnest($1::uuid[], $2::uuid[])")
+
+
+async def fetch_last_versions(db: Database | Connection, keys: Sequence[SeriesKey]) -> dict[SeriesKey, Document]:
+    """Return the last version of each series; those that do not exist are missing."""
+    rows = await (db.fetch(_BY_ONE_SERIES, *keys[0]) if len(keys) == 1 else db.fetch(_BY_MANY_SERIES, *_columns(keys)))
+    found: dict[SeriesKey, Document] = {}
+    for row in rows:
+        key = row["of_person"], row["of_series"]
+        if row["version"] is not None and (key not in found or found[key].version < row["version"]):
+            found[key] = _document(row)
+    return found
+
+
+async def fetch_current(db: Database, person_id: UUID, category: str, wanted: ReadFilter) -> list[Document]:
+    """Return the current documents of a category of a person that a filter includes."""
+    rows = await db.fetch(
+        f"SELECT {_COLUMNS} FROM document WHERE person_id = $1 AND category = $2 AND status = 'current'"  # noqa: S608
+        f" AND {readable(wanted, 3)} ORDER BY document_id",
+        person_id,
+        category,
+        *filter_values(wanted),
+    )
+    return [_document(row) for row in rows]
+
+
 async def fetch_content(db: Database | Connection, person_id: UUID, document_id: UUID) -> bytes | None:
     """Return the bytes of a document in the database, or None when the object store holds them."""
     content: bytes | None = await db.fetchval(

@@ -36,10 +36,14 @@ class WorkerFailure(Exception):
 
 
 class WorkerPool:
-    """Some processes with one document at a time each: a document that crashes or stalls one affects no other."""
+    """Some processes with one document at a time each: a document that crashes or stalls one affects no other.
 
-    def __init__(self, workers: int = WORKERS) -> None:
-        self._free = [_Worker() for _ in range(workers)]
+    `program`: the folder of the program of the processes; its messages are those of `worker/__main__.py`. `timeout`:
+    seconds for one task, with what the process loads for its first one; None: `TIMEOUT`.
+    """
+
+    def __init__(self, workers: int = WORKERS, program: Path = _WORKER, timeout: float | None = None) -> None:
+        self._free = [_Worker(program, timeout) for _ in range(workers)]
         self._workers = tuple(self._free)
         of_client = min(WORKERS_OF_CLIENT, workers)
         self._slots = FairSlots(workers, of_client, waiting=MAX_WAITING, waiting_per_client=MAX_WAITING_OF_CLIENT)
@@ -98,14 +102,15 @@ class WorkerPool:
 class _Worker:
     """A process, started when needed. After any error it is killed, and the next request starts another."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path, timeout: float | None) -> None:
+        self._program, self._timeout = program, timeout
         self._process: asyncio.subprocess.Process | None = None
 
     async def run(self, request: Json, data: bytes) -> Answer:
         """Return the answer to one request. Raises: TimeoutError, or one of `_DEAD` when the process dies."""
         try:
             process = await self._ensure_started()
-            return await asyncio.wait_for(_exchange(process, request, data), TIMEOUT)
+            return await asyncio.wait_for(_exchange(process, request, data), self._timeout or TIMEOUT)
         except BaseException:
             await asyncio.shield(self.stop())
             raise
@@ -121,7 +126,7 @@ class _Worker:
 
     async def _ensure_started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
-            command = [sys.executable, "-I", str(_WORKER)]
+            command = [sys.executable, "-I", str(self._program)]
             pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
             try:
                 self._process = await asyncio.create_subprocess_exec(

@@ -1,0 +1,1 @@
+"""The archive: tables and bytes of studies, who may see them, and the entries in the access log."""

@@ -1,0 +1,162 @@
+"""The archive of a requester: the studies that they may see, and what is in them.
+
+The decision comes first, and nothing of a study is read before it. A study that a requester may not see, and one that
+does not exist, are answered alike.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+
+from esante.core.storage import NIL, Database, DataLoader, Objects
+from esante.core.types import Json
+from esante.core.web import NOT_FOUND, Problem
+from esante.identity.access import Requester, Verdict
+from esante.services.imaging.archive import store
+from esante.services.imaging.archive.contents import Contents
+from esante.services.imaging.archive.openings import Openings
+from esante.services.imaging.archive.visible_study import VisibleStudy
+from esante.services.imaging.ingest.frames import FrameIndex
+from esante.services.imaging.model import CATEGORY, ImagesRefused, Instance, StudiesSearched, Study, StudyDescribed
+from esante.services.record import Record
+
+NOBODY = UUID(int=2**128 - 1)
+"""A key that nobody has: for a study that does not exist the same is asked as for one that does."""
+
+_MAX_KEPT, _MAX_KEPT_FRAMES = 4_096, 1_000
+"""Instances that a process remembers, and the frames of each."""
+
+
+class Archive:
+    """Finds and reads what a requester may see; every method that gives images journals it."""
+
+    def __init__(self, db: Database, objects: Objects, record: Record) -> None:
+        self._db, self._objects, self._record = db, objects, record
+        self._places: DataLoader[str, store.Place] = DataLoader(db, lambda uids: store.fetch_places(db, uids))
+        # What an instance is never changes, and the decision on its study comes before it is looked up here.
+        self._instances: OrderedDict[tuple[UUID, str, str, str], tuple[Instance, FrameIndex]] = OrderedDict()
+        self._openings = Openings(db, record)
+        self.contents = Contents(objects)
+
+    async def study(self, requester: Requester, study_uid: str, action: str) -> VisibleStudy:
+        """Return a study that a requester may see. Raises: Problem 404, journalled with the `action`."""
+        place = await self._places.load(study_uid) or store.Place(NOBODY, NIL)
+        current = await self._record.current.find(requester, place.person_id, place.document_series_id)
+        if current.document is None or current.verdict is None:
+            await self._journal_refusal(requester, place.person_id, current.verdict, study_uid, action)
+            raise not_found()
+        return VisibleStudy(study_uid, current.document, current.verdict)
+
+    async def studies(self, requester: Requester, person_id: UUID) -> "Studies":
+        """Return the studies of a person that a requester may see, the latest first; `searched` journals it."""
+        documents, verdict = await self._record.current.list(requester, person_id, CATEGORY)
+        visible = {document.series_id: (document, of_document) for document, of_document in documents}
+        found = await store.fetch_studies(self._db, person_id, list(visible))
+        studies = [(one, VisibleStudy(one.study_uid, *visible[one.document_series_id])) for one in found]
+        return Studies(person_id, tuple(studies), verdict)
+
+    async def searched(
+        self, requester: Requester, studies: "Studies", shown: Sequence[VisibleStudy], count: int
+    ) -> None:
+        """Journal a search that showed some studies, with how many results."""
+        rows = self._record.audit_rows(
+            StudiesSearched,
+            requester,
+            studies.person_id,
+            studies.verdict,
+            [study.document for study in shown],
+            categories=(CATEGORY,),
+            study_uid=shown[0].study_uid if len(shown) == 1 else "",
+            count=count,
+        )
+        await self._db.write(rows)
+
+    async def instances(
+        self, study: VisibleStudy, series_uid: str | None = None, instance_uid: str | None = None
+    ) -> list[Instance]:
+        """Return the instances of a study, of a series, or the one instance. Raises: Problem 404 for none."""
+        found = await store.fetch_instances(self._db, study.person_id, [study.study_uid], series_uid, instance_uid)
+        if not found:
+            raise not_found()
+        return found
+
+    async def instance(self, study: VisibleStudy, series_uid: str, instance_uid: str) -> tuple[Instance, FrameIndex]:
+        """Return an instance of a study with the index of its frames. Raises: Problem 404."""
+        key = study.person_id, study.study_uid, series_uid, instance_uid
+        if (known := self._instances.get(key)) is not None:
+            self._instances.move_to_end(key)
+            return known
+        found = await store.find_instance(self._db, *key)
+        if found is None:
+            raise not_found()
+        if found[1].count <= _MAX_KEPT_FRAMES:
+            self._instances[key] = found
+            if len(self._instances) > _MAX_KEPT:
+                self._instances.popitem(last=False)
+        return found
+
+    async def metadata(
+        self, requester: Requester, study: VisibleStudy, series_uid: str | None = None, instance_uid: str | None = None
+    ) -> list[tuple[str, str, bytes]]:
+        """Return series UID, instance UID and DICOM JSON of instances, journalled. Raises: Problem 404 for none."""
+        found = await store.fetch_metadata(self._db, study.person_id, study.study_uid, series_uid, instance_uid)
+        if not found:
+            raise not_found()
+        rows = self._record.audit_rows(
+            StudyDescribed,
+            requester,
+            study.person_id,
+            study.verdict,
+            [study.document],
+            study_uid=study.study_uid,
+            series_uid=series_uid or "",
+        )
+        await self._db.write(rows)
+        return found
+
+    async def header(self, study: VisibleStudy, instance: Instance) -> Json:
+        """Return the header of an instance as DICOM JSON, to decode its frames; not journalled."""
+        found = await store.fetch_metadata(
+            self._db, study.person_id, study.study_uid, instance.series_uid, instance.instance_uid
+        )
+        if not found:
+            raise not_found()
+        header: Json = orjson.loads(found[0][2])
+        return header
+
+    async def opened(self, requester: Requester, study: VisibleStudy, series_uids: Iterable[str], form: str) -> None:
+        """Journal that images of series are opened, before they are sent; `form`: what of them."""
+        await self._openings.journal(requester, study, series_uids, form)
+
+    async def _journal_refusal(
+        self, requester: Requester, person_id: UUID, verdict: Verdict | None, study_uid: str, action: str
+    ) -> None:
+        rows = self._record.audit_rows(
+            ImagesRefused,
+            requester,
+            NIL if person_id == NOBODY else person_id,
+            verdict,
+            [],
+            allowed=False,
+            categories=(CATEGORY,),
+            study_uid=study_uid,
+            action=action,
+        )
+        await self._db.write(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """The studies of a person that a requester may see, and the verdict on the list."""
+
+    person_id: UUID
+    studies: tuple[tuple[Study, VisibleStudy], ...]
+    verdict: Verdict
+
+
+def not_found() -> Problem:
+    """Return the answer for what does not exist, and for what the requester may not see."""
+    return Problem(404, "not-found", NOT_FOUND)
