@@ -38,8 +38,28 @@ LINE = Table(
         "documents": "integer",
         "uncounted": "integer",
         "withdrawn": "integer",
-        "amount": "numeric(12,2)",
+        "amount": "numeric",
         "reasons": "text",
+    },
+)
+RUN = Table(
+    "incentive_run",
+    Kind.LOCAL,
+    {
+        "quarter": "text",
+        "state": "text",
+        "asked_at": "timestamptz",
+        "asked_by": "text",
+        "asked_by_id": "uuid",
+        "done": "integer",
+        "total": "integer",
+        "taken_until": "timestamptz",
+        "error": "text",
+        "upto_seq": "bigint",
+        "decided_at": "timestamptz",
+        "confirmed_at": "timestamptz",
+        "confirmed_by": "text",
+        "confirmed_by_id": "uuid",
     },
 )
 SIGNAL = Table(

@@ -21,7 +21,7 @@ EVIDENCE = Table(
         "client_id": "text",
         "software": "text",
         "patient_key": "bigint",
-        "amount": "numeric(12,2)",
+        "amount": "numeric",
         "seq": "bigint",
     },
     once=True,

@@ -10,6 +10,9 @@ from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.services.incentives.decisions.model import PayeeKind
 from esante.services.incentives.payments.model import Account, Order, OrderState, PaymentFile
 
+BANK_LINE = Table(
+    "incentive_bank_line", Kind.LOCAL, {"reference": "text", "order_id": "uuid", "applied_at": "timestamptz"}
+)
 ORDER = Table(
     "incentive_order",
     Kind.LOCAL,
@@ -20,8 +23,8 @@ ORDER = Table(
         "payee_kind": "text",
         "payee": "text",
         "payee_name": "text",
-        "amount": "numeric(12,2)",
-        "carried": "numeric(12,2)",
+        "amount": "numeric",
+        "carried": "numeric",
         "state": "text",
     },
 )
@@ -51,7 +54,7 @@ FILE = Table(
         "made_at": "timestamptz",
         "made_by": "text",
         "orders": "integer",
-        "amount": "numeric(14,2)",
+        "amount": "numeric",
         "content": "bytea",
     },
 )
