@@ -1,6 +1,7 @@
 """The pages of fee notes in four languages on phone and desktop, and the stories of a note in a browser."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Browser
@@ -107,6 +108,7 @@ async def test_note_is_billed_paid_seen_and_corrected(billing: BillingDemo, brow
         await doctor.sign_in(DOCTOR)
         await patient.sign_in(PATIENT)
         await fill_in(doctor, matricule_of(billing), "V1")
+        await doctor.page.fill("[name=issued_on]", (today() - timedelta(days=1)).isoformat())  # of no other note
         await doctor.page.locator("#preview dl.facts").wait_for()
         await check_page(doctor)
         await simulate(doctor)
@@ -116,7 +118,7 @@ async def test_note_is_billed_paid_seen_and_corrected(billing: BillingDemo, brow
         assert patient.translate("Paid by the health insurance to the professional") in await patient.text()
         await check_page(patient)
         await doctor.link("Correct").click()
-        await doctor.page.fill("[name=code-0]", "9T05")
+        await doctor.page.fill("[name=code-0]", "C1")
         await simulate(doctor)
         corrected = await confirm(doctor)
         assert corrected != note

@@ -73,7 +73,10 @@ def make_cells(period: str, months: int, chance: random.Random) -> tuple[Cell, .
             for breakdown, name in [key[1:] for key in values if key[0] == indicator.of[1]]:
                 if breakdown in ("", *indicator.breakdowns):
                     part, whole = (values[one, breakdown, name] for one in indicator.of)
-                    found.append(Cell(indicator.id, period, breakdown, name, round(100 * part / whole, 2)))
+                    if part is None or whole is None:
+                        found.append(Cell(indicator.id, period, breakdown, name, flag=CellFlag.MISSING))
+                    else:
+                        found.append(Cell(indicator.id, period, breakdown, name, round(100 * part / whole, 2)))
             continue
         if indicator.id == "platform_served":
             total = totals[indicator.id] = totals["platform_requests"] - totals["platform_failures"]

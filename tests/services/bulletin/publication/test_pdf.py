@@ -20,7 +20,7 @@ def test_pdf_is_archivable_accessible_and_in_its_language(issue_files, language)
         assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"], xmp["pdfuaid:part"]) == ("2", "A", "1")
         assert str(pdf.Root.Lang) == language
         assert pdf.Root.MarkInfo.Marked
-        assert 8 <= len(pdf.pages) <= 16
+        assert 8 <= len(pdf.pages) <= 20
     shown = " ".join(" ".join(page_texts(file.path)).split())
     fmt, issue = formatter(language), sample()
     themes = themes_begun(issue.indicators, issue.period)
