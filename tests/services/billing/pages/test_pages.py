@@ -142,6 +142,16 @@ async def test_bill_is_paid_and_seen_on_both_sides(world, browse, doctor, person
     await world.assert_balanced()
 
 
+async def test_list_of_a_doctor_is_narrowed_by_the_days_on_which_notes_came(browse, doctor, person):
+    browser = await browse(requester_of(doctor[0]))
+    address = await bill(browser, person)
+    day, before = today().isoformat(), (today() - timedelta(days=1)).isoformat()
+    for query, shown in ((f"since={day}", True), (f"until={before}", False), ("since=xyzzy", True)):
+        page = await browser.get(f"{LIST}?{query}")
+        assert (address in page.text) == shown, query
+    assert "Nothing found" in page_text(await browser.get(f"{LIST}?until={before}"))
+
+
 async def test_confirmation_that_is_missing_pays_nothing(world, browse, doctor, person):
     browser = await browse(requester_of(doctor[0]))
     place = (await simulate(browser, person)).headers["location"]

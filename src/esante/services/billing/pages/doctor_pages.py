@@ -1,6 +1,7 @@
 """The pages on which a professional bills: entry with live simulation, following, correction, their account."""
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from esante.identity.directory import Directory
 from esante.services.billing.adjudication.model import Adjudication
 from esante.services.billing.adjudication.words import explain
 from esante.services.billing.nomenclature import nomenclature
+from esante.services.billing.note.service import days
 from esante.services.billing.pages.note_form import (
     count_rows,
     new_values,
@@ -74,11 +76,14 @@ class DoctorPages:
         """List the notes that were billed, the latest first, and what is owed back."""
         requester = await self._access.page_requester(request, _DOCTOR)
         biller = await self._billed.biller(requester)
-        codes = self._billed.codes(biller)
+        codes, query = self._billed.codes(biller), request.query_params
+        since, until = _day(query.get("since", "")), _day(query.get("until", ""))
         return await render(
             request,
             "billing/billed.html",
-            page=await self._billed.search(requester, request.query_params.get("cursor")),
+            page=await self._billed.search(requester, days(since, until), query.get("cursor")),
+            since=since.isoformat() if since else "",
+            until=until.isoformat() if until else "",
             codes=codes,
             owed=[(code, await self._pid.payments.recoverable(code)) for code in codes],
             standings=BILLED_NAMES,
@@ -292,6 +297,14 @@ def _decision(adjudication: Adjudication | None, language: str) -> dict[str, obj
         "lines": {one.number: one for one in adjudication.lines},
         "explanations": [(finding, explain(finding, language)) for finding in findings],
     }
+
+
+def _day(text: str) -> date | None:
+    """Return the day in a field, None for none and for what is no day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _shown(problem: Problem) -> Problem:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -106,10 +107,19 @@ class BilledNotes:
         uri = self._directory.catalogue.system("provider_code").uri
         return [one.value for one in biller.identifiers if one.system == uri]
 
-    async def search(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[BilledNote]:
-        """Return a page of the requester's notes, the latest first. Raises: Problem 404, 400 for a wrong cursor."""
+    async def search(
+        self,
+        requester: Requester,
+        received: tuple[datetime, datetime] = (FIRST, LAST),
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> Page[BilledNote]:
+        """Return a page of the requester's notes that came between two moments, the latest first.
+
+        Raises: Problem 404, 400 for a wrong cursor.
+        """
         biller, start = await self.biller(requester), decode_offset_cursor(cursor)
-        page = await self._notes.of_biller(requester, biller, (FIRST, LAST), start, limit)
+        page = await self._notes.of_biller(requester, biller, received, start, limit)
         return Page(await self._with_standing(page.items), page.next)
 
     async def stuck(self, requester: Requester) -> tuple[int, int]:
