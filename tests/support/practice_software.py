@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 import httpx
@@ -296,10 +296,19 @@ def add(parent: Any, name: str, text: str) -> None:
     etree.SubElement(parent, name).text = text
 
 
+class Software(Protocol):
+    """A software with the driver interface."""
+
+    async def act(self, request: Request) -> Response: ...
+
+    async def show(self, request: Request) -> Response: ...
+
+    async def close(self) -> None: ...
+
+
 @asynccontextmanager
-async def serve_practice(flaw: str = "") -> AsyncIterator[str]:
-    """Serve the software on a free port of this machine; yield the address of its driver interface."""
-    practice = Practice(flaw)
+async def serve_driver(practice: Software) -> AsyncIterator[str]:
+    """Serve the driver interface of a software on a free port of this machine; yield its address."""
     routes = [Route("/actions", practice.act, methods=["POST"]), Route("/notes/{uuid}", practice.show)]
     config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
@@ -312,3 +321,10 @@ async def serve_practice(flaw: str = "") -> AsyncIterator[str]:
         server.should_exit = True
         await serving
         await practice.close()
+
+
+@asynccontextmanager
+async def serve_practice(flaw: str = "") -> AsyncIterator[str]:
+    """Serve the small software on a free port of this machine; yield the address of its driver interface."""
+    async with serve_driver(Practice(flaw)) as address:
+        yield address

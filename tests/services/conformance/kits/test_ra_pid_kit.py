@@ -1,5 +1,7 @@
 """The kit of fee notes: software that keeps the rules meets all of it, and each broken twin is told what is broken."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -7,6 +9,7 @@ from esante.services.conformance.kits.catalogue import kits
 from esante.services.conformance.kits.model import Run, Verdict
 from esante.services.conformance.kits.ra_pid import driver
 from esante.services.conformance.kits.runner import run_kit
+from tests.support.client_practice import serve_client_practice
 from tests.support.practice_software import serve_practice
 
 KIT = kits()["ra-pid"]
@@ -30,6 +33,15 @@ async def test_software_that_keeps_the_rules_meets_every_requirement() -> None:
     assert run.passed and 25 <= len(run.outcomes) <= 60
     texts = [f"{one.method} {one.address}" for outcome in run.outcomes for one in outcome.exchanges]
     assert "POST (to us) /pid/v1/payments" in texts and any("PATCH (to us) /ra/v1/" in text for text in texts)
+
+
+async def test_client_library_meets_every_requirement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "WAIT_SECONDS", 15.0)
+    async with serve_client_practice(tmp_path) as target:
+        run = await run_kit(KIT, target, {}, lambda *_: None)
+    failed = [(one.requirement, one.what) for one in run.outcomes if one.verdict is not Verdict.PASSED]
+    assert failed == [], failed
+    assert run.passed
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,7 @@ async def _file_name(session: Session) -> None:
     remedy = "Name it F90dddddd<yyyymm>_MED_MHM_ddd_dd01_<UUID>.xml."
     expect(FILE_NAME.fullmatch(name), f"The file is called {name[:120]!r}.", remedy)
     month = session.value("fallback").note["issued_on"].replace("-", "")[:6]
-    expect(
-        name[:15] == f"F{PROVIDER_CODE}{month}", f"The name begins with {name[:15]!r}.", "Code and month of the note."
-    )
+    expect(name[9:15] == month, f"The name has the month {name[9:15]!r}.", "Name the month of the note.")
 
 
 @CHECKS.of("RP-30")
