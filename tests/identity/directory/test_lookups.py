@@ -19,7 +19,11 @@ CALLERS = {
             "identity/directory/cli.py": 1,
             "identity/directory/patient_param.py": 1,
             "services/billing/note/service.py": 1,
+            "services/billing/pid/cases.py": 1,
             "services/billing/ra/service.py": 1,
+            "services/imaging/dicomweb/qido.py": 1,
+            "services/imaging/dicomweb/stow.py": 1,
+            "services/imaging/ingest/admission.py": 1,
             "services/record/clinical/transactions/reference_resolver.py": 1,
             "services/record/documents/mhd_parser.py": 1,
         }

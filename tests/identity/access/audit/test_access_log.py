@@ -1,6 +1,7 @@
 """The access log in plain words: lines, filters, paging."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import msgspec
 import orjson
@@ -37,6 +38,7 @@ def test_every_logged_event_has_words_and_is_valid_fhir(type_):
         "date": datetime.now(UTC).date(),
         "bool": True,
         "float": 1.0,
+        "Decimal": Decimal("1.00"),
         "int": 1,
         "tuple": (),
     }
