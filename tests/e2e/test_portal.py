@@ -44,8 +44,9 @@ async def test_language_chosen_in_the_page_is_kept(demo: DemoServer, browser: Br
     async with open_visitor(browser, demo.base, "fr") as visitor:
         await visitor.sign_in(PATIENT)
         await visitor.open("/sharing")
-        await visitor.page.locator("details.menu").first.locator("summary").click()
-        await visitor.page.get_by_role("link", name="Lëtzebuergesch").click()
+        luxembourgish = visitor.page.get_by_role("link", name="Lëtzebuergesch", include_hidden=True)
+        await visitor.page.locator("details.menu").filter(has=luxembourgish).locator("summary").click()
+        await luxembourgish.click()
         await visitor.page.wait_for_url("**/sharing")
         assert await visitor.page.locator("html").get_attribute("lang") == "lb"
         assert translator("lb").gettext("Give your doctor a presence code") in await visitor.text()

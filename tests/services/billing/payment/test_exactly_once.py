@@ -219,12 +219,15 @@ def machine_of(laboratory: Laboratory):
                 self.clock.__exit__(None, None, None)
 
         def settle_everything(self):
+            for _ in range(3):
+                self.retry_rejected()  # a rejection whose answer was lost is known only after the bank was asked again
+                self.offset += timedelta(minutes=10)
+                do(world.settle_all())
+
+        def retry_rejected(self):
             for payment in do(all_payments(world, self.code)):
                 if payment.state is PaymentState.REJECTED:
                     do(world.payments.retry(world.operator, payment.id))
-            for _ in range(3):
-                self.offset += timedelta(minutes=10)
-                do(world.settle_all())
 
     return Billing
 
