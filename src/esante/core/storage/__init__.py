@@ -23,7 +23,7 @@ from esante.core.storage.migrations import (
     migrations_in,
     pending_migrations,
 )
-from esante.core.storage.objects import INLINE_LIMIT, Objects, sha256
+from esante.core.storage.objects import INLINE_LIMIT, Objects, Piece, sha256
 from esante.core.storage.pool import Connection
 from esante.core.storage.private_folder import FolderError, make_private
 from esante.core.storage.table import TABLES, Kind, Row, Table
@@ -45,6 +45,7 @@ __all__ = [
     "Objects",
     "Overloaded",
     "PendingMigrations",
+    "Piece",
     "Row",
     "Table",
     "Unavailable",

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from esante.core.storage import Objects
+from esante.core.storage import Objects, Piece
 from esante.services.imaging.ingest.frames import Spans
 from esante.services.imaging.model import Instance
 
@@ -16,7 +16,7 @@ class Contents:
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
 
-    async def stream(self, instance: Instance, spans: Spans) -> AsyncIterator[bytes]:
+    async def stream(self, instance: Instance, spans: Spans) -> AsyncIterator[Piece]:
         """Yield the bytes of some spans of an instance. Raises: ValueError for a span that is not within it."""
         for offset, length in spans:
             if offset < 0 or length < 0 or offset + length > instance.size:

@@ -7,6 +7,7 @@ does not exist, are answered alike.
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import orjson
@@ -23,11 +24,12 @@ from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.model import CATEGORY, ImagesRefused, Instance, StudiesSearched, Study, StudyDescribed
 from esante.services.record import Record
 
+K, V = TypeVar("K"), TypeVar("V")
 NOBODY = UUID(int=2**128 - 1)
 """A key that nobody has: for a study that does not exist the same is asked as for one that does."""
 
 _MAX_KEPT, _MAX_KEPT_FRAMES = 4_096, 1_000
-"""Instances that a process remembers, and the frames of each."""
+"""Studies and instances that a process remembers, and the frames of each of these."""
 
 
 class Archive:
@@ -36,6 +38,8 @@ class Archive:
     def __init__(self, db: Database, objects: Objects, record: Record) -> None:
         self._db, self._objects, self._record = db, objects, record
         self._places: DataLoader[str, store.Place] = DataLoader(db, lambda uids: store.fetch_places(db, uids))
+        # Whose a study is, of those that a requester was allowed: kept for nobody else, whom it would tell something.
+        self._allowed: OrderedDict[tuple[UUID, str], store.Place] = OrderedDict()
         # What an instance is never changes, and the decision on its study comes before it is looked up here.
         self._instances: OrderedDict[tuple[UUID, str, str, str], tuple[Instance, FrameIndex]] = OrderedDict()
         self._openings = Openings(db, record)
@@ -43,11 +47,14 @@ class Archive:
 
     async def study(self, requester: Requester, study_uid: str, action: str) -> VisibleStudy:
         """Return a study that a requester may see. Raises: Problem 404, journalled with the `action`."""
-        place = await self._places.load(study_uid) or store.Place(NOBODY, NIL)
+        key = requester.id, study_uid
+        place = self._allowed.get(key) or await self._places.load(study_uid) or store.Place(NOBODY, NIL)
         current = await self._record.current.find(requester, place.person_id, place.document_series_id)
         if current.document is None or current.verdict is None:
+            self._allowed.pop(key, None)
             await self._journal_refusal(requester, place.person_id, current.verdict, study_uid, action)
             raise not_found()
+        _remember(self._allowed, key, place)
         return VisibleStudy(study_uid, current.document, current.verdict)
 
     async def studies(self, requester: Requester, person_id: UUID) -> "Studies":
@@ -87,15 +94,12 @@ class Archive:
         """Return an instance of a study with the index of its frames. Raises: Problem 404."""
         key = study.person_id, study.study_uid, series_uid, instance_uid
         if (known := self._instances.get(key)) is not None:
-            self._instances.move_to_end(key)
             return known
         found = await store.find_instance(self._db, *key)
         if found is None:
             raise not_found()
         if found[1].count <= _MAX_KEPT_FRAMES:
-            self._instances[key] = found
-            if len(self._instances) > _MAX_KEPT:
-                self._instances.popitem(last=False)
+            _remember(self._instances, key, found)
         return found
 
     async def metadata(
@@ -155,6 +159,13 @@ class Studies:
     person_id: UUID
     studies: tuple[tuple[Study, VisibleStudy], ...]
     verdict: Verdict
+
+
+def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value, and the `_MAX_KEPT` that were kept last."""
+    kept[key] = value
+    while len(kept) > _MAX_KEPT:
+        kept.popitem(last=False)
 
 
 def not_found() -> Problem:

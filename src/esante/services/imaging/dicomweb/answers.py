@@ -7,14 +7,16 @@ from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from esante.core.storage import Piece
 from esante.services.imaging.archive.contents import Contents
 from esante.services.imaging.dicomweb.multipart import OutgoingPart, RelatedWriter
 from esante.services.imaging.model import Instance
 
 IN_MEMORY = 2 * 1024 * 1024
-"""Bytes up to which an answer is sent in one piece."""
-RangeReader = Callable[[int, int], AsyncIterator[bytes]]
+"""Bytes up to which an answer is read as a whole before it begins."""
+RangeReader = Callable[[int, int], AsyncIterator[Piece]]
 """Yields bytes of a part, from an offset on, of a length."""
 
 
@@ -52,7 +54,7 @@ def zip_response(contents: Contents, instances: Sequence[Instance]) -> Response:
     return StreamingResponse(_zip(contents, instances), media_type="application/zip", headers=headers)
 
 
-async def stream_bytes(data: bytes) -> AsyncIterator[bytes]:
+async def stream_bytes(data: bytes) -> AsyncIterator[Piece]:
     """Yield bytes that are in memory."""
     yield data
 
@@ -63,7 +65,7 @@ class _Sink:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Piece) -> int:
         """Take bytes."""
         self._pieces.append(bytes(data))
         return len(data)
@@ -95,13 +97,27 @@ def _moment(at: datetime) -> tuple[int, int, int, int, int, int]:
     return at.year, at.month, at.day, at.hour, at.minute, at.second
 
 
+class _ReadResponse(Response):
+    """An answer of pieces that are in memory, which are not copied into one."""
+
+    def __init__(self, pieces: Sequence[Piece], status: int, headers: dict[str, str]) -> None:
+        super().__init__(None, status, headers)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 async def _streamed(
-    pieces: AsyncIterator[bytes], length: int, media_type: str, status: int, headers: dict[str, str]
+    pieces: AsyncIterator[Piece], length: int, media_type: str, status: int, headers: dict[str, str]
 ) -> Response:
-    if length <= IN_MEMORY:
-        body = b"".join([piece async for piece in pieces])
-        return Response(body, status, headers | {"Content-Type": media_type})
     headers = headers | {"Content-Type": media_type, "Content-Length": str(length)}
+    if length <= IN_MEMORY:
+        return _ReadResponse([piece async for piece in pieces], status, headers)
     return StreamingResponse(pieces, status, headers)
 
 

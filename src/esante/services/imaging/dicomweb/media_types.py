@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 
@@ -54,8 +55,7 @@ def accepted(request: Request) -> Sequence[MediaType]:
     text = ",".join(request.query_params.getlist("accept")) or ",".join(request.headers.getlist("accept"))
     if len(text) > MAX_ACCEPT:
         raise not_acceptable()
-    found = [_accepted(item.strip()) for item in _ITEM.findall(text) if item.strip()]
-    return sorted(found, key=lambda one: -one.quality) or [MediaType("*/*")]
+    return _parse_accept(text)
 
 
 def require_json(request: Request) -> str:
@@ -89,6 +89,12 @@ def unsupported(detail: str = "") -> Problem:
         detail=detail,
         remedy=N_('Send them as multipart/related; type="application/dicom".'),
     )
+
+
+@lru_cache(maxsize=1_024)
+def _parse_accept(text: str) -> Sequence[MediaType]:
+    found = [_accepted(item.strip()) for item in _ITEM.findall(text) if item.strip()]
+    return sorted(found, key=lambda one: -one.quality) or [MediaType("*/*")]
 
 
 def _accepted(text: str) -> MediaType:

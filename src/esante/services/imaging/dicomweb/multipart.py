@@ -1,12 +1,13 @@
 """Multipart messages (RFC 2387, RFC 2046, 5.1): read while they come in, and written while they are read."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
+from esante.core.storage import Piece
 from esante.core.web import N_, bad_request
 
 MAX_PART_HEADER = 16 * 1024
@@ -65,47 +66,35 @@ class OutgoingPart:
 
     media_type: str
     size: int
-    stream: Callable[[], AsyncIterator[bytes]]
+    stream: Callable[[], AsyncIterator[Piece]]
     headers: Sequence[tuple[str, str]] = ()
 
 
 class RelatedWriter:
-    """Writes parts as multipart/related; `length` is that of the whole body in bytes."""
+    """Writes parts as multipart/related: `media_type` of the body, and its `length` in bytes."""
 
     def __init__(self, parts: Sequence[OutgoingPart]) -> None:
-        self._parts = parts
-        self._boundary = secrets.token_hex(16)
+        boundary = secrets.token_hex(16)
+        kind = parts[0].media_type.partition(";")[0]
+        self._parts, self._heads = parts, [_head(boundary, one) for one in parts]
+        self._heads[0] = self._heads[0].removeprefix(b"\r\n")
+        self._end = f"\r\n--{boundary}--\r\n".encode()
+        self.media_type = f'multipart/related; type="{kind}"; boundary={boundary}'
+        self.length = sum(map(len, self._heads)) + sum(part.size for part in parts) + len(self._end)
 
-    @property
-    def media_type(self) -> str:
-        """The media type of the body."""
-        kind = self._parts[0].media_type.partition(";")[0]
-        return f'multipart/related; type="{kind}"; boundary={self._boundary}'
-
-    @property
-    def length(self) -> int:
-        """The length of the body in bytes."""
-        return sum(len(head) + part.size for head, part in zip(self._heads(), self._parts, strict=True)) + len(
-            self._end()
-        )
-
-    async def stream(self) -> AsyncIterator[bytes]:
+    async def stream(self) -> AsyncIterator[Piece]:
         """Yield the body."""
-        for head, part in zip(self._heads(), self._parts, strict=True):
+        for head, part in zip(self._heads, self._parts, strict=True):
             yield head
             async for piece in part.stream():
                 yield piece
-        yield self._end()
+        yield self._end
 
-    def _heads(self) -> Iterator[bytes]:
-        for number, part in enumerate(self._parts):
-            lines = [f"--{self._boundary}", f"Content-Type: {part.media_type}", f"Content-Length: {part.size}"]
-            lines += [f"{name}: {value}" for name, value in part.headers]
-            head = "\r\n".join(lines) + "\r\n\r\n"
-            yield (head if number == 0 else f"\r\n{head}").encode("latin-1")
 
-    def _end(self) -> bytes:
-        return f"\r\n--{self._boundary}--\r\n".encode()
+def _head(boundary: str, part: OutgoingPart) -> bytes:
+    lines = ["", f"--{boundary}", f"Content-Type: {part.media_type}", f"Content-Length: {part.size}"]
+    lines += [f"{name}: {value}" for name, value in part.headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def malformed() -> Exception:
