@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Service, Task
+from esante.contract import DemoStep, KeptData, Platform, Service, Task
 from esante.core.journal import Consumer
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
@@ -13,6 +13,7 @@ from esante.identity.directory import Directory
 from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
+from esante.services.imaging.demo.load import load_studies
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
@@ -69,6 +70,7 @@ SERVICE = Service(
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],
+    demo=[DemoStep(name="images", load=load_studies, background=True)],
     kept=[
         KeptData(
             what=N_("X-ray pictures and other medical images, with what the device recorded about them"),

@@ -24,7 +24,8 @@ from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.model import CATEGORY, ImagesRefused, Instance, StudiesSearched, Study, StudyDescribed
 from esante.services.record import Record
 
-K, V = TypeVar("K"), TypeVar("V")
+K = TypeVar("K")
+V = TypeVar("V")
 NOBODY = UUID(int=2**128 - 1)
 """A key that nobody has: for a study that does not exist the same is asked as for one that does."""
 
