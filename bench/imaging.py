@@ -18,18 +18,19 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
-from bench.bench_world import build_bench_world, open_bench_platform, run_server
+from bench.bench_world import BenchWorld, build_bench_world, open_bench_platform, run_server
 from bench.figures import Figures, load_figures
 from bench.load_generator import LoadResult, build_request, generate_load
-from esante.core import clock
-from esante.core.storage import uuid7
-from esante.core.time_zone import today
-from esante.identity.directory import Directory
-from esante.services.imaging.archive import store
-from esante.services.imaging.model import Study
+from esante.contract import Platform
+from esante.core.storage import TABLES
+from esante.identity.directory import Directory, Person
 
 PORT, ORTHANC_PORT = 8797, 8799
-CLIENTS, INSTANCES, STUDIES = 4, 100, 20_000
+CLIENTS, INSTANCES = 4, 100
+OWN_STUDIES = 10
+"""Studies of the person who is searched."""
+LARGE = 4_000
+"""Instances of the study of 2 GB."""
 BATCH = 10
 """Instances of an upload."""
 _ROOT = "1.2.826.0.1.3680043.8.498"
@@ -91,13 +92,16 @@ async def images(data: Path, seconds: float, full: bool) -> Figures:
         figures: Figures = {"instance": f"{files.size:,} bytes, {BATCH} in an upload, {CLIENTS} clients"}
         async with run_server(data, PORT) as base:
             own = await _measure(f"{base}/dicomweb", world.hospital_token, world.doctor_token, files, seconds)
-            await _add_studies(platform, world.persons[1:], STUDIES)
+            studies = 1_000_000 if full else 20_000
+            searched = await _add_studies(platform, world, base, studies)
             own["search among many studies"] = await _searches(
-                f"{base}/dicomweb", world.doctor_token, person.identifiers[0].value, seconds
+                f"{base}/dicomweb", world.doctor_token, searched.identifiers[0].value, seconds
             )
+            if full:
+                figures |= await _memory(base, world.hospital_token, files)
         for name, result in own.items():
             figures |= load_figures(f"esante: {name}", result)
-        figures["esante: studies of all persons"] = f"{STUDIES:,}"
+        figures["esante: studies of all persons"] = f"{studies:,}, of the person searched {OWN_STUDIES}"
     if shutil.which("Orthanc") is None or not _PLUGIN.exists():
         return figures | {"Orthanc": "not installed (apt install orthanc orthanc-dicomweb)"}
     async with _orthanc(data / "orthanc") as base:
@@ -154,23 +158,73 @@ async def _send(base: str, request: bytes) -> None:
         raise RuntimeError(f"an upload was answered {result.statuses}")
 
 
-async def _add_studies(platform, persons, count: int) -> None:  # type: ignore[no-untyped-def]
-    """Add rows of studies of other persons, without instances, as a country has them."""
-    for start in range(0, count, 1_000):
-        rows = []
-        for number in range(start, start + 1_000):
-            study = Study(
-                person_id=persons[number % len(persons)],
-                study_uid=f"{_ROOT}.9.{number}",
-                document_series_id=uuid7(),
-                depositor_id=uuid7(),
-                study_on=today(),
-                accession_number=str(number),
-                attributes={},
-                received_at=clock.now(),
+async def _add_studies(platform: Platform, world: BenchWorld, base: str, count: int) -> Person:
+    """Add studies of other persons, five each, with their documents, as a country has them; return whom to search."""
+    person = await platform[Directory].person(world.persons[1])
+    if person is None:
+        raise LookupError("no person")
+    files = CtFiles(
+        f"{person.family}^{person.given[0]}", person.identifiers[0].value, person.birth_date.strftime("%Y%m%d")
+    )
+    for number in range(OWN_STUDIES):
+        body = files.upload(90_000 + number, 0, BATCH)
+        await _send(base, build_request("POST", f"{base}/dicomweb/studies", world.hospital_token, body, _TYPE))
+    of_person = "md5('person ' || n / 5)::uuid"
+    values = {
+        "person_id": of_person,
+        "study_uid": f"'{_ROOT}.9.' || n",
+        "document_id": "md5('document ' || n)::uuid",
+        "document_series_id": "md5('document ' || n)::uuid",
+        "series_id": "md5('document ' || n)::uuid",
+        "sha256": "decode(md5('document ' || n), 'hex')",
+    }
+    for first in range(0, count, 50_000):
+        for table in ("imaging_study", "imaging_study_person", "document"):
+            columns = [*TABLES[table].columns]
+            chosen = ", ".join(values.get(name, f"d.{name}") for name in columns)
+            await platform.db.fetch(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen}"
+                f" FROM (SELECT * FROM {table} WHERE person_id = $1 LIMIT 1) d, generate_series($2::bigint, $3) n",
+                person.id,
+                first,
+                min(first + 50_000, count) - 1,
             )
-            rows += store.study_rows(study)
-        await platform.db.write(rows)
+    await platform.db.fetch("ANALYZE imaging_study, imaging_study_person, document")
+    return person
+
+
+async def _memory(base: str, token: str, files: CtFiles) -> Figures:
+    """Return how much memory the workers had before a study of 2 GB came in as one upload, and at most meanwhile."""
+    before = max(_resident("VmRSS"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    parts = (files.upload(80_000, number, 1)[: -len(f"--{_BOUNDARY}--\r\n")] for number in range(LARGE))
+    size = LARGE * len(files.upload(80_000, 0, 1)[: -len(f"--{_BOUNDARY}--\r\n")]) + len(f"--{_BOUNDARY}--\r\n")
+    head = build_request("POST", f"{base}/dicomweb/studies", token, b"", _TYPE)
+    writer.write(head.replace(b"Content-Length: 0", f"Content-Length: {size}".encode()))
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    writer.write(f"--{_BOUNDARY}--\r\n".encode())
+    await writer.drain()
+    status = await reader.readline()
+    writer.close()
+    most = max(_resident("VmHWM"))
+    return {
+        "memory of a worker while 2 GB come in": f"{most:,.0f} MB, {before:,.0f} MB before ({status.decode().strip()})"
+    }
+
+
+def _resident(field: str) -> list[float]:
+    """Return a figure of the memory of each worker in MB (proc_pid_status)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if "spawn_main" in (folder / "cmdline").read_text():
+                lines = (folder / "status").read_text().splitlines()
+                found += [int(line.split()[1]) / 1_000 for line in lines if line.startswith(f"{field}:")]
+        except OSError:
+            continue  # ended in between
+    return found
 
 
 @asynccontextmanager

@@ -140,6 +140,17 @@ class StudiesSearched(ImagingEvent, frozen=True, kw_only=True):
     count: int = 0
 
 
+@event("imaging.doses_viewed")
+class DosesViewed(ImagingEvent, frozen=True, kw_only=True):
+    """The radiation doses of studies were read (`count`: of how many studies)."""
+
+    ACTION: ClassVar[str] = "R"
+    WORDS: ClassVar[str] = N_("%(actor)s read the radiation doses of your examinations: %(categories)s.")
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to read the radiation doses of your examinations.")
+
+    count: int = 0
+
+
 @event("imaging.described")
 class StudyDescribed(ImagingEvent, frozen=True, kw_only=True):
     """The description of images (their header) was read: of a series, or of a whole study (`series_uid` "")."""
