@@ -19,6 +19,8 @@ from esante.services.imaging.dose.service import Doses
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.pages.dose_pages import DosePages
+from esante.services.imaging.pages.release_pages import ReleasePages
+from esante.services.imaging.release.service import Releases
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
@@ -28,6 +30,7 @@ def _build(platform: Platform) -> Iterable[object]:
     archive = Archive(platform.db, platform.objects, record)
     yield archive
     yield Doses(platform.db, archive, record, directory)
+    yield Releases(platform.db, archive, record)
     yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
     yield FrameRenderer()
@@ -39,6 +42,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
         *DosePages(platform[Doses], access, directory).routes(),
+        *ReleasePages(platform[Releases], access, directory).routes(),
     ]
 
 

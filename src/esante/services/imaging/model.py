@@ -182,3 +182,21 @@ class ImagesRefused(ImagingEvent, frozen=True, kw_only=True):
 
     allowed: bool = False
     action: str = ""
+
+
+@event("imaging.withheld")
+class StudyWithheld(ImagingEvent, frozen=True, kw_only=True):
+    """Who made a study withholds it from the patient until a moment (`until`, ISO 8601)."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s wants to speak with you before you see new images: %(categories)s.")
+
+    until: str
+
+
+@event("imaging.released")
+class StudyReleased(ImagingEvent, frozen=True, kw_only=True):
+    """Who made a study released it to the patient."""
+
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s released images to you: %(categories)s.")

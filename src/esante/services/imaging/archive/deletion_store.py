@@ -35,6 +35,7 @@ async def delete_studies(conn: Connection, person_id: UUID, study_uids: Collecti
     )
     await conn.execute("DELETE FROM imaging_series WHERE person_id = $1 AND study_uid = ANY ($2)", person_id, uids)
     await conn.execute("DELETE FROM imaging_study WHERE person_id = $1 AND study_uid = ANY ($2)", person_id, uids)
+    await conn.execute("DELETE FROM imaging_release WHERE person_id = $1 AND study_uid = ANY ($2)", person_id, uids)
     await conn.execute(
         "DELETE FROM imaging_study_person WHERE study_uid = ANY ($2) AND person_id = $1", person_id, uids
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from esante.core import clock
 from esante.core.storage import NIL, Database, DataLoader, Objects
 from esante.core.types import Json
 from esante.core.web import NOT_FOUND, Problem
@@ -22,6 +23,7 @@ from esante.services.imaging.archive.openings import Openings
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.model import CATEGORY, ImagesRefused, Instance, StudiesSearched, Study, StudyDescribed
+from esante.services.imaging.release.store import fetch_releases
 from esante.services.record import Record
 
 K = TypeVar("K")
@@ -51,9 +53,11 @@ class Archive:
         key = requester.id, study_uid
         place = self._allowed.get(key) or await self._places.load(study_uid) or store.Place(NOBODY, NIL)
         current = await self._record.current.find(requester, place.person_id, place.document_series_id)
-        if current.document is None or current.verdict is None:
+        withheld = await self._withheld(requester, place.person_id, [study_uid])
+        if current.document is None or current.verdict is None or withheld:
             self._allowed.pop(key, None)
-            await self._journal_refusal(requester, place.person_id, current.verdict, study_uid, action)
+            rule = {"rule": "imaging.withheld"} if withheld and current.document else {}
+            await self._journal_refusal(requester, place.person_id, current.verdict, study_uid, action, **rule)
             raise not_found()
         _remember(self._allowed, key, place)
         return VisibleStudy(study_uid, current.document, current.verdict)
@@ -63,7 +67,12 @@ class Archive:
         documents, verdict = await self._record.current.list(requester, person_id, CATEGORY)
         visible = {document.series_id: (document, of_document) for document, of_document in documents}
         found = await store.fetch_studies(self._db, person_id, list(visible))
-        studies = [(one, VisibleStudy(one.study_uid, *visible[one.document_series_id])) for one in found]
+        withheld = await self._withheld(requester, person_id, [one.study_uid for one in found])
+        studies = [
+            (one, VisibleStudy(one.study_uid, *visible[one.document_series_id]))
+            for one in found
+            if one.study_uid not in withheld
+        ]
         return Studies(person_id, tuple(studies), verdict)
 
     async def searched(
@@ -136,8 +145,15 @@ class Archive:
         """Journal that images of series are opened, before they are sent; `form`: what of them."""
         await self._openings.journal(requester, study, series_uids, form)
 
+    async def _withheld(self, requester: Requester, person_id: UUID, study_uids: Sequence[str]) -> set[str]:
+        """Return those of some studies that are withheld from the patient now; for professionals none is."""
+        if requester.kind != "patient":
+            return set()
+        now, found = clock.now(), await fetch_releases(self._db, person_id, study_uids)
+        return {uid for uid, release in found.items() if release.withheld_until > now}
+
     async def _journal_refusal(
-        self, requester: Requester, person_id: UUID, verdict: Verdict | None, study_uid: str, action: str
+        self, requester: Requester, person_id: UUID, verdict: Verdict | None, study_uid: str, action: str, **rule: str
     ) -> None:
         rows = self._record.audit_rows(
             ImagesRefused,
@@ -149,6 +165,7 @@ class Archive:
             categories=(CATEGORY,),
             study_uid=study_uid,
             action=action,
+            **rule,
         )
         await self._db.write(rows)
 

@@ -6,6 +6,7 @@ from esante.core.storage import Database
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.service import Archive
+from esante.services.imaging.archive.similar_studies import SimilarStudies
 from esante.services.imaging.dicomweb.pictures import PictureEndpoints
 from esante.services.imaging.dicomweb.qido import SearchEndpoints
 from esante.services.imaging.dicomweb.stow import StoreEndpoint
@@ -32,7 +33,7 @@ def routes(
 ) -> list[BaseRoute]:
     """Return the routes; `base_url` is the address of the platform."""
     url = f"{base_url}{PATH}"
-    store = StoreEndpoint(deposits, access, directory, url)
+    store = StoreEndpoint(deposits, SimilarStudies(db, archive), access, directory, url)
     search = SearchEndpoints(db, archive, access, directory, url)
     retrieve = RetrieveEndpoints(archive, access, renderer, url)
     pictures = PictureEndpoints(archive, access, renderer)

@@ -10,6 +10,7 @@ from esante.core.types import Json
 from esante.core.web import N_, LargeBodyQueue, bad_request, too_large
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory, Person
+from esante.services.imaging.archive.similar_studies import SimilarStudies, SimilarStudy
 from esante.services.imaging.dicomweb.media_types import (
     DICOM,
     RELATED,
@@ -33,12 +34,18 @@ _PIECE = 4 * 1024**2
 class StoreEndpoint:
     """The endpoint of STOW-RS."""
 
-    def __init__(self, deposits: Deposits, access: Access, directory: Directory, base_url: str) -> None:
-        self._deposits, self._access, self._directory, self._base_url = deposits, access, directory, base_url
+    def __init__(
+        self, deposits: Deposits, similar: SimilarStudies, access: Access, directory: Directory, base_url: str
+    ) -> None:
+        self._deposits, self._similar, self._access = deposits, similar, access
+        self._directory, self._base_url = directory, base_url
         self._queue = LargeBodyQueue(uploaded=UPLOADED, client_uploaded=CLIENT_UPLOADED)
 
     async def store(self, request: Request) -> Response:
-        """Store instances; `patient` (system|value) names their patient, the path may name their study."""
+        """Store instances; `patient` (system|value) names their patient, the path may name their study.
+
+        `withhold`: for how many days new studies are withheld from their patients.
+        """
         requester = await self._access.authorize(request, "ImagingStudy", "c")
         answer_type = require_json(request)
         name, parameters = parse_media_type(request.headers.get("content-type", ""))
@@ -53,11 +60,15 @@ class StoreEndpoint:
         study_uid = request.path_params.get("study", "")
         if study_uid and not is_uid(study_uid):
             raise bad_request("study", N_("This is not a UID."), code="value")
-        patient = await self._patient(request)
-        async with self._deposits.upload(requester, patient, study_uid) as upload:
+        patient, withhold = await self._patient(request), _withhold_days(request)
+        async with self._deposits.upload(requester, patient, study_uid, withhold) as upload:
             await self._receive(request, requester, upload, boundary if name == RELATED else None)
             results = await upload.store()
-        return self._response(results, study_uid, answer_type)
+        response = self._response(results, study_uid, answer_type)
+        for person_id, uid in upload.new_studies:
+            for one in await self._similar.find(requester, person_id, uid):
+                response.headers.append("Warning", _warning(one))
+        return response
 
     async def _patient(self, request: Request) -> Person | None:
         text = request.query_params.get("patient", "")
@@ -117,6 +128,20 @@ class StoreEndpoint:
     def _stored(self, one: Result) -> Json:
         path = f"studies/{one.study_uid}/series/{one.series_uid}/instances/{one.instance_uid}"
         return _referenced(one) | {"00081190": {"vr": "UR", "Value": [f"{self._base_url}/{path}"]}}
+
+
+def _warning(similar: SimilarStudy) -> str:
+    """Return the warning of a similar study (RFC 7234, 5.5), for who examines to consider."""
+    kind = f"{similar.modality}, {similar.body_part}"
+    return f'299 esante "A similar examination ({kind}) of {similar.on.isoformat()} is in this record"'
+
+
+def _withhold_days(request: Request) -> int:
+    """Return for how many days new studies are withheld. Raises: Problem 400."""
+    text = request.query_params.get("withhold", "0")
+    if not (text.isascii() and text.isdigit() and len(text) <= 3):
+        raise bad_request("withhold", N_("Choose a number of days."), code="value")
+    return int(text)
 
 
 async def _feed(reader: RelatedReader, chunk: bytes, upload: Upload) -> None:

@@ -19,6 +19,7 @@ from esante.identity.access import Access, Requester, Verdict
 from esante.identity.directory import Directory, Person
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.record_entry import depositor_of, study_deposit, study_document, study_title
+from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.ingest.admission import Admission, Admitted, Refused
 from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.ingest.limits import MAX_INSTANCE, Rejected
@@ -26,6 +27,7 @@ from esante.services.imaging.ingest.packs import Pack, Part
 from esante.services.imaging.ingest.quarantine import UploadQuarantine
 from esante.services.imaging.ingest.summary import Summary, summarize
 from esante.services.imaging.model import CATEGORY, Instance, Series, Study, StudyDeposited, StudyDepositRefused
+from esante.services.imaging.release.service import withheld_rows
 from esante.services.record import Document, Record
 
 MAX_INSTANCES = 5_000
@@ -75,14 +77,15 @@ class Deposits:
 
     @asynccontextmanager
     async def upload(
-        self, requester: Requester, patient: Person | None = None, study_uid: str = ""
+        self, requester: Requester, patient: Person | None = None, study_uid: str = "", withhold_days: int = 0
     ) -> AsyncIterator["Upload"]:
         """Yield an upload of a requester; what is not stored when the context ends is gone.
 
-        `patient`: the person whom the request names; `study_uid`: the study that it names.
+        `patient`: the person whom the request names; `study_uid`: the study that it names; `withhold_days`: for how
+        long new studies are withheld from their patients (within the terms).
         """
         admission = Admission(self._db, self._record, self._directory, self._access, requester, patient, study_uid)
-        upload = Upload(self._db, self._objects, self._record, admission)
+        upload = Upload(self._db, self._objects, self._record, admission, withhold_days)
         try:
             yield upload
         finally:
@@ -92,8 +95,13 @@ class Deposits:
 class Upload:
     """One upload: `begin`, `write` and `end` each instance, then `store` all."""
 
-    def __init__(self, db: Database, objects: Objects, record: Record, admission: Admission) -> None:
+    def __init__(
+        self, db: Database, objects: Objects, record: Record, admission: Admission, withhold_days: int = 0
+    ) -> None:
         self._db, self._objects, self._record, self._admission = db, objects, record, admission
+        self._withhold_days = withhold_days
+        self.new_studies: list[tuple[UUID, str]] = []
+        """The persons and UIDs of the studies that this upload began."""
         self._requester = admission.requester
         self._quarantine = UploadQuarantine(db, objects, self._requester)
         self._free: Pack | None = None
@@ -237,6 +245,8 @@ class Upload:
         )
         await new[0].pack.store(self._objects)
         await write_in_batches(self._db, [*rows, *entry])
+        if admitted.document is None:
+            self.new_studies.append((person_id, study_uid))
         for one in new:
             self._results[one.place] = one.result
 
@@ -253,7 +263,11 @@ class Upload:
         prepared = await self._record.check_deposit(self._requester, person.id, content, meta)
         rows = self._record.deposit_rows(self._requester, prepared)
         study = _study(person.id, prepared.document.series_id, self._requester, first)
-        return prepared.document, [*rows, *store.study_rows(study)]
+        rows = [*rows, *store.study_rows(study)]
+        if self._withhold_days:
+            visible = VisibleStudy(study.study_uid, prepared.document, admitted.verdict)
+            rows += withheld_rows(self._record, self._requester, visible, study.received_at, self._withhold_days)
+        return prepared.document, rows
 
     async def _new_ones(self, person_id: UUID, study_uid: str, group: Sequence[_Accepted]) -> list[_Accepted]:
         """Return the instances that are not stored yet; answer those that are, and those that contradict them."""

@@ -1,0 +1,1 @@
+"""Release of images to the patient: who made a study may withhold it for some days."""
