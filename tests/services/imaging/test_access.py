@@ -93,6 +93,48 @@ async def test_restricted_study_is_seen_by_the_circle_and_not_with_a_presence_co
         assert {status for status, _ in await answers(client, study[0])} == {200}
 
 
+async def found_by(imaging, requester, person, study) -> list[int]:
+    """Return how many rows each level of search gives for a study."""
+    async with imaging.client(requester) as client:
+        answers = [
+            await client.get(f"/dicomweb/{path}", params={"StudyInstanceUID": uids(study[0])[0]})
+            for path in ("studies", "series", "instances")
+        ]
+    return [len(one.json()) if one.status_code == 200 else 0 for one in answers]
+
+
+@pytest.mark.parametrize("level", [Confidentiality.RESTRICTED, Confidentiality.HIDDEN])
+async def test_restriction_is_kept_by_every_level_of_search(imaging, world, person, study, level):
+    patient = requester_of(person)
+    assert await found_by(imaging, world.people["doctor"], person, study) == [1, 2, 4]
+    document = await document_of(world, person, patient)
+    await world.record.set_confidentiality(patient, person.id, document.id, level)
+    code = await world.access.codes.issue(patient)
+    await world.access.codes.redeem(world.people["other"], code)
+    assert await found_by(imaging, world.people["other"], person, study) == [0, 0, 0]
+
+
+async def test_emergency_opens_every_answer_and_a_block_closes_it(imaging, world, person, study):
+    clinic = await world.organization("hospital", "Clinique du Sud")
+    rescuer = requester_of(await world.practitioner("Lux", clinic), clinic)
+    assert await found_by(imaging, rescuer, person, study) == [0, 0, 0]
+    await world.access.emergencies.declare(
+        rescuer, person.identifiers[0].value, person.birth_date, "Unconscious after a fall"
+    )
+    assert await found_by(imaging, rescuer, person, study) == [1, 2, 4]
+    async with imaging.client(rescuer) as client:
+        assert {status for status, _ in await answers(client, study[0])} == {200}
+    opened = await world.events(person, SeriesOpened)
+    assert {event.grant_kind for _, event in opened} == {"emergency"}
+    other = world.people["other_entry"]
+    await world.into_circle(person, other)
+    assert await found_by(imaging, world.people["other"], person, study) == [1, 2, 4]
+    await world.access.restrictions.block(requester_of(person), "practitioner", other.id, risk_confirmed=True)
+    assert await found_by(imaging, world.people["other"], person, study) == [0, 0, 0]
+    async with imaging.client(world.people["other"]) as client:
+        assert {status for status, _ in await answers(client, study[0])} == {404}
+
+
 async def test_each_series_is_journalled_once_for_an_opening(imaging, world, person, study):
     async with imaging.client(world.people["doctor"]) as client:
         for _ in range(3):

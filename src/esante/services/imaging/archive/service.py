@@ -62,6 +62,16 @@ class Archive:
         _remember(self._allowed, key, place)
         return VisibleStudy(study_uid, current.document, current.verdict)
 
+    async def persons(self, requester: Requester, study_uids: Sequence[str]) -> set[UUID]:
+        """Return whose those of some studies are that a requester may see; NOBODY where they see none."""
+        places, found = await store.fetch_places(self._db, study_uids), set[UUID]()
+        for uid in study_uids:
+            place = places.get(uid, store.Place(NOBODY, NIL))
+            current = await self._record.current.find(requester, place.person_id, place.document_series_id)
+            if current.document is not None:
+                found.add(place.person_id)
+        return found or {NOBODY}
+
     async def studies(self, requester: Requester, person_id: UUID) -> "Studies":
         """Return the studies of a person that a requester may see, the latest first; `searched` journals it."""
         documents, verdict = await self._record.current.list(requester, person_id, CATEGORY)
@@ -82,7 +92,7 @@ class Archive:
         rows = self._record.audit_rows(
             StudiesSearched,
             requester,
-            studies.person_id,
+            NIL if studies.person_id == NOBODY else studies.person_id,
             studies.verdict,
             [study.document for study in shown],
             categories=(CATEGORY,),

@@ -43,6 +43,9 @@ class SimilarStudies:
 
     async def find(self, requester: Requester, person_id: UUID, study_uid: str) -> list[SimilarStudy]:
         """Return the studies like one of a person, the latest first; journalled where there are some."""
+        own = await store.fetch_series(self._db, person_id, [study_uid])
+        if not any(map(_body_part, own)):
+            return []
         studies = await self._archive.studies(requester, person_id)
         by_uid = {one.study_uid: one for one, _ in studies.studies}
         series = await store.fetch_series(self._db, person_id, list(by_uid))

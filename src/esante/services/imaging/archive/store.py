@@ -130,12 +130,13 @@ def instance_row(instance: Instance, metadata: bytes, frames: FrameIndex) -> Row
 
 
 async def fetch_places(db: Database | Connection, study_uids: Sequence[str]) -> dict[str, Place]:
-    """Return whose the studies are; those that nobody has are missing."""
+    """Return whose the studies are; those that nobody has are missing, and cost the same."""
     rows = await db.fetch(
-        "SELECT study_uid, person_id, document_series_id FROM imaging_study_person WHERE study_uid = ANY ($1)",
+        "SELECT study_uid, person_id, document_series_id FROM unnest($1::text[]) AS k (study_uid)"
+        " LEFT JOIN imaging_study_person USING (study_uid)",
         list(study_uids),
     )
-    return {row["study_uid"]: Place(row["person_id"], row["document_series_id"]) for row in rows}
+    return {row["study_uid"]: Place(row["person_id"], row["document_series_id"]) for row in rows if row["person_id"]}
 
 
 async def fetch_studies(db: Database, person_id: UUID, document_series_ids: Sequence[UUID]) -> list[Study]:

@@ -87,9 +87,8 @@ class SearchEndpoints:
         shown = found[query.offset : query.offset + query.limit]
         if query.wants_all and level == "instance":
             shown = await self._with_headers(shown)
-        if person_id != NOBODY:
-            of_shown = list({row.study.study_uid: row.study for row in shown}.values())
-            await self._archive.searched(requester, studies, of_shown, len(shown))
+        of_shown = list({row.study.study_uid: row.study for row in shown}.values())
+        await self._archive.searched(requester, studies, of_shown, len(shown))
         headers = {"Warning": _NO_FUZZY} if query.is_fuzzy else {}
         if query.offset + query.limit < len(found):
             left = len(found) - query.offset - query.limit
@@ -108,8 +107,7 @@ class SearchEndpoints:
             person = await self._directory.find_person(system, patient_id)
             named.add(person.id if person else NOBODY)
         if study_uids := [uid for uid in query.value_of(_STUDY_UID).replace("\\", ",").split(",") if uid]:
-            places = await store.fetch_places(self._db, [uid for uid in study_uids if is_uid(uid)])
-            named |= {place.person_id for place in places.values()} or {NOBODY}
+            named |= await self._archive.persons(requester, [uid for uid in study_uids if is_uid(uid)])
         if not named and requester.only_person_id is not None:
             named = {requester.only_person_id}
         if not named:

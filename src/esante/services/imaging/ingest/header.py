@@ -4,6 +4,7 @@ Nothing is read that the limits do not allow, and nothing beyond the file. Every
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from mmap import mmap
 from struct import Struct
 from typing import Any
@@ -155,6 +156,12 @@ def _explicit_length(buffer: Buffer, position: int, end: int, vr: bytes) -> tupl
     return position + 12, _long.unpack_from(buffer, position + 8)[0]
 
 
+@lru_cache(maxsize=16_384)
+def _key(tag: int) -> str:
+    """Return a tag as DICOM JSON has it."""
+    return f"{tag:08X}"
+
+
 class _Walker:
     """One walk over a file; `pixel_data` are those of its data set, not of an icon."""
 
@@ -183,10 +190,11 @@ class _Walker:
                 raise Rejected("malformed", f"a delimiter at byte {position}")
             self._count(1)
             vr, start, length = self._read_tag(position, end, tag, found, explicit)
-            key = f"{tag:08X}"
+            key = _key(tag)
             if tag <= last and key in found:
                 raise Rejected("malformed", f"({group:04X},{element:04X}) stands twice")
-            last = max(last, tag)
+            if tag > last:
+                last = tag
             if length == _UNDEFINED:
                 value, position = self._read_undefined(start, end, tag, vr, depth, encodings, explicit)
             elif start + length > end:

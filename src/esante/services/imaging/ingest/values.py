@@ -4,6 +4,7 @@ import base64
 import math
 import struct
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydicom.charset import convert_encodings, decode_bytes, python_encoding
@@ -40,12 +41,14 @@ _LONGEST = 64
 _ENDS = b"\x00 "
 _DELIMITERS, _NAME_DELIMITERS = set(b"\\\n\r\t\f"), set(b"^=")
 """Bytes at which the first character set is active again (PS3.5, 6.1.2.5.3)."""
-Encodings = Sequence[str]
+Encodings = tuple[str, ...]
+_MAX_KEPT, _KEPT_VALUES = 64, 8_192
+"""Bytes of a value that is kept decoded, and how many are: the instances of a series have most values in common."""
 
 
 def encodings_of(names: Sequence[str]) -> Encodings:
     """Return the Python encodings of the values of Specific Character Set; one that is not known is the default."""
-    return convert_encodings([one if one in python_encoding else "" for one in names] or [""])
+    return tuple(convert_encodings([one if one in python_encoding else "" for one in names] or [""]))
 
 
 def items_of(json: Json, tag: str) -> list[Json]:
@@ -55,7 +58,14 @@ def items_of(json: Json, tag: str) -> list[Json]:
 
 
 def decode_value(vr: bytes, raw: bytes, encodings: Encodings) -> Json:
-    """Return an element of DICOM JSON, without bulk data. Raises: `Rejected` for numbers of a wrong length."""
+    """Return an element of DICOM JSON, without bulk data, not to be changed.
+
+    Raises: `Rejected` for numbers of a wrong length.
+    """
+    return _decode_kept(vr, raw, encodings) if len(raw) <= _MAX_KEPT else _decode(vr, raw, encodings)
+
+
+def _decode(vr: bytes, raw: bytes, encodings: Encodings) -> Json:
     element: Json = {"vr": vr.decode("ascii")}
     if not raw:
         return element
@@ -77,6 +87,9 @@ def decode_value(vr: bytes, raw: bytes, encodings: Encodings) -> Json:
     if values and values != [None]:
         element["Value"] = values
     return element
+
+
+_decode_kept = lru_cache(maxsize=_KEPT_VALUES)(_decode)
 
 
 def is_bulk(vr: bytes, length: int) -> bool:
