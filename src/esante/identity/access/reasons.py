@@ -55,6 +55,7 @@ REASONS = {
     "restricted": N_("You restricted this document to its author and your circle of care."),
     "no-grant": N_("You have not given access."),
     "person-differs": N_("The document may be about someone else."),
+    "secondary-use": N_("Two operators agreed on a copy without your name, for a use that a permit allows."),
     "compiled": N_("The platform compiled this from what the record contains."),
     "refused": N_("Access was refused."),
 }

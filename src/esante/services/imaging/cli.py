@@ -6,13 +6,37 @@ import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
+from uuid import UUID
 
 import click
+
+from esante.command_line import platform_command
+from esante.contract import Platform
+from esante.core.web import Problem
 
 
 @click.group()
 def imaging() -> None:
     """Image sharing."""
+
+
+@imaging.command("copy")
+@click.argument("copy_id", type=click.UUID)
+@click.option(
+    "--to", "folder", required=True, type=click.Path(path_type=Path), help="A folder that does not exist yet."
+)
+@platform_command
+async def make_copy(platform: Platform, copy_id: UUID, folder: Path) -> None:
+    """Write a copy without identity that two operators agreed on; what is in `review` has to be looked at first."""
+    from esante.services.imaging.deidentification.service import Copies
+
+    try:
+        made = await platform[Copies].make(copy_id, folder)
+    except Problem as problem:
+        raise click.ClickException(problem.detail) from problem
+    except FileExistsError as error:
+        raise click.ClickException(f"{folder} exists already: choose another folder") from error
+    click.echo(f"{made.instances} images, {made.flagged} of them in review, {made.left_out} left out")
 
 
 @imaging.command()

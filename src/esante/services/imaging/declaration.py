@@ -5,20 +5,23 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import DemoStep, KeptData, Platform, Service, Task
+from esante.contract import DemoStep, KeptData, NavigationItem, Platform, Service, Task
 from esante.core.journal import Consumer
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
+from esante.services.imaging.deidentification.service import Copies
 from esante.services.imaging.demo.load import load_studies
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.dose.service import Doses
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
+from esante.services.imaging.operation.service import Operation
 from esante.services.imaging.pages.dose_pages import DosePages
+from esante.services.imaging.pages.operator_pages import OperatorPages
 from esante.services.imaging.pages.release_pages import ReleasePages
 from esante.services.imaging.release.service import Releases
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
@@ -31,6 +34,8 @@ def _build(platform: Platform) -> Iterable[object]:
     yield archive
     yield Doses(platform.db, archive, record, directory)
     yield Releases(platform.db, archive, record)
+    yield Copies(platform.db, platform.journal, archive.contents, record, directory, access)
+    yield Operation(platform.db, platform.journal)
     yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
     yield FrameRenderer()
@@ -43,6 +48,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
         *DosePages(platform[Doses], access, directory).routes(),
         *ReleasePages(platform[Releases], access, directory).routes(),
+        *OperatorPages(platform[Operation], platform[Copies], access).routes(),
     ]
 
 
@@ -76,6 +82,9 @@ SERVICE = Service(
     dispositions=_dispositions,
     commands=[imaging],
     demo=[DemoStep(name="images", load=load_studies, background=True)],
+    navigation=[
+        NavigationItem(role="operator", url="/operator/images", label=P_("menu", "Images"), icon="imaging", order=45),
+    ],
     kept=[
         KeptData(
             what=N_("X-ray pictures and other medical images, with what the device recorded about them"),

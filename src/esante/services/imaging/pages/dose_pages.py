@@ -10,7 +10,7 @@ from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.imaging.dose.factors import dose_factors
 from esante.services.imaging.dose.service import Doses, StudyDose
-from esante.services.record import PageContext, PageContexts, banner_loader, no_access, page_endpoint
+from esante.services.record import PageContext, PageContexts, banner_loader, display_of_type, no_access, page_endpoint
 
 PAGE_SIZE = 20
 OWN, OF_PATIENT = "/images/dose", "/patients/{person_id:uuid}/images/dose"
@@ -43,6 +43,7 @@ class DosePages:
             request,
             "imaging/doses.html",
             page=page,
+            display_of_type=display_of_type,
             list_url=OWN.rpartition("/")[0] if page.is_own else f"{page.timeline_url}/images",
             shown=found[offset : offset + PAGE_SIZE],
             total=len(history.doses),

@@ -4,7 +4,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core import clock
 from esante.core.time_zone import day_of
 from esante.core.web import Problem, read_form, redirect, render
 from esante.identity.access import Access
@@ -47,7 +46,6 @@ class ReleasePages:
             study_url=f"{page.timeline_url}/images/{visible.study_uid}",
             document=visible.document,
             state=state,
-            now=clock.now(),
             terms=release_terms(day_of(state.latest)),
             **await self._banner(page),
         )
