@@ -103,7 +103,7 @@ class ImagingEvent(AccessEvent, frozen=True, kw_only=True):
 
 @event("imaging.deposited")
 class StudyDeposited(ImagingEvent, frozen=True, kw_only=True):
-    """Instances were stored: how many, of which series, and their bytes."""
+    """Instances were stored: how many, of which series, and their bytes; `part` of their study: first or further."""
 
     ACTION: ClassVar[str] = "C"
     WORDS: ClassVar[str] = N_("%(actor)s added images to your record: %(categories)s.")
@@ -111,6 +111,7 @@ class StudyDeposited(ImagingEvent, frozen=True, kw_only=True):
     instances: int
     size: int
     series: tuple[str, ...] = ()
+    part: str = ""
 
 
 @event("imaging.deposit_refused")
@@ -163,7 +164,10 @@ class StudyDescribed(ImagingEvent, frozen=True, kw_only=True):
 
 @event("imaging.opened")
 class SeriesOpened(ImagingEvent, frozen=True, kw_only=True):
-    """The images of a series were opened; `form`: what was sent (instance, frames, rendered, bulkdata)."""
+    """The images of a series were opened; `form`: what was sent (instance, frames, rendered, bulkdata).
+
+    `place`: "own" where the study was made, "elsewhere" for others.
+    """
 
     ACTION: ClassVar[str] = "R"
     WORDS: ClassVar[str] = N_("%(actor)s opened your images: %(categories)s.")
@@ -171,6 +175,7 @@ class SeriesOpened(ImagingEvent, frozen=True, kw_only=True):
     series_uid: str
     modality: str = ""
     form: str = ""
+    place: str = ""
 
 
 @event("imaging.refused")

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 
 from esante.core.storage import Database, Row
 from esante.identity.access import Requester
+from esante.services.imaging.archive.record_entry import depositor_of
 from esante.services.imaging.archive.store import fetch_series
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.model import SeriesOpened
@@ -44,6 +45,7 @@ class Openings:
                 series_uid=uid,
                 modality=modalities.get(uid, ""),
                 form=form,
+                place="own" if study.document.depositor_id == depositor_of(requester) else "elsewhere",
             )
         await self._db.write(rows)
         self._remember((keys[uid] for uid in new), now)

@@ -242,6 +242,7 @@ class Upload:
             instances=len(new),
             size=sum(one.part.size for one in new),
             series=tuple(series),
+            part="further" if admitted.document else "first",
         )
         await new[0].pack.store(self._objects)
         await write_in_batches(self._db, [*rows, *entry])
