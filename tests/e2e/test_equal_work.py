@@ -425,6 +425,7 @@ NOT_ABOUT_A_RECORD = (
 OF_PATIENTS_AND_OPERATORS = (
     "/apps",
     "/fee-notes",
+    "/images",
     "/log",
     "/notices",
     "/operator",
@@ -445,6 +446,7 @@ BY_OTHER_THINGS = {
     "/fhir/Patient": "names a person of the directory",
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
     "/patients/code": "names a code",
+    "/patients/{person_id:uuid}/images": "is of images (tests/services/imaging)",
     "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
     "/ra/v1": "is of fee notes, decided by role and sender (tests/services/billing/exchange)",
     "/vaccine-stock": "is of a site, and of no record",

@@ -114,7 +114,7 @@ async def test_patient_and_doctor_see_doses_and_a_stranger_does_not(browse, imag
     async with imaging.client(world.people["hospital"]) as client:
         assert (await stow(client, [file])).status_code == 200
     shown = await words(patient, "/images/dose")
-    assert "about 1.40 mSv" in shown and "100 mGy·cm" in shown
+    assert "about 1.40 mSv" in shown and "100.0 mGy·cm" in shown
     page = await load_page(patient, "/images/dose")
     assert page.xpath("//*[name()='svg' and contains(@class, 'plot')]")
     doctor = await browse(world.people["doctor"])

@@ -40,7 +40,7 @@ _SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
 """Secondary Capture, and the classes below it."""
 _OVERLAYS = 0x6000
 """The groups of overlays, of which only the first is in the dictionary."""
-_FACES = frozenset({"HEAD", "BRAIN", "SKULL", "FACE", "SINUS", "ORBIT", "NECK", "HEADNECK", "HEADANDNECK"})
+_HEAD_PARTS = frozenset({"HEAD", "BRAIN", "SKULL", "FACE", "SINUS", "ORBIT", "NECK", "HEADNECK", "HEADANDNECK"})
 _PLANES = frozenset({"CT", "MR", "PT"})
 
 
@@ -85,7 +85,7 @@ def risks_of(data: Dataset) -> tuple[str, ...]:
     if said == "YES" or (said != "NO" and (captured or modality in _OFTEN_WRITTEN_ON)):
         found.append("burned-in")
     part = "".join(char for char in str(data.get("BodyPartExamined", "")).upper() if char.isalpha())
-    if modality in _PLANES and (not part or part in _FACES):
+    if modality in _PLANES and (not part or part in _HEAD_PARTS):
         found.append("face")
     return tuple(found)
 

@@ -1,11 +1,14 @@
 """The page of the radiation doses of a person, for themselves and for a professional with access."""
 
+from functools import partial
+
+from babel.numbers import format_decimal
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.time_zone import today
-from esante.core.web import decode_offset_cursor, encode_cursor, render
+from esante.core.web import decode_offset_cursor, encode_cursor, language_of, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.imaging.dose.factors import dose_factors
@@ -38,6 +41,7 @@ class DosePages:
         history = await self._doses.history(page.requester, page.person_id)
         if not page.is_own and not history.doses and not history.verdict.allowed:
             raise no_access()
+        show = partial(_show_number, language_of(request))
         found = [one for one in history.doses if all(word in _searched(one) for word in text.casefold().split())]
         return await render(
             request,
@@ -50,10 +54,16 @@ class DosePages:
             next=encode_cursor(offset + PAGE_SIZE) if len(found) > offset + PAGE_SIZE else None,
             text=text,
             effective=history.effective,
-            by_year=[(str(year), value, f"{value:.1f}") for year, value in history.by_year],
+            by_year=[(str(year), value, show(value, 1)) for year, value in history.by_year],
+            show=show,
             factors=dose_factors(today()),
             **await self._banner(page),
         )
+
+
+def _show_number(language: str, value: float, digits: int) -> str:
+    """Return a number in words of a language, with so many digits after the point."""
+    return format_decimal(value, format=f"#,##0.{'0' * digits}", locale=language)
 
 
 def _searched(one: StudyDose) -> str:
