@@ -1,4 +1,4 @@
-"""The pages of the vaccination card in four languages, on phone and desktop."""
+"""The pages of the vaccination card in several languages, on phone and desktop."""
 
 import pytest
 from playwright.async_api import Browser
@@ -8,7 +8,7 @@ from tests.support.demo_server import DemoServer
 from tests.support.page_tour import DOCTOR, PATIENT, find_patient_id, find_tour_faults
 from tests.support.visitors import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 PROOF = "/vaccinations/proof"
 NAMES = frozenset(product.name for product in catalogue().products.values())
