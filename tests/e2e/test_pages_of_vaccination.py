@@ -39,11 +39,17 @@ async def make_link(visitor: Visitor) -> None:
     await visitor.page.locator("svg.qr-code").wait_for()
 
 
+async def open_card_of_child(visitor: Visitor) -> None:
+    await visitor.open("/vaccinations")
+    await visitor.page.locator("#represented a").first.click()
+    await visitor.page.wait_for_url("**/represented/*/vaccinations")
+
+
 async def test_pages_of_the_card_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     card = f"/patients/{await find_patient_id(demo)}/vaccinations"
     steps = [card, open_first_dose, f"{card}/scan", scan, f"{card}/new", f"{card}/copy", f"{card}/refusal"]
     assert await find_tour_faults(demo, browser, DOCTOR, steps, NAMES) == []
     own = ["/vaccinations", open_first_dose, "/vaccinations?q=xyzzy"]
-    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared"]
+    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared", open_card_of_child, open_first_dose]
     assert await find_tour_faults(demo, browser, PATIENT, own, NAMES) == []
     assert await find_tour_faults(demo, browser, None, ["/verify-card"], NAMES) == []
