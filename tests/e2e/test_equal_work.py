@@ -430,6 +430,7 @@ OF_PATIENTS_AND_OPERATORS = (
     "/notices",
     "/operator",
     "/record",
+    "/represented",
     "/sharing",
     "/takeout",
     "/vaccinations",
