@@ -26,7 +26,7 @@ from esante.identity.directory import Person
 from esante.services.imaging.demo import phantoms
 from esante.services.imaging.demo.dose_reports import ct_dose_report, xray_dose_report
 
-LANGUAGES = ("fr", "de", "en")
+LANGUAGES = ("fr", "de", "en", "lb")
 _CLASSES = {
     "CT": CTImageStorage,
     "MR": MRImageStorage,

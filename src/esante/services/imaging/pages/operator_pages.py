@@ -29,6 +29,7 @@ PLACE, COPIES = "/operator/images", "/operator/images/copies"
 _OPERATOR = ("operator",)
 _SHOWN = (400, 403, 409)
 _MAX_WORDS = 100
+_COMMAND = "esante imaging copy"
 
 
 class OperatorPages:
@@ -99,6 +100,7 @@ class OperatorPages:
             next=encode_cursor(following) if following else None,
             text=text,
             states=STATES,
+            command=_COMMAND,
             own_id=requester.id,
         )
 
