@@ -83,6 +83,8 @@ SERVICE = Service(
     commands=[imaging],
     demo=[DemoStep(name="images", load=load_studies, background=True)],
     navigation=[
+        NavigationItem(role="patient", url="/images/dose", label=N_("Radiation dose"), icon="imaging", order=37),
+        NavigationItem(role="record", url="/images/dose", label=N_("Radiation dose"), icon="imaging"),
         NavigationItem(role="operator", url="/operator/images", label=P_("menu", "Images"), icon="imaging", order=45),
     ],
     kept=[
