@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,8 @@ MAX_STUDIES, MAX_TEXT, MAX_BYTES = 1_000, 300, 512 * 1024**2
 """Studies of a copy, characters of a purpose or permit, and bytes of an instance that is copied."""
 PAGE_SIZE = 20
 _COPYING = Verdict(True, "operator.secondary-use", "secondary-use", context=OPERATION)
+_UNREADABLE = (AttributeError, TypeError, ValueError, KeyError, IndexError, NotImplementedError, struct.error)
+"""What pydicom raises for what it cannot read or write."""
 _LAST = UUID(int=2**128 - 1)
 
 
@@ -121,7 +124,7 @@ class Copies:
             async for instance, file in self._files(document.person_id, uid):
                 try:
                     data, risks = await asyncio.to_thread(deidentify, file, copy.uid_key, name, today())
-                except (NotAnImage, AttributeError, ValueError, KeyError, NotImplementedError):
+                except (NotAnImage, *_UNREADABLE):
                     # What pydicom cannot read as an image of the standard is no image to give away.
                     left_out += 1
                     continue
