@@ -50,9 +50,9 @@ class _Answer(NamedTuple):
 class Insurance:
     """The health insurance at an address ("": none, so it is always silent). `timeout`: seconds for an answer.
 
-    TLS certificates and host names are verified, against `ca_file` where it is given. Each simulation waits for an
-    answer, so its client is aiohttp, which takes a fifth of the processor time of httpx (docs/performance). Proxies that
-    the environment names are not used.
+    TLS certificates and host names are verified, against `ca_file` where it is given; proxies that the environment
+    names are not used. Each simulation waits for an answer, so its client is aiohttp, which takes a fifth of the
+    processor time of httpx (docs/performance).
     """
 
     def __init__(self, url: str, timeout: float = 5.0, ca_file: str = "") -> None:
