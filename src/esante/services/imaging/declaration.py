@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
-from esante.contract import KeptData, Platform, Service, Task
+from esante.contract import KeptData, NavigationItem, Platform, Service, Task
 from esante.core.journal import Consumer
-from esante.core.web import N_
+from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.deletion import Deletion
@@ -16,12 +18,15 @@ from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
+from esante.services.imaging.model import CATEGORY
+from esante.services.imaging.pages.study_pages import StudyPages, study_address
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
 
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
+    record.viewers[CATEGORY] = study_address
     yield Archive(platform.db, platform.objects, record)
     yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
@@ -29,15 +34,13 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return routes(
-        platform.db,
-        platform[Archive],
-        platform[Deposits],
-        platform[FrameRenderer],
-        platform[Access],
-        platform[Directory],
-        platform.settings.base_url,
-    )
+    db, archive, access, directory = platform.db, platform[Archive], platform[Access], platform[Directory]
+    base = platform.settings.base_url
+    return [
+        *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
+        *StudyPages(db, archive, platform[Record], platform.journal, access, directory).routes(),
+        Mount("/static/imaging", StaticFiles(directory=Path(__file__).parent / "static")),
+    ]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -69,6 +72,10 @@ SERVICE = Service(
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],
+    navigation=[
+        NavigationItem(role="patient", url="/images", label=P_("menu", "Images"), icon="imaging", order=36),
+        NavigationItem(role="record", url="/images", label=N_("Images"), icon="imaging"),
+    ],
     kept=[
         KeptData(
             what=N_("X-ray pictures and other medical images, with what the device recorded about them"),

@@ -1,0 +1,43 @@
+"""An application with the pages of images, and browsers that are signed in."""
+
+import pytest
+from starlette.routing import Mount
+
+from esante.services.imaging.pages.study_pages import StudyPages, study_address
+from tests.support.dicom import stow
+from tests.support.record_pages import page_app, sign_in
+
+
+@pytest.fixture(scope="module")
+def app(world, imaging):
+    """The pages of images and of the record with DICOMweb, and a way to sign in as anybody."""
+    app = page_app(world)
+    world.record.viewers["imaging_study"] = study_address
+    pages = StudyPages(world.db, imaging.archive, world.record, world.journal, world.access, world.directory)
+    app.router.routes.extend([*pages.routes(), Mount("/", routes=imaging.app().routes)])
+    return app
+
+
+@pytest.fixture
+async def browse(app):
+    """`await browse(requester)` returns a client in which the requester is signed in."""
+    clients = []
+
+    async def visit(requester):
+        clients.append(await sign_in(app, requester))
+        return clients[-1]
+
+    yield visit
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+def store(imaging, world):
+    """`await store(files)` stores files as the hospital."""
+
+    async def store(files):
+        async with imaging.client(world.people["hospital"]) as client:
+            assert (await stow(client, files)).status_code == 200
+
+    return store
