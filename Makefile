@@ -6,12 +6,14 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 VENDOR := src/esante/core/web/static/vendor
+VIEWER := src/esante/services/imaging/static/viewer
 DEFINITIONS := src/esante/core/fhir/definitions
 
 # Stamps: what stands here was installed after the files it depends on last changed.
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 VENDOR_STAMP := $(VENDOR)/LICENCES.txt
+VIEWER_STAMP := $(VIEWER)/LICENCE.txt
 
 R4 := $(DEFINITIONS)/r4.bin
 PROFILES := $(DEFINITIONS)/profiles.bin
@@ -21,7 +23,7 @@ PROFILES := $(DEFINITIONS)/profiles.bin
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
+install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(VIEWER_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
 
 $(PYTHON_STAMP): requirements/uv.txt requirements/base.txt requirements/dev.txt pyproject.toml tools/install_python.sh
 	tools/install_python.sh
@@ -33,6 +35,9 @@ $(NODE_STAMP): package.json package-lock.json .npmrc
 
 $(VENDOR_STAMP): $(NODE_STAMP) tools/build_assets.py | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_assets.py
+
+$(VIEWER_STAMP): tools/build_viewer.py .npmrc | $(PYTHON_STAMP)
+	$(BIN)/python tools/build_viewer.py
 
 $(R4): $(NODE_STAMP) tools/build_fhir_definitions.py $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_fhir_definitions.py
@@ -80,6 +85,6 @@ lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versi
 	npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 clean:  ## remove what make made; the data in var/ stays
-	rm -rf .venv .tools node_modules dist build $(VENDOR) $(R4) $(PROFILES)
+	rm -rf .venv .tools node_modules dist build $(VENDOR) $(VIEWER) $(R4) $(PROFILES)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

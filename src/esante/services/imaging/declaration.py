@@ -20,6 +20,7 @@ from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.pages.study_pages import StudyPages, study_address
+from esante.services.imaging.pages.viewer_pages import ViewerPages
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
@@ -39,6 +40,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
         *StudyPages(db, archive, platform[Record], platform.journal, access, directory).routes(),
+        *ViewerPages(db, archive, access).routes(),
         Mount("/static/imaging", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
 

@@ -4,7 +4,8 @@ import pytest
 from starlette.routing import Mount
 
 from esante.services.imaging.pages.study_pages import StudyPages, study_address
-from tests.support.dicom import stow
+from esante.services.imaging.pages.viewer_pages import ViewerPages
+from tests.support.dicom import stow, study_files
 from tests.support.record_pages import page_app, sign_in
 
 
@@ -14,7 +15,8 @@ def app(world, imaging):
     app = page_app(world)
     world.record.viewers["imaging_study"] = study_address
     pages = StudyPages(world.db, imaging.archive, world.record, world.journal, world.access, world.directory)
-    app.router.routes.extend([*pages.routes(), Mount("/", routes=imaging.app().routes)])
+    viewer = ViewerPages(world.db, imaging.archive, world.access)
+    app.router.routes.extend([*pages.routes(), *viewer.routes(), Mount("/", routes=imaging.app().routes)])
     return app
 
 
@@ -41,3 +43,11 @@ def store(imaging, world):
             assert (await stow(client, files)).status_code == 200
 
     return store
+
+
+@pytest.fixture
+async def study(store, person):
+    """The files of a stored study of two series."""
+    files = study_files(person, series=2, instances=3)
+    await store(files)
+    return files

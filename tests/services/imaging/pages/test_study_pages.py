@@ -17,14 +17,6 @@ URI = "urn:ietf:rfc:3986"
 REPORT = "18748-4"
 
 
-@pytest.fixture
-async def study(store, person):
-    """The files of a stored study of two series."""
-    files = study_files(person, series=2, instances=3)
-    await store(files)
-    return files
-
-
 def picture_of(page):
     """Return the address of the picture that a page shows."""
     (source,) = page.xpath("//img[@id='picture']/@src")
