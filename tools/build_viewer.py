@@ -1,9 +1,9 @@
 """Take the viewer for professionals (OHIF) from npm, pruned, to `services/imaging/static/viewer/`.
 
 Its package holds a built site, but cannot be installed (its dependencies are not published), so it is packed: the
-tarball is checked against its SHA-512 and unpacked, without what is not used: models and runtime of segmentation by AI,
-microscopy, source maps, other sign-ins, the service worker, icons of launchers. The site is built for the root of an
-origin: the addresses of its files are rewritten to their place. What compresses well is kept compressed.
+tarball is checked against its SHA-512 and unpacked, without what is not used: models and runtime of segmentation by
+AI, microscopy, source maps, other sign-ins, the service worker, icons of launchers. The site is built for the root of
+an origin: the addresses of its files are rewritten to their place. What compresses well is kept compressed.
 """
 
 import base64
@@ -67,7 +67,7 @@ def pack(folder: Path) -> Path:
 
 
 def unpack(archive: tarfile.TarFile) -> tuple[int, int]:
-    """Write the files of the site that are used; return how many they are, and in how many addresses were rewritten."""
+    """Write the files of the site that are used; return how many, and in how many addresses were rewritten."""
     count = rewritten = 0
     for member in archive:
         name = member.name.removeprefix(SITE)

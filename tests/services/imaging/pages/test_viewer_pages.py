@@ -83,7 +83,9 @@ async def test_files_are_sent_compressed_and_kept_by_their_names(doctor):
         assert (await doctor.get(f"{FILES}/{name}")).status_code == 404
 
 
-async def test_viewer_that_is_not_installed_says_so_and_how_to_install_it(app, world, imaging, browse, study, tmp_path):
+async def test_viewer_that_is_not_installed_says_so_and_how_to_install_it(
+    app, world, imaging, browse, study, tmp_path
+):
     signed_in = await browse(world.people["doctor"])
     transport = httpx.ASGITransport(viewer_app(world, imaging, app, tmp_path / "nothing"))
     async with httpx.AsyncClient(transport=transport, base_url=BASE, cookies=signed_in.cookies) as client:

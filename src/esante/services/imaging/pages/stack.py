@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esante.core.types import Json
-from esante.services.imaging.dicomweb.routes import PATH
 from esante.services.imaging.modality_words import MODALITIES
 from esante.services.imaging.model import Instance, Series
 
@@ -46,11 +45,13 @@ class Stack:
             position -= frames
         raise IndexError(position)
 
-    def url(self, position: int, window: str = "") -> str:
-        """Return the address of the picture at a position, in a window (value of the parameter, "": as recorded)."""
+    def url(self, path: str, position: int, window: str = "") -> str:
+        """Return the address of the picture at a position, in a window (value of the parameter, "": as recorded).
+
+        `path`: that of the study.
+        """
         instance_uid, frame = self.place(position)
-        rest = f"instances/{instance_uid}/frames/{frame}/rendered"
-        address = f"{PATH}/studies/{self.series.study_uid}/series/{self.series.series_uid}/{rest}"
+        address = f"{path}/series/{self.series.series_uid}/instances/{instance_uid}/frames/{frame}/rendered"
         return f"{address}?window={window}" if window else address
 
 

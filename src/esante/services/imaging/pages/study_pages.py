@@ -1,17 +1,15 @@
 """The pages of studies, for the person and for a professional with access: the list, and one study with a viewer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core.journal import Entry, Journal
 from esante.core.storage import Database
-from esante.core.time_zone import today
 from esante.core.web import decode_offset_cursor, encode_cursor, gettext_of, render
 from esante.identity.access import Access
 from esante.identity.directory import Directory
@@ -23,8 +21,9 @@ from esante.services.imaging.dicomweb.routes import PATH
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.modality_words import modality_words
 from esante.services.imaging.model import SeriesOpened, Study
-from esante.services.imaging.pages.stack import Stack, stacks_of
-from esante.services.imaging.pages.windows import Window, windows_of
+from esante.services.imaging.pages.light_viewer import light_viewer
+from esante.services.imaging.pages.stack import stacks_of
+from esante.services.imaging.sharing.model import ShareOpened
 from esante.services.record import (
     Document,
     Listed,
@@ -43,8 +42,6 @@ _OID = "urn:oid:"
 _REPORT = "imaging_report"
 _MAX_WORDS = 100
 _MAX_OPENINGS, _MAX_SCANNED = 20, 500
-_MAX_STACK = 5_000
-"""Pictures that the viewer goes through by itself; the pages go through all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +125,13 @@ class StudyPages:
             list_url=images_url(page),
             study=study,
             display_of_type=display_of_type,
-            picture_path=f"{PATH}/studies/{study.study_uid}",
             document=visible.document,
             stacks=stacks,
             completeness=complete.get(study.study_uid),
             reports=await self._reports(page, study),
             openings=await self._openings(page, study) if page.is_own else [],
             titles={one.series.series_uid: one for one in stacks},
-            **_viewer(request, stacks),
+            **light_viewer(request, stacks, f"{PATH}/studies/{study.study_uid}"),
             **await self._banner(page),
         )
 
@@ -162,12 +158,16 @@ class StudyPages:
         return found
 
     async def _openings(self, page: PageContext, study: Study) -> list[Entry]:
-        """Return the latest entries about opened series of a study."""
-        entries = await self._journal.entries_of(page.person_id, [SeriesOpened], limit=_MAX_SCANNED)
-        found = [
-            one for one in entries if isinstance(one.event, SeriesOpened) and one.event.study_uid == study.study_uid
-        ]
-        return found[:_MAX_OPENINGS]
+        """Return the latest entries about opened series of a study, also by a link."""
+        entries = await self._journal.entries_of(page.person_id, [SeriesOpened, ShareOpened], limit=_MAX_SCANNED)
+        found = (
+            one
+            for one in entries
+            if isinstance(one.event, SeriesOpened | ShareOpened)
+            and one.event.study_uid == study.study_uid
+            and one.event.series_uid
+        )
+        return list(islice(found, _MAX_OPENINGS))
 
 
 def study_address(document: Document) -> str:
@@ -179,27 +179,6 @@ def study_address(document: Document) -> str:
 def images_url(page: PageContext) -> str:
     """Return the address of the list of studies of a page."""
     return OWN if page.is_own else f"{page.timeline_url}/images"
-
-
-def _viewer(request: Request, stacks: Sequence[Stack]) -> dict[str, Any]:
-    """Return the variables of the viewer: the series, the picture and the window that the address names."""
-    query = request.query_params
-    shown = [one for one in stacks if one.count]
-    stack = next((one for one in shown if one.series.series_uid == query.get("series")), shown[0] if shown else None)
-    if stack is None:
-        return {"stack": None}
-    text = query.get("at", "1")
-    at = min(max(int(text), 1), stack.count) if text.isascii() and text.isdigit() and len(text) < 9 else 1
-    windows: Sequence[Window] = windows_of(stack.series.modality, today())
-    window = next((one for one in windows if one.key == query.get("window")), None)
-    return {
-        "stack": stack,
-        "at": at,
-        "windows": windows,
-        "window": window,
-        "picture": stack.url(at, window.parameter if window else ""),
-        "places": orjson.dumps(stack.pictures).decode() if stack.count <= _MAX_STACK else "",
-    }
 
 
 def _counts(counts: dict[str, store.Counts], study: Study) -> store.Counts:

@@ -109,7 +109,8 @@ class ViewerPages:
         """Return the address of the first picture of a study, "" where it has none."""
         series = await store.fetch_series(self._db, study.person_id, [study.study_uid])
         instances = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
-        return next((stack.url(1) for stack in stacks_of(series, instances) if stack.count), "")
+        path = f"{DICOMWEB}/studies/{study.study_uid}"
+        return next((stack.url(path, 1) for stack in stacks_of(series, instances) if stack.count), "")
 
 
 def _policy(headers: Headers) -> str:
@@ -172,7 +173,7 @@ def _configuration() -> Json:
 
 
 class _Files(StaticFiles):
-    """The files of the viewer, kept compressed. Its workers have the policy of their file, and not that of the page."""
+    """The files of the viewer, kept compressed. Workers have the policy of their file, and not that of the page."""
 
     async def check_config(self) -> None:
         """Take a missing folder for an empty one."""
