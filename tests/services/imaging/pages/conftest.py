@@ -3,20 +3,46 @@
 import pytest
 from starlette.routing import Mount
 
+from esante.services.imaging.pages.share_pages import SharePages
+from esante.services.imaging.pages.shared_pages import SharedPages
 from esante.services.imaging.pages.study_pages import StudyPages, study_address
 from esante.services.imaging.pages.viewer_pages import ViewerPages
+from esante.services.imaging.sharing.service import Shares
 from tests.support.dicom import stow, study_files
+from tests.support.record import BASE
 from tests.support.record_pages import page_app, sign_in
 
 
 @pytest.fixture(scope="module")
-def app(world, imaging):
+def shares(world, imaging):
+    """The links of all persons, which usually work for 90 days."""
+    return Shares(
+        world.db,
+        world.journal,
+        imaging.archive,
+        world.record,
+        world.directory,
+        world.access,
+        base_url=BASE,
+        days=90,
+    )
+
+
+@pytest.fixture(scope="module")
+def app(world, imaging, shares):
     """The pages of images and of the record with DICOMweb, and a way to sign in as anybody."""
     app = page_app(world)
     world.record.viewers["imaging_study"] = study_address
     pages = StudyPages(world.db, imaging.archive, world.record, world.journal, world.access, world.directory)
     viewer = ViewerPages(world.db, imaging.archive, world.access)
-    app.router.routes.extend([*pages.routes(), *viewer.routes(), Mount("/", routes=imaging.app().routes)])
+    shared = SharedPages(world.db, shares, imaging.archive, imaging.renderer, world.directory)
+    made = [
+        *pages.routes(),
+        *viewer.routes(),
+        *SharePages(shares, imaging.archive, world.access).routes(),
+        *shared.routes(),
+    ]
+    app.router.routes.extend([*made, Mount("/", routes=imaging.app().routes)])
     return app
 
 

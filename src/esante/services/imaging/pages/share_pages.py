@@ -5,7 +5,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from esante.core import clock
 from esante.core.link_secrets import link_qr
 from esante.core.web import N_, Problem, gettext_of, read_form, redirect, render
 from esante.identity.access import Access, Requester
@@ -15,6 +14,7 @@ from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.pages.study_pages import OWN
 from esante.services.imaging.sharing.model import MAX_LABEL
 from esante.services.imaging.sharing.service import Shares
+from esante.services.record import display_of_type
 
 _SHARE = f"{OWN}/{{study}}/share"
 _SHOWN_IN_FORM = (400, 409)
@@ -87,11 +87,11 @@ class SharePages:
             durations=self._shares.durations,
             shares=await self._shares.shares_of(requester, study.study_uid),
             document=study.document,
+            display_of_type=display_of_type,
             url=_address(study),
             back=f"{OWN}/{study.study_uid}",
             max_label=MAX_LABEL,
             saved=request.query_params.get("saved", ""),
-            now=clock.now(),
         )
 
     async def _study(self, request: Request) -> tuple[Requester, VisibleStudy]:

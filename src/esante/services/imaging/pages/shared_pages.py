@@ -23,6 +23,7 @@ from esante.services.imaging.pages.stack import stacks_of
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.imaging.sharing.model import MAX_RECIPIENT, VISIT, Visit
 from esante.services.imaging.sharing.service import PATH, Shares
+from esante.services.record import display_of_type
 
 _COOKIE = "esante_shared_images"
 _LINK = f"{PATH}/{{address}}"
@@ -62,6 +63,7 @@ class SharedPages:
             headers=_HEADERS,
             visit=visit,
             document=study.document,
+            display_of_type=display_of_type,
             person=await self._directory.person(study.person_id),
             stacks=stacks,
             url=url,
