@@ -16,9 +16,11 @@ from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
+from esante.services.imaging.download.service import Downloads
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.model import CATEGORY
+from esante.services.imaging.pages.download_pages import DownloadPages
 from esante.services.imaging.pages.share_pages import SharePages
 from esante.services.imaging.pages.shared_pages import SharedPages
 from esante.services.imaging.pages.study_pages import StudyPages, study_address
@@ -53,13 +55,15 @@ def _build(platform: Platform) -> Iterable[object]:
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     db, archive, access, directory = platform.db, platform[Archive], platform[Access], platform[Directory]
-    base = platform.settings.base_url
+    base, renderer = platform.settings.base_url, platform[FrameRenderer]
+    downloads = Downloads(db, archive, renderer, directory)
     return [
-        *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
+        *routes(db, archive, platform[Deposits], renderer, access, directory, base),
         *StudyPages(db, archive, platform[Record], platform.journal, access, directory).routes(),
         *ViewerPages(db, archive, access).routes(),
         *SharePages(platform[Shares], archive, access).routes(),
-        *SharedPages(db, platform[Shares], archive, platform[FrameRenderer], directory).routes(),
+        *SharedPages(db, platform[Shares], archive, renderer, directory, downloads).routes(),
+        *DownloadPages(downloads, archive, access).routes(),
         Mount("/static/imaging", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
 

@@ -1,14 +1,18 @@
 """An application with the pages of images, and browsers that are signed in."""
 
+import httpx
 import pytest
 from starlette.routing import Mount
 
+from esante.identity.access import requester_of
+from esante.services.imaging.download.service import Downloads
+from esante.services.imaging.pages.download_pages import DownloadPages
 from esante.services.imaging.pages.share_pages import SharePages
 from esante.services.imaging.pages.shared_pages import SharedPages
 from esante.services.imaging.pages.study_pages import StudyPages, study_address
 from esante.services.imaging.pages.viewer_pages import ViewerPages
 from esante.services.imaging.sharing.service import Shares
-from tests.support.dicom import stow, study_files
+from tests.support.dicom import stow, study_files, uids
 from tests.support.record import BASE
 from tests.support.record_pages import page_app, sign_in
 
@@ -35,12 +39,14 @@ def app(world, imaging, shares):
     world.record.viewers["imaging_study"] = study_address
     pages = StudyPages(world.db, imaging.archive, world.record, world.journal, world.access, world.directory)
     viewer = ViewerPages(world.db, imaging.archive, world.access)
-    shared = SharedPages(world.db, shares, imaging.archive, imaging.renderer, world.directory)
+    downloads = Downloads(world.db, imaging.archive, imaging.renderer, world.directory)
+    shared = SharedPages(world.db, shares, imaging.archive, imaging.renderer, world.directory, downloads)
     made = [
         *pages.routes(),
         *viewer.routes(),
         *SharePages(shares, imaging.archive, world.access).routes(),
         *shared.routes(),
+        *DownloadPages(downloads, imaging.archive, world.access).routes(),
     ]
     app.router.routes.extend([*made, Mount("/", routes=imaging.app().routes)])
     return app
@@ -77,3 +83,21 @@ async def study(store, person):
     files = study_files(person, series=2, instances=3)
     await store(files)
     return files
+
+
+@pytest.fixture
+def make(shares, person, study):
+    """`await make()` makes a link to the study."""
+
+    async def make(days=90, downloads=False):
+        return await shares.create(requester_of(person), uids(study[0])[0], "Dr Weber", days, downloads=downloads)
+
+    return make
+
+
+@pytest.fixture
+async def recipient(app):
+    """Somebody without an account, with a browser."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
+        client.cookies.set("esante_lang", "en")
+        yield client

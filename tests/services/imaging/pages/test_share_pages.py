@@ -4,7 +4,6 @@ import asyncio
 import io
 from datetime import timedelta
 
-import httpx
 import numpy as np
 import pytest
 from lxml import html
@@ -22,24 +21,6 @@ from tests.support.record import BASE
 from tests.support.record_pages import load_page, main_text, send_form
 
 ORIGIN = "192.0.2.7"
-
-
-@pytest.fixture
-def make(shares, person, study):
-    """`await make()` makes a link to the study."""
-
-    async def make(days=90, downloads=False):
-        return await shares.create(requester_of(person), uids(study[0])[0], "Dr Weber", days, downloads=downloads)
-
-    return make
-
-
-@pytest.fixture
-async def recipient(app):
-    """Somebody without an account, with a browser."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as client:
-        client.cookies.set("esante_lang", "en")
-        yield client
 
 
 def wrong(pin: str) -> str:

@@ -7,7 +7,7 @@ import orjson
 from starlette.requests import Request
 
 from esante.core.time_zone import today
-from esante.services.imaging.pages.stack import Stack
+from esante.services.imaging.archive.stack import Stack
 from esante.services.imaging.pages.windows import Window, windows_of
 
 _MAX_STACK = 5_000

@@ -15,11 +15,12 @@ from esante.core.web import Problem, is_https, origin_of, read_form, redirect, r
 from esante.identity.directory import Directory
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.service import Archive, not_found
+from esante.services.imaging.archive.stack import stacks_of
 from esante.services.imaging.dicomweb.paths import frame_numbers, uids_of_instance
 from esante.services.imaging.dicomweb.pictures import parse_picture, render_frame
+from esante.services.imaging.download.service import Downloads
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.pages.light_viewer import light_viewer
-from esante.services.imaging.pages.stack import stacks_of
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.imaging.sharing.model import MAX_RECIPIENT, VISIT, Visit
 from esante.services.imaging.sharing.service import PATH, Shares
@@ -35,10 +36,16 @@ class SharedPages:
     """The pages of shared studies."""
 
     def __init__(
-        self, db: Database, shares: Shares, archive: Archive, renderer: FrameRenderer, directory: Directory
+        self,
+        db: Database,
+        shares: Shares,
+        archive: Archive,
+        renderer: FrameRenderer,
+        directory: Directory,
+        downloads: Downloads,
     ) -> None:
         self._db, self._shares, self._archive = db, shares, archive
-        self._renderer, self._directory = renderer, directory
+        self._renderer, self._directory, self._downloads = renderer, directory, downloads
 
     def routes(self) -> list[Route]:
         """Return the pages."""
@@ -46,6 +53,7 @@ class SharedPages:
             Route(_LINK, self.show),
             Route(_LINK, self.open, methods=["POST"]),
             Route(_PICTURE, self.picture),
+            Route(f"{_LINK}/download", self.download),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -108,6 +116,16 @@ class SharedPages:
         client = visit.share.share_id
         data = await render_frame(self._archive, self._renderer, visit.study, found, number, marked, client)
         return Response(data, media_type=media_type, headers=_HEADERS)
+
+    async def download(self, request: Request) -> Response:
+        """Return the ZIP file of the study. Raises: Problem 404, also where the link is not for that."""
+        visit = await self._visit(request)
+        if not visit.share.downloads:
+            raise not_found()
+        series = await self._downloads.series_of(visit.study)
+        for one in series:
+            await self._shares.opened(visit, one.series_uid, one.modality, "download")
+        return await self._downloads.respond(request, visit.study, series)
 
     async def _visit(self, request: Request) -> Visit:
         token = request.cookies.get(_COOKIE, "")

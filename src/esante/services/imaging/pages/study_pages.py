@@ -16,13 +16,13 @@ from esante.identity.directory import Directory
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.completeness import Completeness, find_completeness
 from esante.services.imaging.archive.service import Archive, Studies, not_found
+from esante.services.imaging.archive.stack import stacks_of
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.routes import PATH
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.modality_words import modality_words
 from esante.services.imaging.model import SeriesOpened, Study
 from esante.services.imaging.pages.light_viewer import light_viewer
-from esante.services.imaging.pages.stack import stacks_of
 from esante.services.imaging.sharing.model import ShareOpened
 from esante.services.record import (
     Document,

@@ -21,10 +21,10 @@ from esante.core.web import N_, Problem, language_of, redirect, render
 from esante.identity.access import Access
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.service import Archive, not_found
+from esante.services.imaging.archive.stack import stacks_of
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.routes import PATH as DICOMWEB
 from esante.services.imaging.ingest.limits import is_uid
-from esante.services.imaging.pages.stack import stacks_of
 from esante.services.imaging.pages.study_pages import OWN
 
 VIEWER = "/viewer"

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esante.core.types import Json
+from esante.services.imaging.archive.levels import has_picture
 from esante.services.imaging.modality_words import MODALITIES
 from esante.services.imaging.model import Instance, Series
 
-_ROWS, _FRAMES, _DESCRIPTION, _NUMBER = "00280010", "00280008", "0008103E", "00200011"
+_FRAMES, _DESCRIPTION, _NUMBER = "00280008", "0008103E", "00200011"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def first_value(attributes: Json, tag: str) -> object:
 
 def _frames(instance: Instance) -> int:
     """Return how many pictures an instance has: none without rows."""
-    if not first_value(instance.attributes, _ROWS):
+    if not has_picture(instance.attributes):
         return 0
     frames = first_value(instance.attributes, _FRAMES)
     return frames if isinstance(frames, int) and frames > 0 else 1
