@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from esante.services.imaging.rendering.frame_renderer import FrameRenderer, Pict
 
 MAX_PREVIEWS = 50
 """Series with a picture on the index page."""
+_STYLE = Path(__file__).parents[1] / "static" / "index_page.css"
 _PREVIEW = Picture(size=(512, 512))
 
 
@@ -73,4 +75,4 @@ class Downloads:
 def _index_page(request: Request, packed: Packed, variables: dict[str, Any]) -> str:
     language = language_of(request)
     template = template_environment(language).get_template("imaging/index_page.html")
-    return template.render(packed=packed, **variables)
+    return template.render(packed=packed, style=_STYLE.read_text("utf-8"), **variables)
