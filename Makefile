@@ -18,7 +18,7 @@ VIEWER_STAMP := $(VIEWER)/LICENCE.txt
 R4 := $(DEFINITIONS)/r4.bin
 PROFILES := $(DEFINITIONS)/profiles.bin
 
-.PHONY: help install demo check test test-long bench wheel lock clean chromium
+.PHONY: help install demo check test test-long bench wheel lock clean test-programs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,17 +59,17 @@ check: install  ## lint, format, types, import contract, translations, names
 	$(BIN)/python tools/check_texts.py
 	$(BIN)/python tools/check_names.py
 
-chromium:
-	@tools/install_chromium.sh
+test-programs:
+	@tools/install_test_programs.sh
 
-test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
+test: install test-programs  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
 	@$(MAKE) --no-print-directory check; checked=$$?; \
 	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)'; \
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS); tested=$$?; \
 	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
 	exit $$((checked || tested))
 
-test-long: install chromium  ## the long tests, and the tours of pages in all languages
+test-long: install test-programs  ## the long tests, and the tours of pages in all languages
 	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" $(ARGS)
 
 bench: install  ## measure against the figures that the project promises

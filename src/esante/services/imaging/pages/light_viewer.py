@@ -35,5 +35,5 @@ def light_viewer(request: Request, stacks: Sequence[Stack], path: str) -> dict[s
         "window": window,
         "picture": stack.url(path, at, window.parameter if window else ""),
         "picture_path": path,
-        "places": orjson.dumps(stack.pictures).decode() if stack.count <= _MAX_STACK else "",
+        "picture_places": orjson.dumps(stack.pictures).decode() if stack.count <= _MAX_STACK else "",
     }
