@@ -131,6 +131,18 @@ async def test_ended_link_ends_the_visit_at_once(recipient, world, shares, make,
     assert [event.cause for _, event in await world.events(person, ShareEnded)] == ["patient"]
 
 
+async def test_nothing_is_sent_of_a_visit_that_ends_meanwhile(recipient, world, shares, make, person, study):
+    made = await make()
+    address = made.url.rpartition("/")[2]
+    token = await shares.open(address, "Dr Weber", made.pin, ORIGIN)
+    visit = await shares.visit(address, token, ORIGIN)
+    await shares.end(requester_of(person), made.share.share_id)
+    with pytest.raises(Problem) as refused:
+        await shares.opened(visit, uids(study[0])[1], "CT", "rendered")
+    assert refused.value.status == 404
+    assert [event.series_uid for _, event in await opened_events(world, person)] == [""]
+
+
 async def test_visit_is_over_after_some_hours(recipient, make):
     made = await make()
     await enter(recipient, made.url, made.pin)

@@ -18,7 +18,8 @@ CREATE TABLE imaging_share (
 );
 CREATE INDEX imaging_share_person ON imaging_share (person_id, study_uid, created_at);
 
--- Who has opened a link with its PIN, until `expires_at`; `series`: those that they have opened since.
+-- Who has opened a link with its PIN, until `expires_at`; `series`: what they
+-- have opened since, as form:UID.
 CREATE TABLE imaging_share_visit (
     visit_hash bytea NOT NULL PRIMARY KEY,
     address_hash bytea NOT NULL REFERENCES imaging_share ON DELETE CASCADE,

@@ -156,9 +156,15 @@ class Shares:
         return Visit(key=key, caller=Caller(found[0], origin), share=found[1], study=study)
 
     async def opened(self, visit: Visit, series_uid: str, modality: str, form: str) -> None:
-        """Journal that a series is opened, before it is sent: once for each visit. Raises: `Problem` 404."""
+        """Journal that a series is opened, before it is sent: once for each visit.
+
+        Raises: `Problem` 404 for a visit that has ended meanwhile.
+        """
         async with self._db.transaction() as conn:
-            if await store.add_series(conn, visit.key, f"{form}:{series_uid}"):
+            is_first = await store.add_series(conn, visit.key, f"{form}:{series_uid}")
+            if is_first is None:
+                raise _refused()
+            if is_first:
                 event = _opened(visit.share, "pin", visit.study, series_uid=series_uid, modality=modality, form=form)
                 await self._journal.append_for(visit.caller, event, person_id=visit.share.person_id, conn=conn)
 

@@ -106,14 +106,16 @@ async def find_visit(db: Database, address_hash: bytes, visit_hash: bytes, now: 
     return (row["recipient"], _share(row)) if row else None
 
 
-async def add_series(conn: Connection, visit_hash: bytes, series_uid: str) -> bool:
-    """Note that a series is opened in a visit; return whether it is for the first time."""
-    tag: str = await conn.execute(
-        "UPDATE imaging_share_visit SET series = series || $2 WHERE visit_hash = $1 AND NOT series @> $2",
-        visit_hash,
-        [series_uid],
+async def add_series(conn: Connection, visit_hash: bytes, opened: str) -> bool | None:
+    """Note that a series is opened in a visit; return whether for the first time, None for a visit that ended."""
+    known: bool | None = await conn.fetchval(
+        "SELECT series @> $2 FROM imaging_share_visit WHERE visit_hash = $1 FOR UPDATE", visit_hash, [opened]
     )
-    return tag == "UPDATE 1"
+    if known is False:
+        await conn.execute(
+            "UPDATE imaging_share_visit SET series = series || $2 WHERE visit_hash = $1", visit_hash, [opened]
+        )
+    return None if known is None else not known
 
 
 async def delete_visits(db: Database, now: datetime) -> None:
