@@ -40,7 +40,11 @@ LICENCE = "LICENCE.txt"
 def main() -> int:
     """Fill the directory anew, so that nothing of an earlier version stays."""
     with tempfile.TemporaryDirectory() as folder:
-        tarball = pack(Path(folder))
+        try:
+            tarball = pack(Path(folder))
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{PACKAGE} {VERSION} could not be fetched: {error}", file=sys.stderr)
+            return 1
         digest = base64.b64encode(hashlib.sha512(tarball.read_bytes()).digest()).decode()
         if digest != SHA512:
             print(f"{PACKAGE} {VERSION} has the SHA-512 {digest} instead of {SHA512}.", file=sys.stderr)

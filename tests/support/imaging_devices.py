@@ -1,8 +1,11 @@
-"""A device of a hospital for the end-to-end tests: pictures of a phantom, sent by `storescu` through the gateway."""
+"""Devices of a hospital: the gateway as a process, and pictures of a phantom that `storescu` sends through it."""
 
 import asyncio
+import contextlib
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +13,29 @@ import numpy as np
 import pytest
 from pydicom.uid import generate_uid
 
-from tests.services.imaging.gateway.test_gateway import gateway
 from tests.support.demo_server import DemoServer
 from tests.support.dicom import ct_image, file_of, uids
 
+ESANTE = Path(sys.executable).with_name("esante")
 SIDE = 128
+
+
+@contextlib.asynccontextmanager
+async def gateway(folder: Path, url: str, token: str, *options: str):
+    """Run the gateway as a process; yield its port."""
+    (folder / "token").write_text(token)
+    command = [ESANTE, "imaging", "gateway", "--port", "0", "--url", url, "--token-file", folder / "token"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--spool", folder / "spool", *options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    try:
+        line = (await process.stdout.readline()).decode()
+        assert "listens at" in line, line
+        yield int(line.split(":")[1].split(" ")[0].rstrip(".\n"))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
 
 
 def phantom_study(number: str, series: int = 2, instances: int = 4) -> list[bytes]:
