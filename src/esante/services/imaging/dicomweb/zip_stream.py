@@ -4,6 +4,8 @@ import zipfile
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from esante.core.storage import Piece
+
 _ZIP64 = 2**31 - 1
 
 
@@ -14,7 +16,7 @@ class ZipStream:
         self._sink = _Sink()
         self._archive = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)  # type: ignore[call-overload]
 
-    async def add(self, name: str, at: datetime, size: int, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def add(self, name: str, at: datetime, size: int, pieces: AsyncIterator[Piece]) -> AsyncIterator[bytes]:
         """Yield the bytes of an entry of `size` bytes."""
         info = zipfile.ZipInfo(name, (at.year, at.month, at.day, at.hour, at.minute, at.second))
         info.file_size = size
@@ -36,7 +38,7 @@ class _Sink:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: Piece) -> int:
         """Take bytes."""
         self._pieces.append(bytes(data))
         return len(data)
