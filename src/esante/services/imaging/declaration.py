@@ -16,28 +16,29 @@ from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
+from esante.services.imaging.manifest.api import routes as manifest_routes
+from esante.services.imaging.manifest.service import Manifests
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
 
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
-    yield Archive(platform.db, platform.objects, record)
+    archive = Archive(platform.db, platform.objects, record)
+    yield archive
+    yield Manifests(platform.db, archive, directory, platform.settings.base_url)
     yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
     yield FrameRenderer()
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return routes(
-        platform.db,
-        platform[Archive],
-        platform[Deposits],
-        platform[FrameRenderer],
-        platform[Access],
-        platform[Directory],
-        platform.settings.base_url,
-    )
+    db, archive, access, directory = platform.db, platform[Archive], platform[Access], platform[Directory]
+    base = platform.settings.base_url
+    return [
+        *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
+        *manifest_routes(platform[Manifests], access),
+    ]
 
 
 def _tasks(platform: Platform) -> list[Task]:

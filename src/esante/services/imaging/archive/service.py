@@ -105,6 +105,11 @@ class Archive:
         found = await store.fetch_metadata(self._db, study.person_id, study.study_uid, series_uid, instance_uid)
         if not found:
             raise not_found()
+        await self.described(requester, study, series_uid or "")
+        return found
+
+    async def described(self, requester: Requester, study: VisibleStudy, series_uid: str = "") -> None:
+        """Journal that the description of a study, or of one of its series, is read."""
         rows = self._record.audit_rows(
             StudyDescribed,
             requester,
@@ -112,10 +117,9 @@ class Archive:
             study.verdict,
             [study.document],
             study_uid=study.study_uid,
-            series_uid=series_uid or "",
+            series_uid=series_uid,
         )
         await self._db.write(rows)
-        return found
 
     async def header(self, study: VisibleStudy, instance: Instance) -> Json:
         """Return the header of an instance as DICOM JSON, to decode its frames; not journalled."""
