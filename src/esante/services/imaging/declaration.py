@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 
 from esante.contract import KeptData, Platform, Service, Task
 from esante.core.journal import Consumer
+from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
@@ -14,10 +15,14 @@ from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
+from esante.services.imaging.discovery.document_search import StudyDescriber
+from esante.services.imaging.discovery.priors import Priors
+from esante.services.imaging.discovery.study_index import StudyIndex
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.manifest.api import routes as manifest_routes
 from esante.services.imaging.manifest.service import Manifests
+from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
@@ -26,7 +31,11 @@ def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
     archive = Archive(platform.db, platform.objects, record)
     yield archive
-    yield Manifests(platform.db, archive, directory, platform.settings.base_url)
+    manifests = Manifests(platform.db, archive, directory, platform.settings.base_url)
+    yield manifests
+    yield StudyIndex(platform.db, record, manifests)
+    yield Priors(platform.db, archive)
+    record.descriptions.register(CATEGORY, StudyDescriber(platform.db, archive, platform.settings.base_url))
     yield Deletion(platform.db, platform.objects)
     yield Deposits(platform.db, platform.objects, record, directory, access)
     yield FrameRenderer()
@@ -55,7 +64,12 @@ def _tasks(platform: Platform) -> list[Task]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Deletion].consumer]
+    return [platform[Deletion].consumer, platform[StudyIndex].consumer]
+
+
+def _capabilities(base_url: str) -> Json:
+    parameters = [{"name": name, "type": kind} for name, kind in StudyDescriber.parameters.items()]
+    return {"resource": [{"type": "DocumentReference", "searchParam": parameters}]}
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
@@ -67,6 +81,7 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     consumers=_consumers,
+    capabilities=_capabilities,
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],

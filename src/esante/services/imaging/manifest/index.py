@@ -89,6 +89,11 @@ def clean(text: str) -> str:
     return " ".join(printable.split())[:MAX_TEXT].strip()
 
 
+def series_site(series: Series) -> Coded | None:
+    """Return the body site of a series (see `regions.body_site`)."""
+    return body_site(clean(_text(series.attributes, _BODY_PART)))
+
+
 def _series(
     series: Series,
     instances: Sequence[Instance],
@@ -108,7 +113,7 @@ def _series(
         ),
         number=_number(attributes, "00200011"),
         description=clean(_text(attributes, "0008103E")),
-        body_site=body_site(clean(_text(attributes, _BODY_PART))),
+        body_site=series_site(series),
         laterality=side if side in terms.SIDES else "",
         started=parse_moment(parse_day(_text(attributes, _SERIES_DAY)), _text(attributes, _SERIES_TIME), zone),
     )

@@ -1,6 +1,7 @@
 """The manifests of the studies that a requester may see."""
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 import orjson
 
@@ -13,7 +14,7 @@ from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.manifest.index import index_study
 from esante.services.imaging.manifest.model import KEY_OBJECTS, Manifest
-from esante.services.imaging.model import Instance
+from esante.services.imaging.model import Instance, Study
 
 
 class Manifests:
@@ -31,22 +32,30 @@ class Manifests:
 
     async def of_study(self, study: VisibleStudy) -> Manifest:
         """Return the manifest of a study that was decided on; not journalled. Raises: Problem 404."""
-        person = await self._directory.person(study.person_id)
-        found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
-        instances = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
-        if person is None or not found or not instances:
+        document = study.document
+        found = await self.compile(study.person_id, document.series_id, document.organization or document.author)
+        if found is None:
             raise not_found()
-        return index_study(
-            found[0],
-            await store.fetch_series(self._db, study.person_id, [study.study_uid]),
-            instances,
-            person,
-            study.document.organization or study.document.author,
-            self._base_url,
-            await self._headers(study, instances),
-        )
+        return found
 
-    async def _headers(self, study: VisibleStudy, instances: Iterable[Instance]) -> Mapping[str, Json]:
+    async def compile(self, person_id: UUID, document_series_id: UUID, organization: str = "") -> Manifest | None:
+        """Return the manifest of the study for which a document stands; None where it has no instance.
+
+        Nothing is decided here.
+        """
+        person = await self._directory.person(person_id)
+        studies = await store.fetch_studies(self._db, person_id, [document_series_id])
+        if person is None or not studies:
+            return None
+        [study] = studies
+        instances = await store.fetch_instances(self._db, person_id, [study.study_uid])
+        if not instances:
+            return None
+        series = await store.fetch_series(self._db, person_id, [study.study_uid])
+        headers = await self._headers(study, instances)
+        return index_study(study, series, instances, person, organization, self._base_url, headers)
+
+    async def _headers(self, study: Study, instances: Iterable[Instance]) -> Mapping[str, Json]:
         """Return the headers of the key object selections among some instances, by UID."""
         headers: dict[str, Json] = {}
         for series_uid in sorted({one.series_uid for one in instances if one.sop_class_uid == KEY_OBJECTS}):
