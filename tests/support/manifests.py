@@ -1,8 +1,12 @@
 """Support for tests of imaging manifests: manifests that hypothesis makes."""
 
+import hashlib
+import io
 from datetime import UTC, date, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
+from pydicom import dcmread
+from pydicom.uid import generate_uid
 
 from esante.services.imaging.manifest.index import clean
 from esante.services.imaging.manifest.model import (
@@ -16,7 +20,7 @@ from esante.services.imaging.manifest.model import (
     ManifestSeries,
     RetrieveLocation,
 )
-from esante.services.imaging.manifest.regions import regions_of
+from esante.services.imaging.manifest.regions import body_site, regions_of
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 uids = st.integers(1, 2**128 - 1).map(lambda number: f"2.25.{number}")
@@ -88,4 +92,49 @@ def manifests(draw) -> Manifest:
         accessions=tuple(draw(st.lists(st.tuples(systems, numbered), max_size=2, unique=True))),
         regions=regions_of(one.body_site for one in found),
         viewer_url=draw(st.sampled_from(["", "https://esante.example/images/2.25.1/viewer"])),
+    )
+
+
+def manifest_of_files(person, files) -> Manifest:
+    """Return the manifest of the files of one study of a person, as a hospital makes it."""
+    by_series: dict[str, list] = {}
+    for file in files:
+        found = dcmread(io.BytesIO(file), stop_before_pixels=True)
+        by_series.setdefault(found.SeriesInstanceUID, []).append((found, file))
+    first = dcmread(io.BytesIO(files[0]), stop_before_pixels=True)
+    return Manifest(
+        uid=generate_uid(),
+        study_uid=first.StudyInstanceUID,
+        created=datetime.now(UTC).replace(microsecond=0),
+        organization="Hôpital du Nord",
+        patient=ManifestPatient(
+            identifiers=tuple((one.system, one.value) for one in person.identifiers),
+            family=person.family,
+            given=" ".join(person.given),
+            birth_date=person.birth_date,
+            sex=person.sex,
+        ),
+        series=tuple(
+            ManifestSeries(
+                uid=uid,
+                modality=group[0][0].Modality,
+                location=RetrieveLocation("1.2.3"),
+                instances=tuple(
+                    ManifestInstance(
+                        uid=found.SOPInstanceUID,
+                        sop_class_uid=found.SOPClassUID,
+                        number=int(found.InstanceNumber),
+                        sha256=hashlib.sha256(file).digest(),
+                    )
+                    for found, file in sorted(group, key=lambda one: one[0].SOPInstanceUID)
+                ),
+                number=int(group[0][0].SeriesNumber),
+                description=group[0][0].SeriesDescription,
+                body_site=body_site(group[0][0].get("BodyPartExamined", "")),
+            )
+            for uid, group in sorted(by_series.items())
+        ),
+        started=date(2024, 3, 11),
+        description=first.StudyDescription,
+        accessions=(("", first.AccessionNumber),),
     )

@@ -1,12 +1,14 @@
 """Declaration of image sharing."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
 from esante.contract import KeptData, Platform, Service, Task
 from esante.core.journal import Consumer
+from esante.core.outbound import AddressPolicy, parse_networks
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
@@ -18,6 +20,11 @@ from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.discovery.document_search import StudyDescriber
 from esante.services.imaging.discovery.priors import Priors
 from esante.services.imaging.discovery.study_index import StudyIndex
+from esante.services.imaging.federation.api import routes as federation_routes
+from esante.services.imaging.federation.hospital_client import HospitalClient
+from esante.services.imaging.federation.locations import Locations
+from esante.services.imaging.federation.manifest_deposit import ManifestDeposits
+from esante.services.imaging.federation.remote_instances import Holdings
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.manifest.api import routes as manifest_routes
@@ -26,11 +33,33 @@ from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.record import Record
 
+_LOOPBACK = "127.0.0.0/8 ::1/128"
+"""In the demo, archives on the same machine can be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagingSettings:
+    """`imaging_networks`: networks beside the public internet in which archives of hospitals are (CIDR, spaces).
+
+    `imaging_cache`: MiB on disk, in each process, of images that were retrieved from them.
+    """
+
+    imaging_networks: str = ""
+    imaging_cache: int = 4_096
+
 
 def _build(platform: Platform) -> Iterable[object]:
     record, directory, access = platform[Record], platform[Directory], platform[Access]
-    archive = Archive(platform.db, platform.objects, record)
+    locations = Locations(platform.db, platform.journal)
+    yield locations
+    own = platform.settings.of(ImagingSettings)
+    networks = parse_networks(own.imaging_networks or (_LOOPBACK if platform.settings.demo else ""))
+    client = HospitalClient(AddressPolicy(networks))
+    holdings = Holdings(platform.db, platform.objects, locations, directory, client, own.imaging_cache * 1024**2)
+    yield holdings
+    archive = Archive(platform.db, platform.objects, record, holdings)
     yield archive
+    yield ManifestDeposits(platform.db, record, directory, access, locations)
     manifests = Manifests(platform.db, archive, directory, platform.settings.base_url)
     yield manifests
     yield StudyIndex(platform.db, record, manifests)
@@ -47,6 +76,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
         *manifest_routes(platform[Manifests], access),
+        *federation_routes(platform[ManifestDeposits], platform[Record], access, directory, base),
     ]
 
 
@@ -85,6 +115,7 @@ SERVICE = Service(
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],
+    settings=ImagingSettings,
     kept=[
         KeptData(
             what=N_("X-ray pictures and other medical images, with what the device recorded about them"),

@@ -35,6 +35,14 @@ def body_site(body_part: str) -> Coded | None:
     return _current().sites.get(key) or Coded("", words, "")
 
 
+def body_part(site: Coded | None) -> str:
+    """Return the Body Part Examined of a site: that of the list, else the words of the site; "" for none."""
+    if site is None:
+        return ""
+    known = (name for name, one in _current().sites.items() if (one.system, one.code) == (site.system, site.code))
+    return next(known, site.display)
+
+
 def regions_of(sites: Iterable[Coded | None]) -> tuple[str, ...]:
     """Return the codes of the regions of some sites, sorted; a region is one of its own."""
     known = _current()
