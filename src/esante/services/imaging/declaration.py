@@ -18,6 +18,7 @@ from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
 from esante.services.imaging.discovery.document_search import StudyDescriber
+from esante.services.imaging.discovery.image_display import ImageDisplay
 from esante.services.imaging.discovery.priors import Priors
 from esante.services.imaging.discovery.study_index import StudyIndex
 from esante.services.imaging.federation.api import routes as federation_routes
@@ -28,9 +29,13 @@ from esante.services.imaging.federation.remote_instances import Holdings
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
 from esante.services.imaging.manifest.api import routes as manifest_routes
+from esante.services.imaging.manifest.identifiers import location_uid
 from esante.services.imaging.manifest.service import Manifests
 from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer
+from esante.services.imaging.xdsi.api import routes as xdsi_routes
+from esante.services.imaging.xdsi.provide import ImagingDocumentRecipient
+from esante.services.imaging.xdsi.retrieve import ImagingDocumentSource
 from esante.services.record import Record
 
 _LOOPBACK = "127.0.0.0/8 ::1/128"
@@ -77,6 +82,14 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *routes(db, archive, platform[Deposits], platform[FrameRenderer], access, directory, base),
         *manifest_routes(platform[Manifests], access),
         *federation_routes(platform[ManifestDeposits], platform[Record], access, directory, base),
+        *ImageDisplay(archive, access, directory).routes(),
+        *xdsi_routes(
+            ImagingDocumentSource(archive, location_uid(f"{base}/dicomweb")),
+            ImagingDocumentRecipient(platform[ManifestDeposits], directory),
+            platform[Record],
+            access,
+            base,
+        ),
     ]
 
 
