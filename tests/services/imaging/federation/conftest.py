@@ -31,7 +31,7 @@ class Federated(Imaging):
     def __init__(self, world, objects, limit: int = LIMIT, policy: AddressPolicy = LOOPBACK) -> None:
         super().__init__(world, objects)
         self.locations = Locations(world.db, world.journal)
-        self.client_of_hospitals = HospitalClient(policy, read_seconds=1.0)
+        self.client_of_hospitals = HospitalClient(policy, read_seconds=0.5)
         self.holdings = Holdings(world.db, objects, self.locations, world.directory, self.client_of_hospitals, limit)
         self.archive = Archive(world.db, objects, world.record, self.holdings)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from esante.identity.access import Confidentiality, requester_of
+from esante.services.imaging.archive.store import fetch_instances
 from esante.services.imaging.manifest.fhir_reader import read_fhir
 from esante.services.imaging.manifest.fhir_writer import write_fhir
 from esante.services.imaging.manifest.kos_writer import write_kos
@@ -16,6 +17,7 @@ from tests.support.dicom import stow, study_files, uids
 from tests.support.hospital_archive import LOCATION
 from tests.support.manifests import manifest_of_files
 
+OWNER = "SELECT person_id FROM imaging_study_person WHERE study_uid = $1"
 KOS, FHIR = "application/dicom", "application/fhir+json"
 ONE = {"Accept": "application/dicom; transfer-syntax=*"}
 
@@ -220,6 +222,16 @@ async def test_token_of_the_archive_is_sent_from_its_file(imaging, world, person
     async with imaging.client(world.people["doctor"]) as client:
         assert (await client.get(url(study[1]), headers=ONE)).status_code == 200
     assert hospital.tokens == {"Bearer t0ken"}
+
+
+async def test_listed_instance_is_resolved_before_its_bytes_are_read(imaging, world, hospital, study):
+    [listed, *_] = await fetch_instances(
+        world.db, (await world.db.fetchval(OWNER, uids(study[0])[0])), [uids(study[0])[0]]
+    )
+    with pytest.raises(ValueError, match="resolved"):
+        await imaging.archive.contents.read(listed, ((0, listed.size),))
+    found = await imaging.archive.contents.resolved(listed)
+    assert await imaging.archive.contents.read(found, ((0, found.size),)) in study
 
 
 # Deposits

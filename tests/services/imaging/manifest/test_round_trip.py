@@ -18,7 +18,7 @@ from esante.services.imaging.manifest.model import ManifestError
 from tests.support.manifests import manifests
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(manifests())
 def test_each_format_is_read_back_as_written_and_one_becomes_the_other(manifest):
     as_fhir, as_kos = read_fhir(write_fhir(manifest)), read_kos(write_kos(manifest))
@@ -52,14 +52,14 @@ def tree_root(hashes: list[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + tree_root(hashes[:split]) + tree_root(hashes[split:])).digest()
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(manifests())
 def test_merkle_root_is_that_of_the_definition_and_missing_without_a_hash(manifest):
     hashes = [one.sha256 for one in sorted(manifest.instances(), key=lambda one: one.uid)]
     assert manifest.merkle_root == (tree_root(hashes) if all(hashes) else b"")
 
 
-@settings(max_examples=40)
+@settings(max_examples=15)
 @given(manifests())
 def test_document_whose_hash_was_changed_is_refused(manifest):
     first = manifest.series[0]

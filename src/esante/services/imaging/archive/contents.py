@@ -30,7 +30,12 @@ class Contents:
         return (await self.hold(instance)).instance if instance.is_remote else instance
 
     async def stream(self, instance: Instance, spans: Spans) -> AsyncIterator[bytes]:
-        """Yield the bytes of some spans of an instance. Raises: ValueError for a span that is not within it."""
+        """Yield the bytes of some spans of an instance; one elsewhere must be as `resolved` returned it.
+
+        Raises: ValueError for a span that is not within it; Problem 503.
+        """
+        if not instance.size:
+            raise ValueError("an instance elsewhere is resolved before it is read")
         for offset, length in spans:
             if offset < 0 or length < 0 or offset + length > instance.size:
                 raise ValueError("a span is not within the instance")
