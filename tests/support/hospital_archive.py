@@ -20,7 +20,7 @@ LOCATION = "1.3.6.1.4.1.99999.7"
 
 @dataclass
 class HospitalArchive:
-    """`files` by SOP Instance UID; `failure`: "", error, slow, cut, other (bytes of another instance), html, redirect."""
+    """`files` by SOP Instance UID; `failure`: "", error, slow, cut, open (not ended), other (instance), html, redirect."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     failure: str = ""
@@ -49,7 +49,9 @@ class HospitalArchive:
         body, headers = related([found])
         if self.failure == "cut":
             body = body[: len(body) // 2]
-        return Response(body, headers=headers)
+        if self.failure == "open":
+            body = body.removesuffix(b"\r\n--a-boundary--\r\n")
+        return Response(body, 500 if self.failure == "error" else 200, headers=headers)
 
     async def metadata(self, request) -> Response:
         """Answer with the headers of a series."""
@@ -60,13 +62,12 @@ class HospitalArchive:
         for one in headers:
             one["7FE00010"] = {"vr": "OW", "BulkDataURI": f"{self.url}/secret"}
             one["00091001"] = {"vr": "OB", "BulkDataURI": f"{self.url}/other"}
-        return Response(orjson.dumps(headers), media_type="application/dicom+json")
+        status = 500 if self.failure == "error" else 200
+        return Response(orjson.dumps(headers), status, media_type="application/dicom+json")
 
     async def _failing(self, request) -> Response | None:
         self.requests.append(request.url.path)
         self.tokens.add(request.headers.get("authorization", ""))
-        if self.failure == "error":
-            return Response("a secret of the hospital", 500)
         if self.failure == "html":
             return Response("<script>alert(1)</script>", media_type="text/html")
         if self.failure == "redirect":

@@ -24,6 +24,14 @@ RIM = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 
 
+WANTED = f"""<s:Envelope xmlns:s="{SOAP}"><s:Body>
+  <RetrieveImagingDocumentSetRequest xmlns="urn:ihe:rad:xdsi-b:2009" xmlns:x="urn:ihe:iti:xds-b:2007">
+    <StudyRequest studyInstanceUID="1.2"><SeriesRequest seriesInstanceUID="1.3"><x:DocumentRequest>
+      <x:RepositoryUniqueId>{REPOSITORY}</x:RepositoryUniqueId><x:DocumentUniqueId>1.4</x:DocumentUniqueId>
+    </x:DocumentRequest></SeriesRequest></StudyRequest>
+  </RetrieveImagingDocumentSetRequest></s:Body></s:Envelope>""".encode()
+
+
 class Software:
     """Software of a hospital or practice: zeep over the published WSDL, with a token."""
 
@@ -216,7 +224,8 @@ async def test_manifest_as_attachment_is_taken_in(imaging, world, person, hospit
     [
         b"",
         b"<a/>",
-        b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+        b'<!DOCTYPE a [<!ENTITY x "y">]>' + WANTED,
+        WANTED + b"<a/>",
         f'<s:Envelope xmlns:s="{SOAP}"><s:Body/></s:Envelope>'.encode(),
         f'<s:Envelope xmlns:s="{SOAP}"><s:Body><other/></s:Body></s:Envelope>'.encode(),
         b"<a " + b"b='' " * 200_001 + b"/>",
@@ -229,6 +238,12 @@ async def test_what_is_no_request_is_a_fault_of_the_sender(imaging, world, body)
                 f"/api/xds-i/{path}", content=body, headers={"Content-Type": "application/soap+xml"}
             )
             assert (answer.status_code, b"soap:Sender" in answer.content) == (400, True)
+
+
+async def test_request_that_is_read_is_answered_in_kind(imaging, world):
+    async with imaging.client(world.people["hospital"]) as client:
+        headers = {"Content-Type": "application/soap+xml"}
+        assert (await client.post("/api/xds-i/retrieve", content=WANTED, headers=headers)).status_code == 200
 
 
 async def test_wsdl_is_published(soap):

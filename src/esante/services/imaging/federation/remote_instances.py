@@ -17,7 +17,6 @@ from esante.core.types import Json
 from esante.core.web import N_, Problem
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.remote import Held
-from esante.services.imaging.archive.store import fetch_instances
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.federation.hospital_client import PAUSE_SECONDS, HospitalClient
 from esante.services.imaging.federation.location_store import fetch_series_locations
@@ -91,13 +90,11 @@ class Holdings:
         }
 
     async def _series_metadata(self, study: VisibleStudy, series_uid: str, location_uid: str) -> dict[str, bytes]:
-        known = await fetch_instances(self._db, study.person_id, [study.study_uid], series_uid)
-        uids = {one.instance_uid for one in known}
         try:
             location = await self._location(location_uid)
             path = f"studies/{study.study_uid}/series/{series_uid}/metadata"
             found = await self._client.fetch_metadata(location, path)
-            headers = await asyncio.to_thread(_read_metadata, location, found, uids)
+            headers = await asyncio.to_thread(_read_metadata, location, found)
             for header in [*headers.values()][:1]:
                 await self._check_patient(location, study.person_id, _header(header))
             return {uid: orjson.dumps(header) for uid, header in headers.items()}
@@ -159,8 +156,8 @@ class Holdings:
             size -= evicted.instance.size
 
 
-def _read_metadata(location: Location, data: bytes, uids: set[str]) -> dict[str, Json]:
-    """Return the headers of the instances that are known, without addresses of the other archive."""
+def _read_metadata(location: Location, data: bytes) -> dict[str, Json]:
+    """Return headers by SOP Instance UID, without addresses of the other archive."""
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -168,7 +165,7 @@ def _read_metadata(location: Location, data: bytes, uids: set[str]) -> dict[str,
     headers: dict[str, Json] = {}
     for header in found if isinstance(found, list) else ():
         values = header.get("00080018", {}).get("Value", ()) if isinstance(header, dict) else ()
-        if values and values[0] in uids:
+        if values:
             headers[values[0]] = _without_addresses(header, 0)
     return headers
 
