@@ -4,16 +4,20 @@ The document of a study is deposited with its first instance. Here its ImagingSt
 come; who may see the document sees it, by the record's own reads and searches. Instances are left to the manifest.
 """
 
+import logging
+
 from esante.core.fhir import decode
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import Connection, Database, uuid7
 from esante.core.types import Json
-from esante.services.imaging.archive.store import fetch_places
+from esante.services.imaging.archive.store import Place, fetch_places
 from esante.services.imaging.manifest.fhir_writer import write_fhir
 from esante.services.imaging.manifest.model import Manifest
 from esante.services.imaging.manifest.service import Manifests
 from esante.services.imaging.model import StudyDeposited
 from esante.services.record import Record
+
+log = logging.getLogger(__name__)
 
 
 class StudyIndex:
@@ -30,11 +34,19 @@ class StudyIndex:
     async def _follow(self, conn: Connection, entries: list[Entry]) -> None:
         changed = {one.event.study_uid: None for one in entries if isinstance(one.event, StudyDeposited)}
         places = await fetch_places(self._db, list(changed))
-        for place in places.values():
-            manifest = await self._manifests.compile(place.person_id, place.document_series_id)
-            if manifest is not None:
-                bundle = study_bundle(manifest)
+        for study_uid, place in places.items():
+            bundle = await self._bundle(study_uid, place)
+            if bundle is not None:
                 await self._record.clinical.indexer.revise(conn, place.person_id, place.document_series_id, bundle)
+
+    async def _bundle(self, study_uid: str, place: Place) -> Json | None:
+        """Return what the archive says of a study; one that cannot be told is logged and does not block others."""
+        try:
+            manifest = await self._manifests.compile(place.person_id, place.document_series_id)
+            return study_bundle(manifest) if manifest is not None else None
+        except (KeyError, TypeError, ValueError):
+            log.exception("study %s cannot be indexed", study_uid)
+            return None
 
 
 def study_bundle(manifest: Manifest) -> Json:
