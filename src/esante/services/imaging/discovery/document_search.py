@@ -13,7 +13,6 @@ from esante.core.types import Json
 from esante.identity.access import Requester
 from esante.services.imaging.archive.extent_store import Extent, fetch_extents
 from esante.services.imaging.archive.service import Archive
-from esante.services.imaging.archive.store import fetch_studies
 from esante.services.imaging.discovery.study_facts import StudyFacts, load_facts
 from esante.services.imaging.manifest import fhir_writer
 from esante.services.imaging.manifest.api import manifest_url
@@ -67,10 +66,11 @@ class StudyDescriber:
         }
         return [lambda document: document.series_id in found]
 
-    async def describe(self, documents: Sequence[Document], resources: Sequence[Json]) -> None:
-        """Complete the DocumentReferences of the current documents of studies of a person."""
-        person_id = documents[0].person_id
-        studies = await fetch_studies(self._db, person_id, [one.series_id for one in documents])
+    async def describe(self, requester: Requester, documents: Sequence[Document], resources: Sequence[Json]) -> None:
+        """Complete the DocumentReferences of the current documents of studies that the archive shows the requester."""
+        person_id, wanted = documents[0].person_id, {one.series_id for one in documents}
+        shown = (await self._archive.studies(requester, person_id)).studies
+        studies = [one for one, _ in shown if one.document_series_id in wanted]
         facts = {one.study.document_series_id: one for one in await load_facts(self._db, person_id, studies)}
         extents = await fetch_extents(self._db, person_id, [one.study_uid for one in studies])
         for document, resource in zip(documents, resources, strict=True):

@@ -24,7 +24,7 @@ class DocumentDescriber(Protocol):
         """Return what its parameters demand of a document; what the requester may not see has no part in it."""
         ...
 
-    async def describe(self, documents: Sequence[Document], resources: Sequence[Json]) -> None:
+    async def describe(self, requester: Requester, documents: Sequence[Document], resources: Sequence[Json]) -> None:
         """Complete the DocumentReference of each document, which the requester may see."""
         ...
 
@@ -52,9 +52,9 @@ class Descriptions:
                 found += await one.predicates(requester, person_id, params)
         return found
 
-    async def describe(self, documents: Sequence[Document], resources: Sequence[Json]) -> None:
+    async def describe(self, requester: Requester, documents: Sequence[Document], resources: Sequence[Json]) -> None:
         """Complete the DocumentReferences of documents of one person."""
         for category, one in self._describers.items():
             pairs = [pair for pair in zip(documents, resources, strict=True) if pair[0].category == category]
             if pairs:
-                await one.describe([document for document, _ in pairs], [resource for _, resource in pairs])
+                await one.describe(requester, [document for document, _ in pairs], [resource for _, resource in pairs])

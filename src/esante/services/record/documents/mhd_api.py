@@ -197,13 +197,13 @@ class _MhdEndpoints:
                 matching=search.matches,
             )
             documents, next_cursor = timeline.documents, timeline.next
-        resources = [select_part(one, part) for one in await self._references(documents)]
+        resources = [select_part(one, part) for one in await self._references(requester, documents)]
         return fhir_response(self._searchset(params, resources, next_cursor))
 
-    async def _references(self, documents: Sequence[Document]) -> list[Json]:
+    async def _references(self, requester: Requester, documents: Sequence[Document]) -> list[Json]:
         """Return the DocumentReferences of documents of one person, with what services say of them."""
         resources = [document_reference(document, self.base_url) for document in documents]
-        await self.record.descriptions.describe(documents, resources)
+        await self.record.descriptions.describe(requester, documents, resources)
         return resources
 
     async def _count_documents(self, requester: Requester, params: SearchParams, search: DocumentSearch) -> Response:
@@ -275,7 +275,8 @@ class _MhdEndpoints:
         """Return the metadata of a document."""
         requester = await self.access.authorize(request, "DocumentReference", "r")
         part = part_of(request, "DocumentReference")
-        [resource] = await self._references([await self.record.document(requester, *_keys(request))])
+        document = await self.record.document(requester, *_keys(request))
+        [resource] = await self._references(requester, [document])
         return fhir_response(select_part(resource, part))
 
     async def read_list(self, request: Request) -> Response:
