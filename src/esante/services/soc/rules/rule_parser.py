@@ -16,9 +16,14 @@ from esante.services.soc.rules.model import (
     Filter,
     LogSource,
     Node,
+    Not,
+    Regex,
     Rule,
+    Test,
+    Text,
     Threshold,
 )
+from esante.services.soc.rules.patterns import predicate
 from esante.services.soc.rules.values import Placeholders, item_node, plain_text
 from esante.services.soc.rules.yaml_files import Mapping
 
@@ -130,9 +135,23 @@ def _detection(path: Path, section: Mapping, placeholders: Placeholders) -> Node
 
 def _located(path: Path, line: int, work: Callable[[], Node]) -> Node:
     try:
-        return work()
+        node = work()
+        _check(node)
+        return node
     except Refused as error:
         raise RuleFault(path, line, error.reason, error.remedy) from error
+
+
+def _check(node: Node) -> None:
+    """Refuse what cannot be compiled. Raises: `Refused`."""
+    match node:
+        case Test(_, Text() | Regex() as value):
+            predicate(value)
+        case All(nodes) | Any_(nodes):
+            for one in nodes:
+                _check(one)
+        case Not(inner):
+            _check(inner)
 
 
 def _search(content: Any, placeholders: Placeholders) -> Node:

@@ -10,20 +10,17 @@ from esante.services.soc.rules.faults import Refused, RuleFault
 from esante.services.soc.rules.model import (
     All,
     Any_,
-    Compare,
     Correlation,
     Filter,
     LogSource,
     Node,
     Not,
-    Regex,
     Rule,
     RuleHead,
     Test,
     Text,
     most_entries,
 )
-from esante.services.soc.rules.patterns import predicate
 from esante.services.soc.rules.rule_parser import parse_document
 from esante.services.soc.rules.values import Placeholders
 from esante.services.soc.rules.yaml_files import read_documents
@@ -55,7 +52,7 @@ def load_rules(folder: Path) -> RuleSet:
             continue
         for document in documents:
             try:
-                found.append(_compiled(parse_document(path, document, placeholders)))
+                found.append(parse_document(path, document, placeholders))
             except RuleFault as fault:
                 faults.append(fault)
     heads = list(_distinct(found, faults))
@@ -89,29 +86,6 @@ def _placeholders(folder: Path, faults: list[RuleFault]) -> Placeholders:
         del values[name]
         faults.append(RuleFault(path, 0, f"{name} is no list", "write a list of values"))
     return values
-
-
-def _compiled(head: Rule | Filter | Correlation) -> Rule | Filter | Correlation:
-    """Return a rule whose expressions were compiled once, to refuse what cannot be."""
-    if not isinstance(head, Correlation):
-        try:
-            for test in _tests(head.node):
-                if isinstance(test.value, Regex | Compare | Text):
-                    predicate(test.value)
-        except Refused as error:
-            raise RuleFault(head.path, head.line, error.reason, error.remedy) from error
-    return head
-
-
-def _tests(node: Node) -> Iterator[Test]:
-    match node:
-        case Test():
-            yield node
-        case Not(inner):
-            yield from _tests(inner)
-        case All(nodes) | Any_(nodes):
-            for one in nodes:
-                yield from _tests(one)
 
 
 def _distinct(heads: Iterable[RuleHead], faults: list[RuleFault]) -> Iterator[RuleHead]:

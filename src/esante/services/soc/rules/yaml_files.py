@@ -12,7 +12,6 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 30
 MAX_NODES = 50_000
 """Nodes of a file, those that aliases repeat counted each time."""
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Mapping(dict[str, Any]):
@@ -53,9 +52,8 @@ def _mappings(path: Path, text: str) -> list[Mapping]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise RuleFault(
-            path, line, f"is not valid YAML ({error.problem or error.context})", "mend the syntax"
-        ) from error
+        reason = f"is not valid YAML ({error.problem or error.context})"
+        raise RuleFault(path, line, reason, "mend the syntax") from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise RuleFault(path, composer.line, f"is not valid YAML ({error})", "mend the syntax") from error
     for line, document in documents:
@@ -69,12 +67,7 @@ class _Composer:
 
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._budget, self.line = path, MAX_NODES, 1
-        try:
-            self._loader = _LOADER(text)
-        except yaml.YAMLError as error:
-            raise RuleFault(
-                path, 1, "holds characters that YAML does not allow", "remove control characters"
-            ) from error
+        self._loader: Any = yaml.CSafeLoader(text)
         self._anchors: dict[str, tuple[Any, int, int]] = {}
 
     def documents(self) -> Iterator[tuple[int, Any]]:
@@ -101,6 +94,8 @@ class _Composer:
             return value, size
         self._spend(1)
         before = self._budget
+        if event.tag and not isinstance(event, yaml.ScalarEvent):
+            raise self._fault(f"has the tag {event.tag[:60]!r}", "leave out tags")
         if isinstance(event, yaml.MappingStartEvent):
             value = self._mapping(depth)
         elif isinstance(event, yaml.SequenceStartEvent):
