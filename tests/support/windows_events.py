@@ -18,13 +18,17 @@ def json_values(text: str) -> Iterator[dict]:
             at += 1
 
 
-def regression_events(shared_data: Path) -> Iterator[tuple[str, int, list[dict]]]:
-    """Yield rule id, stated number of hits, and events of each regression test of SigmaHQ."""
+def regression_events(shared_data: Path) -> Iterator[tuple[str, int | None, list[dict]]]:
+    """Yield rule id, stated number of hits (None: at least one), and events of each regression test of SigmaHQ."""
     for info in sorted((shared_data / "sigma" / "regression").glob("*/info.yml")):
         stated = yaml.safe_load(info.read_text("utf-8"))
         for path in info.parent.glob("*.json"):
             test = stated["regression_tests_info"][0]
-            yield stated["rule_metadata"][0]["id"], test.get("match_count", 1), list(json_values(path.read_text("utf-8-sig")))
+            yield (
+                stated["rule_metadata"][0]["id"],
+                test.get("match_count"),
+                list(json_values(path.read_text("utf-8-sig"))),
+            )
 
 
 def zipped_events(shared_data: Path) -> Iterator[dict]:

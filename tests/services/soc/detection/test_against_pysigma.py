@@ -35,7 +35,7 @@ def rules(shared_data):
 @pytest.fixture(scope="module")
 def events(shared_data):
     found = [event for _, _, events in regression_events(shared_data) for event in events]
-    return found + [event for event in zipped_events(shared_data)][::4]
+    return found + list(zipped_events(shared_data))[::4]
 
 
 def fields_in(node):
