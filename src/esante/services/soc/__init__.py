@@ -1,7 +1,9 @@
 """The security operations centre (SOC): one watch over the security of the health sector."""
 
 from esante.services.soc.detection.detector import Detector, Hit
+from esante.services.soc.events.normalize import normalize
+from esante.services.soc.events.schema import NotNormalized
 from esante.services.soc.rules.faults import RuleFault
 from esante.services.soc.rules.rule_set import RuleSet, load_rules
 
-__all__ = ["Detector", "Hit", "RuleFault", "RuleSet", "load_rules"]
+__all__ = ["Detector", "Hit", "NotNormalized", "RuleFault", "RuleSet", "load_rules", "normalize"]
