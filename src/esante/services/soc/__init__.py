@@ -5,5 +5,15 @@ from esante.services.soc.events.normalize import normalize
 from esante.services.soc.events.schema import NotNormalized
 from esante.services.soc.rules.faults import RuleFault
 from esante.services.soc.rules.rule_set import RuleSet, load_rules
+from esante.services.soc.scan.samples import load_admitted_rules
 
-__all__ = ["Detector", "Hit", "NotNormalized", "RuleFault", "RuleSet", "load_rules", "normalize"]
+__all__ = [
+    "Detector",
+    "Hit",
+    "NotNormalized",
+    "RuleFault",
+    "RuleSet",
+    "load_admitted_rules",
+    "load_rules",
+    "normalize",
+]

@@ -50,3 +50,27 @@ def scan(events: tuple[Path, ...], rules: Path, *, as_json: bool) -> None:
         )
     if found.faults and not found.events:
         raise click.ClickException("no event could be read.")
+
+
+@soc.group()
+def rules() -> None:
+    """Sigma rules."""
+
+
+@rules.command()
+@click.argument("folder", type=_existing)
+def check(folder: Path) -> None:
+    """Say which rules of a folder can be loaded into the platform.
+
+    A rule needs a positive and a negative sample that hold: NAME.positive.json and NAME.negative.json beside NAME.yml.
+    The exit status is 1 when a rule is not admitted.
+    """
+    from esante.services.soc.scan.samples import load_admitted_rules
+
+    admitted = load_admitted_rules(folder)
+    for fault in admitted.faults:
+        click.echo(f"not admitted: {fault}")
+    count = len(admitted.rules) + len(admitted.correlations)
+    click.echo(f"{count:,} rules and correlations admitted, {len(admitted.faults):,} not.")
+    if admitted.faults:
+        raise SystemExit(1)
