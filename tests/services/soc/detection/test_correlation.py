@@ -173,6 +173,12 @@ def test_oldest_group_gives_way_when_there_are_too_many(tmp_path, monkeypatch):
     assert one.dropped == {"correlated": 2}
 
 
+def test_hits_of_a_group_are_bounded(tmp_path):
+    given = {"type": "value_sum", "timespan": "1d", "condition": {"field": "size", "gte": 1_001}}
+    one = detector(tmp_path, **given)
+    assert alerts(one, *(event("fail", number, size=1) for number in range(1_500))) == []
+
+
 def test_hits_kept_by_all_groups_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(state, "MAX_ENTRIES", 10)
     one = detector(tmp_path, type="event_count", timespan="1d", **{"group-by": ["user"]}, condition={"gte": 100})

@@ -110,6 +110,11 @@ def test_missing_field_is_null_and_empty_text_is_not(tmp_path):
     assert finds(tmp_path, {"a": None}, {}, {"a": None}, {"a": ""}) == [True, True, False]
 
 
+def test_field_without_a_value_exists(tmp_path):
+    events = [{"a": None}, {"a": []}, {"a": ""}, {"b": 1}]
+    assert finds(tmp_path, {"a|exists": True}, *events) == [True, True, True, False]
+
+
 def test_negated_selection_of_a_missing_field_holds(tmp_path):
     loaded = written(
         tmp_path, rule({"sel": {"b": 1}, "filter": {"a|startswith": "x"}, "condition": "sel and not filter"})

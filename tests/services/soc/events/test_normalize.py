@@ -161,6 +161,16 @@ def test_audit_event_of_fhir_is_an_access_with_actor_and_patient():
     assert event["resources"] == [{"uid": "Patient/9", "type": "1", "role": "1"}]
 
 
+AUDIT_MESSAGE = (
+    b"<AuditMessage><EventIdentification EventDateTime='2026-03-04T05:06:07Z'><EventID code='110106'/>"
+    b"</EventIdentification></AuditMessage>"
+)
+
+
+def test_shortest_audit_message_is_read():
+    assert normalize(AUDIT_MESSAGE)["metadata"]["event_code"] == "110106"
+
+
 OCSF = {
     **{"class_uid": 3002, "activity_id": 1, "severity_id": 1, "time": 1_700_000_000_000},
     "metadata": {"version": "1.3.0", "product": {"name": "x"}},
@@ -190,9 +200,9 @@ def test_event_in_ocsf_passes_as_it_is():
         b"<AuditMessage/>",
         b"<AuditMessage><EventIdentification EventDateTime='soon'/></AuditMessage>",
         b"<!DOCTYPE x [<!ENTITY a 'b'>]><AuditMessage>&a;</AuditMessage>",
-        b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'><AuditMessage/>",
+        b"<!DOCTYPE a SYSTEM 'file:///etc/passwd'>" + AUDIT_MESSAGE,
+        AUDIT_MESSAGE.replace(b"</Audit", b"<x>" + b"y" * (5 << 20) + b"</x></Audit"),
         b"x" * ((16 << 20) + 1),
-        b"<AuditMessage>" + b" " * (5 << 20) + b"</AuditMessage>",
     ],
 )
 def test_broken_event_is_refused_with_a_remedy(original):

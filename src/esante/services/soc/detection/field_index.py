@@ -14,6 +14,7 @@ MAX_CACHED_LENGTH = 2_048
 _ANYWHERE, _START, _END, _CHECK = range(4)
 Hits = tuple[frozenset[int], frozenset[int]]
 """The numbers of the tests that hold, and of the rules that are to be evaluated for them."""
+_Listed = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[tuple[int, Predicate], ...]]
 NO_HITS: Hits = (frozenset(), frozenset())
 
 
@@ -32,7 +33,7 @@ class FieldIndex:
         self._present: set[int] = set()
         self._cache: dict[str, Hits] = {}
         self._automaton: AhoCorasick | None = None
-        self._listed: list[list[tuple[int, int, Predicate | None]]] = []
+        self._listed: list[_Listed] = []
 
     def add(self, number: int, text: Text) -> None:
         """Add a test by its number."""
@@ -64,7 +65,7 @@ class FieldIndex:
         """Build the automaton; nothing is added afterwards."""
         if self._parts:
             self._automaton = AhoCorasick(list(self._parts))
-            self._listed = list(self._parts.values())
+            self._listed = [_listed(tests) for tests in self._parts.values()]
 
     def hits(self, value: str) -> Hits:
         """Return what holds for a value."""
@@ -97,15 +98,25 @@ class FieldIndex:
         if self._automaton is not None:
             length = len(text)
             for which, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-                for number, how, check in self._listed[which]:
-                    if number not in tests and (
-                        how == _ANYWHERE
-                        or (how == _START and start == 0)
-                        or (how == _END and end == length)
-                        or (check is not None and check(value))
-                    ):
+                anywhere, at_start, at_end, checked = self._listed[which]
+                if anywhere:
+                    tests.update(anywhere)
+                if at_start and start == 0:
+                    tests.update(at_start)
+                if at_end and end == length:
+                    tests.update(at_end)
+                for number, check in checked:
+                    if number not in tests and check(value):
                         tests.add(number)
         rules = set(self._present)
         for number in tests:
             rules |= self._rules.get(number, set())
         return frozenset(tests), frozenset(rules)
+
+
+def _listed(tests: list[tuple[int, int, Predicate | None]]) -> _Listed:
+    """Return the tests of a literal by where it must stand; last those that have to be checked."""
+    anywhere, at_start, at_end = (
+        tuple(number for number, how, _ in tests if how == place) for place in (_ANYWHERE, _START, _END)
+    )
+    return anywhere, at_start, at_end, tuple((number, check) for number, _, check in tests if check is not None)

@@ -144,7 +144,7 @@ class Plan:
             case Any_(nodes):
                 parts = [self._trigger(one) for one in nodes]
                 return None if None in parts else [test for part in parts if part is not None for test in part]
-            case Test(_, Null() | Exists(False)) | Not():
+            case Test(_, Null() | Exists()) | Not():
                 return None
             case Test():
                 return [node]
@@ -227,4 +227,9 @@ def _hits(index: FieldIndex, value: Any) -> Hits:
 
 
 def _joined(fields: Fields) -> str:
-    return "\x1f".join([value if type(value) is str else " ".join(scalar_texts(value)) for value in fields.values()])
+    """Return the values of an event as one text, in which those for keywords are sought at once."""
+    return "\x1f".join([value if type(value) is str else _text(value) for value in fields.values()])
+
+
+def _text(value: Any) -> str:
+    return str(value) if type(value) is int else " ".join(scalar_texts(value))
