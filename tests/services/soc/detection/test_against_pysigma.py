@@ -15,8 +15,8 @@ from sigma.exceptions import SigmaError
 from esante.services.soc import Detector, RuleSet, load_rules
 from esante.services.soc.detection.event_fields import fields_of, origin_of
 from esante.services.soc.detection.log_sources import admits
-from esante.services.soc.detection.plan import scalar_texts
 from esante.services.soc.rules.model import Not, Test
+from esante.services.soc.scalars import scalar_texts
 from tests.support.windows_events import regression_events, zipped_events
 
 NOT_CONVERTED = {"azure_granting_permission_detection", "web_apache_threading_error"}

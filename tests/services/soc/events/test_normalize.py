@@ -51,6 +51,11 @@ def test_audit_policy_event_has_its_class(event_id, class_uid, activity_id, stat
     assert (event["class_uid"], event["activity_id"], event.get("status_id")) == (class_uid, activity_id, status_id)
 
 
+def test_number_beyond_measure_is_left_out():
+    flat = {"_path": "conn", "ts": "2026-01-02T03:04:05Z", "orig_bytes": "1e999", "resp_bytes": "7"}
+    assert normalize(json.dumps(flat).encode())["traffic"] == {"bytes_in": 7}
+
+
 def test_unknown_event_is_kept_as_base_event():
     original = {"message": "hello", "host": "pc", "nested": {"a": [1, 2]}, "time": "2026-01-02T03:04:05Z"}
     event = normalize(json.dumps(original).encode())

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from esante.services.soc.detection.correlation_window import Entry, Window
-from esante.services.soc.detection.plan import scalar_texts
 from esante.services.soc.rules.model import All, Any_, Correlation, Node, Test
+from esante.services.soc.scalars import scalar_texts
 
 MAX_GROUPS = 50_000
 """Groups of a correlation; the one that was begun first gives way."""

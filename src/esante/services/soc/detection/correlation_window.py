@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esante.services.soc.rules.model import Correlation, most_entries
+from esante.services.soc.scalars import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Window:
                 return float(len(self.entries))
             case "value_count":
                 return float(len(self._distinct))
-        numbers = [number for one in self.entries for value in one.values if (number := _number(value)) is not None]
+        numbers = [number for one in self.entries for value in one.values if (number := number_of(value)) is not None]
         return self._aggregate(numbers) if numbers else math.nan
 
     def _aggregate(self, numbers: list[float]) -> float:
@@ -86,11 +87,3 @@ def percentile(numbers: Sequence[float], percent: float) -> float:
     """Return the percentile of numbers, by the nearest rank."""
     ordered = sorted(numbers)
     return ordered[max(math.ceil(percent / 100 * len(ordered)) - 1, 0)]
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

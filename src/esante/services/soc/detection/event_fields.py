@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from esante.services.soc.detection.log_sources import Origin
-from esante.services.soc.rules.patterns import moment_of
+from esante.services.soc.scalars import moment_of
 
 Fields = dict[str, Any]
 _ATTRIBUTES = "#attributes"

@@ -6,9 +6,9 @@ from typing import Any
 
 from esante.services.soc.detection.event_fields import Fields, fields_of, leaf_values, origin_of
 from esante.services.soc.detection.log_sources import field_names
-from esante.services.soc.detection.plan import scalar_texts
 from esante.services.soc.rules.model import All, Any_, Cidr, Compare, Node, Not, Regex, Rule, Test, Text
 from esante.services.soc.rules.patterns import predicate
+from esante.services.soc.scalars import scalar_texts
 
 MAX_VALUE = 500
 """Characters of a value that are shown."""

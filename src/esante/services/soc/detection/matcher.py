@@ -40,10 +40,11 @@ class Matcher:
         """Return the plan of an origin. How many there can be is bounded by the channels and event ids in rules."""
         sources = frozenset(source for source in self._sources if admits(source, origin))
         names = field_names(sources, origin)
+        identified = origin.channel and origin.event_id
         rules = tuple(
             number
             for number, rule in enumerate(self._rules)
-            if rule.log_source in sources and not (origin.channel and _excludes(rule.node, origin.event_id))
+            if rule.log_source in sources and not (identified and _excludes(rule.node, origin.event_id))
         )
         key = rules, tuple(sorted(names.items()))
         if key not in self._plans:

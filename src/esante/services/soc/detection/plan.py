@@ -24,7 +24,7 @@ from esante.services.soc.rules.model import (
     Text,
 )
 from esante.services.soc.rules.patterns import predicate
-from esante.services.soc.rules.values import plain_text
+from esante.services.soc.scalars import plain_text, scalar_texts
 
 Held = dict[str, frozenset[int]]
 """By field, the numbers of the tests that hold."""
@@ -209,15 +209,6 @@ def _reference(name: str, value: FieldReference) -> Evaluator:
         return any(compare(fold(text), other) for text in scalar_texts(fields.get(name)) for other in others)
 
     return evaluate
-
-
-def scalar_texts(value: Any) -> list[str]:
-    """Return the texts of a value: none of null, each of a list."""
-    if value is None or type(value) is dict:
-        return []
-    if type(value) is list:
-        return [text for one in value for text in scalar_texts(one)]
-    return [plain_text(value)]
 
 
 def _hits(index: FieldIndex, value: Any) -> Hits:

@@ -4,7 +4,7 @@ from lxml import etree
 
 from esante.services.soc.events.audit_record import AuditedObject, AuditRecord, Participant
 from esante.services.soc.events.schema import NotNormalized
-from esante.services.soc.rules.patterns import moment_of
+from esante.services.soc.scalars import moment_of
 
 MAX_BYTES = 4 << 20
 _REMEDY = "send an AuditMessage as DICOM PS3.15 A.5 has it"

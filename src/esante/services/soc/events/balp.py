@@ -4,7 +4,7 @@ from typing import Any
 
 from esante.services.soc.events.audit_record import AuditedObject, AuditRecord, Participant
 from esante.services.soc.events.schema import NotNormalized
-from esante.services.soc.rules.patterns import moment_of
+from esante.services.soc.scalars import moment_of
 
 
 def read_audit_event(resource: dict[str, Any]) -> AuditRecord:

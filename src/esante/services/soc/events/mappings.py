@@ -1,15 +1,15 @@
 """Events of known products to OCSF, by the table `data/ocsf_mappings.toml`."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from esante.services.soc.events.schema import Event, new_event, put
-from esante.services.soc.rules.patterns import compile_regex, moment_of
-from esante.services.soc.rules.values import plain_text
+from esante.services.soc.rules.patterns import compile_regex
+from esante.services.soc.scalars import moment_of, plain_text
 
 Fields = Mapping[str, Any]
 
@@ -39,7 +39,6 @@ class EventMapping:
     event of which the first that has a value is taken, with its conversion.
     """
 
-    name: str
     when: Mapping[str, Sequence[str]]
     class_uid: int
     activity: Choice
@@ -83,14 +82,6 @@ class EventMapping:
         return event
 
 
-@dataclass(frozen=True, slots=True)
-class TextPattern:
-    """How a line of a product is taken apart: an expression whose groups are the fields, and fields that it adds."""
-
-    compiled: Any
-    constants: Mapping[str, str]
-
-
 def map_fields(fields: Fields) -> Event | None:
     """Return the OCSF event of an event with flat fields; None when its product is not known."""
     found = next((one for one in _tables()[0] if one.fits(fields)), None)
@@ -100,26 +91,25 @@ def map_fields(fields: Fields) -> Event | None:
 def map_text(text: str) -> Event | None:
     """Return the OCSF event of a line of text; None when its product is not known."""
     for pattern in _tables()[1]:
-        if found := pattern.compiled.search(text):
-            return map_fields({**pattern.constants, **found.groupdict()})
+        if found := pattern.search(text):
+            return map_fields(found.groupdict())
     return None
 
 
 @cache
-def _tables() -> tuple[list[EventMapping], list[TextPattern]]:
+def _tables() -> tuple[list[EventMapping], list[Any]]:
+    """Return the kinds of events, and the expressions that take lines of text apart: their groups are the fields."""
     text = files("esante.services.soc").joinpath("data/ocsf_mappings.toml").read_text("utf-8")
     data = tomllib.loads(text)
     common = data.get("common", {})
-    mappings = [mapping for one in data["mapping"] for mapping in _mappings(one, common)]
-    patterns = [TextPattern(compile_regex(one["pattern"]), one.get("constants", {})) for one in data["text"]]
-    return mappings, patterns
+    mappings = [_mapping(one, common) for one in data["mapping"]]
+    return mappings, [compile_regex(one["pattern"]) for one in data["text"]]
 
 
-def _mappings(row: dict[str, Any], common: dict[str, dict[str, Any]]) -> Iterator[EventMapping]:
+def _mapping(row: dict[str, Any], common: dict[str, dict[str, Any]]) -> EventMapping:
     base = common.get(row.get("common", ""), {})
     when = {**base.get("when", {}), **row.get("when", {})}
-    yield EventMapping(
-        name=row["name"],
+    return EventMapping(
         when={name: [value] if isinstance(value, str) else value for name, value in when.items()},
         class_uid=row["class_uid"],
         activity=_choice(row.get("activity", base.get("activity", 0))),
@@ -154,7 +144,7 @@ def _converted(value: Any, conversion: str) -> Any:
         case "int":
             try:
                 return int(float(plain_text(value)))
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
         case "text":
             return plain_text(value)

@@ -11,7 +11,7 @@ from esante.services.soc.events.balp import read_audit_event
 from esante.services.soc.events.mappings import map_fields, map_text
 from esante.services.soc.events.schema import BASE, Event, NotNormalized, check_event, new_event, put, tables
 from esante.services.soc.events.syslog import SyslogMessage, read_syslog
-from esante.services.soc.rules.patterns import moment_of
+from esante.services.soc.scalars import moment_of
 
 MAX_BYTES = 16 << 20
 _SYSTEM_TIME = "TimeCreated_SystemTime"

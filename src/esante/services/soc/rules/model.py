@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 
 
 class Special(Enum):
@@ -126,10 +125,8 @@ class RuleHead:
     line: int
     name: str = ""
     level: str = ""
-    status: str = ""
     tags: tuple[str, ...] = ()
     author: str = ""
-    attributes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

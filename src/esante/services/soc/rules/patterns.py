@@ -2,7 +2,6 @@
 
 import ipaddress
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -10,7 +9,7 @@ import re2
 
 from esante.services.soc.rules.faults import Refused
 from esante.services.soc.rules.model import DASHES, OPERATORS, Cidr, Compare, Regex, Special, Text
-from esante.services.soc.rules.values import plain_text
+from esante.services.soc.scalars import moment_of, number_of
 
 MAX_REGEX_MEMORY = 8 << 20
 """Bytes that a compiled expression and its cache of states may take."""
@@ -35,7 +34,7 @@ def predicate(value: Text | Regex | Cidr | Compare) -> Predicate:
     compare, number, part = OPERATORS[value.operator], value.number, value.part
     if part:
         return lambda text: (found := _time_part(text, part)) is not None and compare(found, number)
-    return lambda text: (found := _number(text)) is not None and compare(found, number)
+    return lambda text: (found := number_of(text)) is not None and compare(found, number)
 
 
 def text_predicate(value: Text) -> Predicate:
@@ -94,34 +93,8 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
 def _time_part(text: str, part: str) -> float | None:
     moment = moment_of(text)
     if moment is None:
         return None
     return float(moment.isocalendar().week if part == "week" else getattr(moment, part))
-
-
-def moment_of(value: Any) -> datetime | None:
-    """Return a time as events have it: ISO 8601 (UTC where it says nothing else), seconds or milliseconds of Unix."""
-    text = plain_text(value)
-    try:
-        number = float(text)
-    except ValueError:
-        pass
-    else:
-        try:
-            return datetime.fromtimestamp(number / 1000 if abs(number) > 1e11 else number, UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -24,8 +24,9 @@ from esante.services.soc.rules.model import (
     Threshold,
 )
 from esante.services.soc.rules.patterns import predicate
-from esante.services.soc.rules.values import Placeholders, item_node, plain_text
+from esante.services.soc.rules.values import Placeholders, item_node
 from esante.services.soc.rules.yaml_files import Mapping
+from esante.services.soc.scalars import plain_text
 
 TYPES = (
     *("event_count", "value_count", "temporal", "temporal_ordered"),
@@ -43,10 +44,8 @@ class _Head(TypedDict):
     line: int
     name: str
     level: str
-    status: str
     tags: tuple[str, ...]
     author: str
-    attributes: dict[str, Any]
 
 
 def parse_document(path: Path, document: Mapping, placeholders: Placeholders) -> Rule | Filter | Correlation:
@@ -73,7 +72,7 @@ def _head(path: Path, document: Mapping) -> _Head:
     title = document.get("title")
     if not isinstance(title, str) or not title.strip():
         raise RuleFault(path, document.line, "has no title", "give a title")
-    texts = {name: plain_text(document.get(name) or "") for name in ("id", "name", "level", "status", "author")}
+    texts = {name: plain_text(document.get(name) or "") for name in ("id", "name", "level", "author")}
     tags = document.get("tags")
     return {
         "key": texts["id"] or texts["name"] or path.stem,
@@ -82,10 +81,8 @@ def _head(path: Path, document: Mapping) -> _Head:
         "line": document.line,
         "name": texts["name"],
         "level": texts["level"],
-        "status": texts["status"],
         "tags": tuple(str(tag) for tag in tags) if isinstance(tags, list) else (),
         "author": texts["author"],
-        "attributes": document,
     }
 
 

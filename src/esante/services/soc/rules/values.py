@@ -4,7 +4,6 @@ import base64
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any
 
 from esante.services.soc.rules.faults import Refused
@@ -24,6 +23,7 @@ from esante.services.soc.rules.model import (
     Text,
     Value,
 )
+from esante.services.soc.scalars import plain_text
 
 Placeholders = Mapping[str, Iterable[str | int]]
 _DASH = re.compile(r"\B[-/–—―]\b")
@@ -165,17 +165,6 @@ def _comparison(raw: Any, modifiers: list[str]) -> Compare:
     except (TypeError, ValueError) as error:
         raise Refused(f"{str(raw)[:60]!r} is no number", "compare with a number") from error
     return Compare(operators[0] if operators else "eq", number, parts[0] if parts else "")
-
-
-def plain_text(value: Any) -> str:
-    """Return a scalar as the text with which rules compare it: true, false, whole numbers without a fraction."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _texts(raw: Any, modifiers: list[str]) -> list[Value]:
