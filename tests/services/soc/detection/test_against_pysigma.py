@@ -15,7 +15,7 @@ from sigma.exceptions import SigmaError
 from esante.services.soc import Detector, RuleSet, load_rules
 from esante.services.soc.detection.event_fields import fields_of, origin_of
 from esante.services.soc.detection.log_sources import admits
-from esante.services.soc.rules.model import Not, Test
+from esante.services.soc.rules.model import FieldTest, Not
 from esante.services.soc.scalars import scalar_texts
 from tests.support.windows_events import regression_events, zipped_events
 
@@ -41,7 +41,7 @@ def events(shared_data):
 def fields_in(node):
     """The fields that a rule looks at."""
     match node:
-        case Test(name, _):
+        case FieldTest(name, _):
             return {name} - {""}
         case Not(inner):
             return fields_in(inner)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from esante.services.soc.detection.correlation_window import Entry, Window
-from esante.services.soc.rules.model import All, Any_, Correlation, Node, Test
+from esante.services.soc.rules.model import AllOf, AnyOf, Correlation, FieldTest, Node
 from esante.services.soc.scalars import scalar_texts
 
 MAX_GROUPS = 50_000
@@ -159,10 +159,10 @@ def _entries(seen: Mapping[str, Entry]) -> Sequence[Entry]:
 
 def _holds(node: Node, seen: Mapping[str, Entry]) -> bool:
     match node:
-        case All(nodes):
+        case AllOf(nodes):
             return all(_holds(one, seen) for one in nodes)
-        case Any_(nodes):
+        case AnyOf(nodes):
             return any(_holds(one, seen) for one in nodes)
-        case Test(key, _):
+        case FieldTest(key, _):
             return key in seen
     return False

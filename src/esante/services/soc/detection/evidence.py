@@ -6,7 +6,7 @@ from typing import Any
 
 from esante.services.soc.detection.event_fields import Fields, fields_of, leaf_values, origin_of
 from esante.services.soc.detection.log_sources import field_names
-from esante.services.soc.rules.model import All, Any_, Cidr, Compare, Node, Not, Regex, Rule, Test, Text
+from esante.services.soc.rules.model import AllOf, AnyOf, Cidr, Compare, FieldTest, Node, Not, Regex, Rule, Text
 from esante.services.soc.rules.patterns import predicate
 from esante.services.soc.scalars import scalar_texts
 
@@ -34,18 +34,18 @@ def evidence_of(rule: Rule, event: dict[str, Any]) -> list[Evidence]:
     return list(dict.fromkeys(found))
 
 
-def _tests(node: Node) -> Iterator[Test]:
+def _tests(node: Node) -> Iterator[FieldTest]:
     match node:
-        case Test():
+        case FieldTest():
             yield node
-        case All(nodes) | Any_(nodes):
+        case AllOf(nodes) | AnyOf(nodes):
             for one in nodes:
                 yield from _tests(one)
         case Not():
             return
 
 
-def _values(test: Test, fields: Fields) -> list[str]:
+def _values(test: FieldTest, fields: Fields) -> list[str]:
     texts = scalar_texts(fields.get(test.field) if test.field else list(leaf_values(fields)))
     if isinstance(test.value, Text | Regex | Cidr | Compare):
         return list(filter(predicate(test.value), texts))

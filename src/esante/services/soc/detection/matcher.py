@@ -6,7 +6,7 @@ from typing import Any
 from esante.services.soc.detection.event_fields import Fields, fields_of, origin_of
 from esante.services.soc.detection.log_sources import Origin, admits, field_names
 from esante.services.soc.detection.plan import Plan
-from esante.services.soc.rules.model import All, Any_, Node, Rule, Test, Text
+from esante.services.soc.rules.model import AllOf, AnyOf, FieldTest, Node, Rule, Text
 from esante.services.soc.rules.patterns import text_predicate
 
 MAX_ORIGINS = 4_096
@@ -55,10 +55,10 @@ class Matcher:
 def _excludes(node: Node, event_id: str) -> bool:
     """Whether a node cannot hold for events of an id."""
     match node:
-        case All(nodes):
+        case AllOf(nodes):
             return any(_excludes(one, event_id) for one in nodes)
-        case Any_(nodes):
+        case AnyOf(nodes):
             return all(_excludes(one, event_id) for one in nodes)
-        case Test("EventID", Text() as text):
+        case FieldTest("EventID", Text() as text):
             return not text_predicate(text)(event_id)
     return False

@@ -11,16 +11,16 @@ from typing import Any
 from esante.services.soc.detection.event_fields import Fields, leaf_values
 from esante.services.soc.detection.field_index import NO_HITS, FieldIndex, Hits, is_indexed
 from esante.services.soc.rules.model import (
-    All,
-    Any_,
+    AllOf,
+    AnyOf,
     Exists,
     FieldReference,
+    FieldTest,
     Node,
     Not,
     Null,
     Rule,
     Special,
-    Test,
     Text,
 )
 from esante.services.soc.rules.patterns import predicate
@@ -38,7 +38,7 @@ class Plan:
     def __init__(self, rules: Sequence[Rule], names: dict[str, str]) -> None:
         self._rules = rules
         self._names = tuple(names.items())
-        self._numbers: dict[Test, int] = {}
+        self._numbers: dict[FieldTest, int] = {}
         self._indexes: dict[str, FieldIndex] = defaultdict(FieldIndex)
         self._always: set[int] = set()
         self._evaluators = [self._compile(rule.node) for rule in rules]
@@ -78,11 +78,11 @@ class Plan:
             case Not(inner):
                 evaluate = self._compile(inner)
                 return lambda held, fields: not evaluate(held, fields)
-            case All(nodes):
+            case AllOf(nodes):
                 return _conjunction(self._parts(nodes, disjunction=False))
-            case Any_(nodes):
+            case AnyOf(nodes):
                 return _disjunction(self._parts(nodes, disjunction=True))
-            case Test():
+            case FieldTest():
                 return self._test(node)
 
     def _parts(self, nodes: Sequence[Node], *, disjunction: bool) -> list[Evaluator]:
@@ -90,7 +90,7 @@ class Plan:
         groups: dict[str, set[int]] = defaultdict(set)
         others = []
         for node in nodes:
-            if isinstance(node, Test) and is_indexed(node.value):
+            if isinstance(node, FieldTest) and is_indexed(node.value):
                 groups[node.field].add(self._number(node))
             else:
                 others.append(node)
@@ -99,7 +99,7 @@ class Plan:
             self._compile(node) for node in others
         ]
 
-    def _number(self, test: Test) -> int:
+    def _number(self, test: FieldTest) -> int:
         number = self._numbers.get(test)
         if number is None:
             number = self._numbers[test] = len(self._numbers)
@@ -107,7 +107,7 @@ class Plan:
             self._indexes[test.field].add(number, test.value)
         return number
 
-    def _test(self, test: Test) -> Evaluator:
+    def _test(self, test: FieldTest) -> Evaluator:
         name, value = test.field, test.value
         if is_indexed(value):
             return _any_of(name, frozenset({self._number(test)}))
@@ -135,27 +135,27 @@ class Plan:
             else:
                 index.add_present(number)
 
-    def _trigger(self, node: Node) -> list[Test] | None:
+    def _trigger(self, node: Node) -> list[FieldTest] | None:
         """Return tests of which one must hold when the node does; None when there are none."""
         match node:
-            case All(nodes):
+            case AllOf(nodes):
                 found = [trigger for one in nodes if (trigger := self._trigger(one)) is not None]
                 return max(found, key=_rarity) if found else None
-            case Any_(nodes):
+            case AnyOf(nodes):
                 parts = [self._trigger(one) for one in nodes]
                 return None if None in parts else [test for part in parts if part is not None for test in part]
-            case Test(_, Null() | Exists()) | Not():
+            case FieldTest(_, Null() | Exists()) | Not():
                 return None
-            case Test():
+            case FieldTest():
                 return [node]
 
 
-def _rarity(trigger: Sequence[Test]) -> float:
+def _rarity(trigger: Sequence[FieldTest]) -> float:
     """Return a guess how rarely one of the tests holds: that of the commonest, less for many."""
     return min(_length(test) for test in trigger) - 0.01 * len(trigger)
 
 
-def _length(test: Test) -> float:
+def _length(test: FieldTest) -> float:
     """Return a guess how rarely a test holds: the length of its longest literal, more for a place."""
     if not isinstance(test.value, Text) or not is_indexed(test.value):
         return 0.0

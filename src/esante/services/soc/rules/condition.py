@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import translate
 
 from esante.services.soc.rules.faults import Refused
-from esante.services.soc.rules.model import All, Any_, Node, Not
+from esante.services.soc.rules.model import AllOf, AnyOf, Node, Not
 
 MAX_LENGTH = 5_000
 MAX_DEPTH = 50
@@ -67,11 +67,11 @@ class _Parser:
 
     def _or(self) -> Node:
         nodes = self._joined("or", self._and)
-        return nodes[0] if len(nodes) == 1 else Any_(tuple(nodes))
+        return nodes[0] if len(nodes) == 1 else AnyOf(tuple(nodes))
 
     def _and(self) -> Node:
         nodes = self._joined("and", self._not)
-        return nodes[0] if len(nodes) == 1 else All(tuple(nodes))
+        return nodes[0] if len(nodes) == 1 else AllOf(tuple(nodes))
 
     def _not(self) -> Node:
         self._depth += 1
@@ -111,7 +111,7 @@ class _Parser:
         if not nodes:
             raise Refused(f"nothing has a name like {pattern!r}", "define it, or mend the name")
         if quantifier == "all":
-            return All(nodes)
+            return AllOf(nodes)
         if quantifier in ("1", "any"):
-            return Any_(nodes)
+            return AnyOf(nodes)
         raise Refused(f"`{quantifier} of` is not part of Sigma", "use `1 of` or `all of`")

@@ -75,7 +75,7 @@ Value = Text | Regex | Cidr | Compare | Null | Exists | FieldReference
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class FieldTest:
     """A field compared with a value. Field "" is a keyword: any value of the event."""
 
     field: str
@@ -83,14 +83,14 @@ class Test:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class AllOf:
     """Every one of the nodes."""
 
     nodes: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class AnyOf:
     """At least one of the nodes."""
 
     nodes: tuple["Node", ...]
@@ -103,7 +103,7 @@ class Not:
     node: "Node"
 
 
-Node = Test | All | Any_ | Not
+Node = FieldTest | AllOf | AnyOf | Not
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,16 @@ from esante.services.soc.rules.condition import parse_condition
 from esante.services.soc.rules.faults import Refused, RuleFault
 from esante.services.soc.rules.model import (
     OPERATORS,
-    All,
-    Any_,
+    AllOf,
+    AnyOf,
     Correlation,
+    FieldTest,
     Filter,
     LogSource,
     Node,
     Not,
     Regex,
     Rule,
-    Test,
     Text,
     Threshold,
 )
@@ -127,7 +127,7 @@ def _detection(path: Path, section: Mapping, placeholders: Placeholders) -> Node
         raise RuleFault(path, line, "has no condition", "write one, such as `condition: selection`")
     line = section.lines["condition"]
     nodes = [_located(path, line, lambda: parse_condition(one, searches)) for one in conditions]  # noqa: B023
-    return nodes[0] if len(nodes) == 1 else Any_(tuple(nodes))
+    return nodes[0] if len(nodes) == 1 else AnyOf(tuple(nodes))
 
 
 def _located(path: Path, line: int, work: Callable[[], Node]) -> Node:
@@ -142,9 +142,9 @@ def _located(path: Path, line: int, work: Callable[[], Node]) -> Node:
 def _check(node: Node) -> None:
     """Refuse what cannot be compiled. Raises: `Refused`."""
     match node:
-        case Test(_, Text() | Regex() as value):
+        case FieldTest(_, Text() | Regex() as value):
             predicate(value)
-        case All(nodes) | Any_(nodes):
+        case AllOf(nodes) | AnyOf(nodes):
             for one in nodes:
                 _check(one)
         case Not(inner):
@@ -157,12 +157,12 @@ def _search(content: Any, placeholders: Placeholders) -> Node:
         if not content:
             raise Refused("a selection is empty", "add a field")
         nodes = tuple(item_node(key, value, placeholders) for key, value in content.items())
-        return nodes[0] if len(nodes) == 1 else All(nodes)
+        return nodes[0] if len(nodes) == 1 else AllOf(nodes)
     if isinstance(content, list):
         if not content:
             raise Refused("a selection is empty", "add a field or a keyword")
         nodes = tuple(_search(one, placeholders) for one in content)
-        return nodes[0] if len(nodes) == 1 else Any_(nodes)
+        return nodes[0] if len(nodes) == 1 else AnyOf(nodes)
     return item_node("", content, placeholders)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from esante.services.soc.rules.condition import parse_condition
 from esante.services.soc.rules.faults import Refused, RuleFault
 from esante.services.soc.rules.model import (
-    All,
-    Any_,
+    AllOf,
+    AnyOf,
     Correlation,
+    FieldTest,
     Filter,
     LogSource,
     Node,
     Not,
     Rule,
     RuleHead,
-    Test,
     Text,
     most_entries,
 )
@@ -111,7 +111,7 @@ def _filtered(rules: list[Rule], heads: Sequence[RuleHead], faults: list[RuleFau
                 named = not one.rules or rule.key in one.rules or (rule.name and rule.name in one.rules)
                 if named and _covers(one.log_source, rule.log_source):
                     extra[rule].append(one.node)
-    return [replace(rule, node=All((rule.node, *extra[rule]))) if rule in extra else rule for rule in rules]
+    return [replace(rule, node=AllOf((rule.node, *extra[rule]))) if rule in extra else rule for rule in rules]
 
 
 def _covers(wide: LogSource, narrow: LogSource) -> bool:
@@ -153,7 +153,7 @@ def _with_keys(one: Correlation, keys: dict[str, str]) -> Correlation:
         raise Refused(f"correlates an unknown rule {unknown[0]!r}", "add the rule to the folder, or mend its name")
     node = None
     if one.expression:
-        node = parse_condition(one.expression, {name: Test(keys[name], Text(())) for name in one.rules})
+        node = parse_condition(one.expression, {name: FieldTest(keys[name], Text(())) for name in one.rules})
         _without_not(node)
     most = most_entries(one.type)
     if any(threshold.number > most for threshold in one.thresholds) and one.type in ("event_count", "value_count"):
@@ -168,6 +168,6 @@ def _with_keys(one: Correlation, keys: dict[str, str]) -> Correlation:
 def _without_not(node: Node) -> None:
     if isinstance(node, Not):
         raise Refused("`not` in a temporal correlation is not decided in a stream", "leave it out")
-    if isinstance(node, All | Any_):
+    if isinstance(node, AllOf | AnyOf):
         for one in node.nodes:
             _without_not(one)

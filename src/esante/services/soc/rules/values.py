@@ -8,18 +8,18 @@ from typing import Any
 
 from esante.services.soc.rules.faults import Refused
 from esante.services.soc.rules.model import (
-    All,
-    Any_,
+    AllOf,
+    AnyOf,
     Cidr,
     Compare,
     Exists,
     FieldReference,
+    FieldTest,
     Node,
     Not,
     Null,
     Regex,
     Special,
-    Test,
     Text,
     Value,
 )
@@ -60,15 +60,15 @@ def item_node(key: str, given: Any, placeholders: Placeholders) -> Node:
         raise Refused("several values for exists", "give true or false")
     chain = [name for name in modifiers if name not in ("all", "neq")]
     groups = [_tests(field, _values(value, chain, placeholders)) for value in values]
-    found = groups[0] if len(groups) == 1 else (All if "all" in modifiers else Any_)(tuple(groups))
+    found = groups[0] if len(groups) == 1 else (AllOf if "all" in modifiers else AnyOf)(tuple(groups))
     return Not(found) if "neq" in modifiers else found
 
 
 def _tests(field: str, values: list[Value]) -> Node:
     if not field:
         values = [_keyword(value) for value in values]
-    tests = tuple(Test(field, value) for value in values)
-    return tests[0] if len(tests) == 1 else Any_(tests)
+    tests = tuple(FieldTest(field, value) for value in values)
+    return tests[0] if len(tests) == 1 else AnyOf(tests)
 
 
 def _keyword(value: Value) -> Value:
