@@ -68,10 +68,10 @@ def rate(detector: Detector, lines: list[bytes], seconds: float) -> tuple[float,
     return count / (time.process_time() - used), count / (time.perf_counter() - began)
 
 
-def _rate_of_process(rules: RuleSet, lines: list[bytes], seconds: float) -> float:
+def _rate_of_process(rules: RuleSet, lines: list[bytes], seconds: float) -> tuple[float, float]:
     detector = Detector(rules)
     match_lines(detector, lines)
-    return rate(detector, lines, seconds)[1]
+    return rate(detector, lines, seconds)
 
 
 def zircolite(folder: Path, rules: Path, lines: list[bytes]) -> tuple[float, dict[str, int]]:
@@ -127,7 +127,10 @@ async def detection(folder: Path, seconds: float, full: bool) -> Figures:
     with ProcessPoolExecutor(2) as pool:
         loop = asyncio.get_running_loop()
         tasks = [loop.run_in_executor(pool, _rate_of_process, rules, lines, seconds) for _ in range(2)]
-        found["events/s, two processes, as recorded"] = f"{sum(await asyncio.gather(*tasks)):,.0f} by the clock"
+        by_processor, by_clock = (sum(each) for each in zip(*await asyncio.gather(*tasks), strict=True))
+    found["events/s, two processes, as recorded"] = (
+        f"{by_processor:,.0f} by processor time, {by_clock:,.0f} by the clock"
+    )
     if "ESANTE_ZIRCOLITE" in os.environ:
         start, _ = zircolite(folder, rules_folder, lines[:10])
         taken, theirs = zircolite(folder, rules_folder, lines * ROUNDS)

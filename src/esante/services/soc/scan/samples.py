@@ -2,7 +2,8 @@
 
 Beside `name.yml` stand `name.positive.*` and `name.negative.*`, in any format of events. Each rule of the file must
 find one of the positive events, each positive event must be found by one of the rules, and no rule of the file finds
-a negative one. Events for a correlation are one stream, which must complete it.
+a negative one. Events for a file with a correlation are one stream: the positive one completes it, the negative one
+does not, though it may hold events that the rules find which are correlated.
 """
 
 from collections import defaultdict
