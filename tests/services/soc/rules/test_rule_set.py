@@ -122,6 +122,13 @@ def test_placeholders_take_their_values_from_the_folder(tmp_path):
     assert [bool(detector.detect({"user": user})) for user in ("root", "admin", "guest")] == [True, True, False]
 
 
+def test_placeholders_that_multiply_are_refused(tmp_path):
+    values = {name: list(range(300)) for name in "xyz"}
+    (tmp_path / "placeholders.yml").write_text(yaml.safe_dump(values), "utf-8")
+    (fault,) = written(tmp_path, rule({"sel": {"a|expand": "%x%%y%%z%"}, "condition": "sel"})).faults
+    assert "more than 20,000 values" in fault.reason
+
+
 def filtered(rules, source="test"):
     return {
         "title": "Filter",

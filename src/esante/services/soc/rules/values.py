@@ -102,9 +102,10 @@ def _expanded(raw: Any, placeholders: Placeholders) -> list[Any]:
     for name in dict.fromkeys(_PLACEHOLDER.findall(str(raw))):
         if name not in placeholders:
             raise Refused(f"no values for the placeholder %{name}%", "give its values in placeholders.yml")
-        texts = [text.replace(f"%{name}%", str(value)) for text in texts for value in placeholders[name]]
-        if len(texts) > MAX_VALUES:
+        values = list(placeholders[name])
+        if len(texts) * len(values) > MAX_VALUES:
             raise Refused(f"more than {MAX_VALUES:,} values by placeholders", "use shorter lists")
+        texts = [text.replace(f"%{name}%", str(value)) for text in texts for value in values]
     return texts
 
 
