@@ -122,6 +122,9 @@ class Copies:
             await self._journal_study(copy, uid, document)
             name = pseudonym(copy.uid_key, document.person_id)
             async for instance, file in self._files(document.person_id, uid):
+                if file is None:
+                    left_out += 1
+                    continue
                 try:
                     data, risks = await asyncio.to_thread(deidentify, file, copy.uid_key, name, today())
                 except (NotAnImage, *_UNREADABLE):
@@ -151,9 +154,12 @@ class Copies:
         document = current.document
         return document if document and document.confidentiality is Confidentiality.NORMAL else None
 
-    async def _files(self, person_id: UUID, study_uid: str) -> AsyncIterator[tuple[Instance, bytes]]:
+    async def _files(self, person_id: UUID, study_uid: str) -> AsyncIterator[tuple[Instance, bytes | None]]:
+        """Yield the instances of a study with their bytes; None for one that is too large or in another archive."""
         for instance in await store.fetch_instances(self._db, person_id, [study_uid]):
-            if instance.size <= MAX_BYTES:
+            if instance.is_remote or instance.size > MAX_BYTES:
+                yield instance, None
+            else:
                 pieces = [bytes(one) async for one in self._contents.stream(instance, ((0, instance.size),))]
                 yield instance, b"".join(pieces)
 
