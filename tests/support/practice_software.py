@@ -120,6 +120,9 @@ class Practice:
             await self._deposit(kept, str(uuid4()) if self.has("RP-23") else "")
             return
         found = answer.json()
+        if answer.status_code != 201:
+            kept.state, kept.cause = "refused", f"{found.get('title')} {found.get('detail', '')}"
+            return
         kept.simulation = found["identifiantReponseSimulation"]
         kept.shares = {
             "statutory": found["totalPartStatutaire"],
@@ -186,7 +189,7 @@ class Practice:
                 kept.state = "deposited"
             await asyncio.sleep(pause)
             pause *= 2
-        if answer.status_code != 200 or kept.state == "deposited":
+        if answer.status_code != 201 or kept.state == "deposited":
             return
         kept.payment = str(uuid4()) if self.has("RP-15") else answer.json()["identifiantInitiationPaiement"]
         kept.state = "paid"

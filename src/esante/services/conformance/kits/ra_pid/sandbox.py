@@ -181,7 +181,7 @@ class Sandbox:
         payment_id = self._payments.setdefault(str(asked["idReponseSimulation"]), str(uuid4()))
         self._paid[simulation["note"]] = payment_id
         amounts = {"montantPartStatutaire": simulation["statutory"], "montantPaye": simulation["statutory"]}
-        return 200, {"identifiantInitiationPaiement": payment_id, "montantRecouvrement": "0.00", **amounts}
+        return 201, {"identifiantInitiationPaiement": payment_id, "montantRecouvrement": "0.00", **amounts}
 
     def _deposit(self, call: Call) -> Answer:
         note_id = package_note_id(call.body)
