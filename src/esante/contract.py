@@ -22,7 +22,15 @@ from esante.core.journal import Consumer, Entry, Event, Journal
 from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
-from esante.identity.access import Access, AccessEvent, Act, DispositionExecutor, DispositionHandler, Requester
+from esante.identity.access import (
+    Access,
+    AccessEvent,
+    Act,
+    DispositionExecutor,
+    DispositionHandler,
+    Requester,
+    SoftwareClient,
+)
 from esante.identity.directory import Organization, Person, Practitioner
 from esante.settings import Settings
 
@@ -282,6 +290,8 @@ class DemoCountry:
     organizations: Mapping[str, Organization]
     account_holders: Sequence[Person]
     """The persons who use the portal."""
+    software: Mapping[UUID, SoftwareClient]
+    """The registered software with which practitioners write fee notes."""
     months: int
     """Months of invented use before `now`; 0: none."""
 
