@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from esante.core.sepa import AccountHolder
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.identity.access import Access, Requester, requester_of
@@ -30,7 +31,6 @@ from esante.services.billing.note.model import (
 )
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.bank import Bank
-from esante.services.billing.payment.pain001 import Debtor
 from esante.services.billing.payment.payees import Payees
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.payment.transfers import Transfers
@@ -40,7 +40,7 @@ from esante.services.billing.pid.service import ImmediatePayments
 
 BASE = "http://esante.test"
 YES = Confirmations(doctor=True, patient=True, personal_share=True)
-DEBTOR = Debtor(iban="LU280019400644750000", name="Caisse nationale de santé")
+DEBTOR = AccountHolder(iban="LU280019400644750000", name="Caisse nationale de santé")
 IBAN, OTHER_IBAN = "LU120010001234567891", "DE89370400440532013000"
 ADDRESS = PostalAddress(street="rue de la Gare", number="1", postal_code="1611", city="Luxembourg", country="LU")
 

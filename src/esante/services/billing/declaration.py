@@ -19,6 +19,7 @@ from esante.contract import (
     Task,
 )
 from esante.core.journal import Consumer, Entry
+from esante.core.sepa import AccountHolder
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access import Access, Requester
@@ -44,7 +45,6 @@ from esante.services.billing.pages.doctor_pages import DoctorPages
 from esante.services.billing.pages.operator_pages import OperatorPages
 from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.payment.bank import Bank
-from esante.services.billing.payment.pain001 import Debtor
 from esante.services.billing.payment.payees import Payees
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.payment.transfers import Transfers
@@ -100,7 +100,7 @@ def _use_rules(folder: str) -> None:
 def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:
     db, journal, directory = platform.db, platform.journal, platform[Directory]
     bank = Bank(
-        settings.bank_url, Debtor(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
+        settings.bank_url, AccountHolder(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
     )
     payments = Payments(db, journal)
     lifetime = timedelta(minutes=settings.simulation_minutes)
