@@ -95,11 +95,20 @@ class Payees:
         return await payee_store.fetch_payees(self._db, provider_code)
 
     async def search(
-        self, requester: Requester, state: PayeeState | None = None, cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        state: PayeeState | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        *,
+        text: str = "",
     ) -> Page[Payee]:
-        """Return a page of all accounts for operators, the newest first. Raises: `Problem` 403."""
+        """Return a page of all accounts for operators, the newest first; `text`: a part of a name or the code.
+
+        Raises: `Problem` 403.
+        """
         require_operator(requester)
-        found = await payee_store.search_payees(self._db, state, decode_uuid_cursor(cursor), limit + 1)
+        found = await payee_store.search_payees(self._db, state, text, decode_uuid_cursor(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def count_proposed(self) -> int:
