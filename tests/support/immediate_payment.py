@@ -14,7 +14,7 @@ from esante.core.time_zone import today
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
 from esante.services.billing.adjudication.engine import adjudicate
-from esante.services.billing.adjudication.model import Cover
+from esante.services.billing.adjudication.model import Approval, Cover
 from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.insurance.client import Silent
 from esante.services.billing.mocks.bank import MockBank, application
@@ -49,12 +49,17 @@ class StubInsurance:
     """The insurance, without a network: everybody is insured but those in `unknown`; it may be silent."""
 
     def __init__(self) -> None:
-        self.silent, self.unknown = False, set()
+        self.silent, self.unknown, self.approved = False, set(), {}
 
     async def cover(self, matricule: str, on: date) -> list[Cover]:
         if self.silent:
             raise Silent
         return [] if matricule in self.unknown else [Cover(fund="CNS", since=date(2000, 1, 1))]
+
+    async def approvals(self, matricule: str) -> list[Approval]:
+        if self.silent:
+            raise Silent
+        return self.approved.get(matricule, [])
 
     async def income(self, matricule: str, year: int) -> Decimal | None:
         if self.silent:

@@ -19,6 +19,7 @@ from esante.services.billing.note.model import FeeNote, KeptNote, NoteQuery, Not
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.pid.cases import Cases
+from esante.services.billing.pid.model import PidUnavailable
 from esante.services.billing.ra import reimbursement_store
 from esante.services.billing.statements import statement_store
 from esante.services.billing.statements.model import OwnNote, YearStatement
@@ -134,10 +135,12 @@ class Statements:
         biller = await self._directory.practitioner(kept.biller_id)
         first = min(line.period.start for line in note.lines)
         try:
-            covers = await self._insurance.cover(note.patient.matricule, first)
-        except Silent:
-            covers = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)]
-        case = await self._cases.gather(note, person, biller, covers, day_of(kept.received_at), kept.note_id)
+            covers = await self._cases.covers(note.patient.matricule, first)
+            approvals = await self._cases.approvals(note)
+        except PidUnavailable:
+            covers, approvals = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)], []
+        received = day_of(kept.received_at)
+        case = await self._cases.gather(note, person, biller, covers, received, kept.note_id, approvals)
         return self._adjudicate(case)
 
     async def _income(self, requester: Requester, year: int) -> Decimal | None:
