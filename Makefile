@@ -64,8 +64,8 @@ test: install chromium  ## check and every test but the long ones (some only: ma
 	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
 	exit $$((checked || tested))
 
-test-long: install chromium  ## the long tests
-	$(BIN)/python -m pytest -m long $(ARGS)
+test-long: install chromium  ## the long tests, and the tours of pages in all languages
+	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" $(ARGS)
 
 bench: install  ## measure against the figures that the project promises
 	$(BIN)/python -m bench $(ARGS)

@@ -429,6 +429,7 @@ OF_PATIENTS_AND_OPERATORS = (
     "/notices",
     "/operator",
     "/record",
+    "/represented",
     "/sharing",
     "/takeout",
     "/vaccinations",

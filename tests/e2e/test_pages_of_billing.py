@@ -13,7 +13,7 @@ from tests.support.page_checks import axe_violations, browser_errors, overflowin
 from tests.support.page_tour import DOCTOR, OPERATOR, PATIENT, find_tour_faults
 from tests.support.visitors import Visitor, open_visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 OWN, LIST, NEW, PLACE = "/fee-notes", "/billing", "/billing/new", "/operator/billing"
 NARROW = {"width": 360, "height": 740}

@@ -1,4 +1,4 @@
-"""The pages of incentives in four languages, on phone and desktop."""
+"""The pages of incentives in several languages, on phone and desktop."""
 
 import pytest
 from playwright.async_api import Browser
@@ -8,7 +8,7 @@ from esante.services.incentives.schemes.quarter import Quarter
 from tests.support.demo_server import DemoServer
 from tests.support.page_tour import DOCTOR, OPERATOR, find_tour_faults
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 PLACE = "/operator/incentives"
 

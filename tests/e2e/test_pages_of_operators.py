@@ -1,4 +1,4 @@
-"""The pages of the agency's operators and those of the public in four languages, on phone and desktop."""
+"""The pages of the agency's operators and those of the public in several languages, on phone and desktop."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from tests.support.page_tour import OPERATOR, OTHER, find_tour_faults
 from tests.support.processes import run_esante
 from tests.support.visitors import Visitor, open_visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 RULES = (

@@ -1,4 +1,4 @@
-"""The pages of patients in four languages, on phone and desktop: translated, accessible, without console errors."""
+"""The pages of patients in several languages, on phone and desktop: translated, accessible, without console errors."""
 
 from pathlib import Path
 from zipfile import ZipFile
@@ -21,7 +21,7 @@ from tests.support.page_tour import (
 )
 from tests.support.visitors import PHONE, Visitor, download_file, open_visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:

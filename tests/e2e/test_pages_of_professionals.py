@@ -1,4 +1,4 @@
-"""The pages of health professionals and organisations in four languages, on phone and desktop."""
+"""The pages of health professionals and organisations in several languages, on phone and desktop."""
 
 import pytest
 from playwright.async_api import Browser
@@ -17,7 +17,7 @@ from tests.support.page_tour import (
 from tests.support.submissions import LETTER, build_pdf
 from tests.support.visitors import Visitor, open_visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:

@@ -1,4 +1,4 @@
-"""The pages of the vaccination card in four languages, on phone and desktop."""
+"""The pages of the vaccination card in several languages, on phone and desktop."""
 
 import pytest
 from playwright.async_api import Browser
@@ -8,7 +8,7 @@ from tests.support.demo_server import DemoServer
 from tests.support.page_tour import DOCTOR, PATIENT, find_patient_id, find_tour_faults
 from tests.support.visitors import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 PROOF = "/vaccinations/proof"
 NAMES = frozenset(product.name for product in catalogue().products.values())
@@ -39,11 +39,17 @@ async def make_link(visitor: Visitor) -> None:
     await visitor.page.locator("svg.qr-code").wait_for()
 
 
+async def open_card_of_child(visitor: Visitor) -> None:
+    await visitor.open("/vaccinations")
+    await visitor.page.locator("#represented a").first.click()
+    await visitor.page.wait_for_url("**/represented/*/vaccinations")
+
+
 async def test_pages_of_the_card_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     card = f"/patients/{await find_patient_id(demo)}/vaccinations"
     steps = [card, open_first_dose, f"{card}/scan", scan, f"{card}/new", f"{card}/copy", f"{card}/refusal"]
     assert await find_tour_faults(demo, browser, DOCTOR, steps, NAMES) == []
     own = ["/vaccinations", open_first_dose, "/vaccinations?q=xyzzy"]
-    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared"]
+    own += [PROOF, make_card, PROOF, make_link, f"{PROOF}/shared", open_card_of_child, open_first_dose]
     assert await find_tour_faults(demo, browser, PATIENT, own, NAMES) == []
     assert await find_tour_faults(demo, browser, None, ["/verify-card"], NAMES) == []

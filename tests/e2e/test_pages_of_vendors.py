@@ -1,4 +1,4 @@
-"""The pages of software vendors in four languages, on phone and desktop."""
+"""The pages of software vendors in several languages, on phone and desktop."""
 
 import pytest
 from playwright.async_api import Browser
@@ -8,7 +8,7 @@ from tests.support.demo_server import DemoServer
 from tests.support.page_tour import find_tour_faults
 from tests.support.visitors import Visitor
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
 async def open_first(vendor: Visitor, place: str, inside: str) -> None:

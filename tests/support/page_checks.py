@@ -12,7 +12,7 @@ from esante.core.web import translator
 from tests.support.visitors import DESKTOP, PHONE, Visitor
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
-AXE_RUNS: dict[str, tuple[Any, dict[str, int]]] = {"lb": ("light", PHONE), "fr": ("dark", DESKTOP)}
+AXE_RUNS: dict[str, tuple[Any, dict[str, int]]] = {"de": ("light", PHONE), "fr": ("dark", DESKTOP)}
 """The languages in which axe-core checks every page, with colour scheme and viewport."""
 NEXT_FRAME = "() => new Promise(next => requestAnimationFrame(() => requestAnimationFrame(next)))"
 """Waits until a page is drawn at a new size: before, lengths relative to the viewport may have the old size."""

@@ -1,10 +1,13 @@
-"""A tour of pages in a real browser: every page of a person in four languages, on phone and desktop.
+"""A tour of pages in a real browser: every page of a person in two languages, on phone and desktop.
+
+`make test-long` visits them in four (`ESANTE_TEST_LANGUAGES`).
 
 A service brings a tour of its own pages in `tests/e2e/test_pages_of_<role>.py`: the files are shared out over the
 workers.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,7 +24,8 @@ from tests.support.visitors import Visitor, open_visitor
 PATIENT, DOCTOR, OTHER, HOSPITAL = "Anna Musterfra", "Dr Paul Exempel", "Dr Tom Notfall", "Hôpital Fictif du Kirchberg"
 OPERATOR, ANOTHER = "Olivia Opérateur", "João Exemplo"
 LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
-LANGUAGES = ("fr", "de", "en", "lb")
+LANGUAGES = tuple(os.environ.get("ESANTE_TEST_LANGUAGES", "de fr").split())
+"""The languages of the tours: by default the two in which axe-core checks the pages, one with the longest words."""
 
 Step = str | Callable[[Visitor], Awaitable[None]]
 """An address, or an act that leads to a page."""
@@ -30,7 +34,7 @@ Step = str | Callable[[Visitor], Awaitable[None]]
 async def find_tour_faults(
     demo: DemoServer, browser: Browser, person: str | None, steps: Sequence[Step], data: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Return the faults of the pages that a person visits (None: not signed in), in all languages.
+    """Return the faults of the pages that a person visits (None: not signed in), in each language.
 
     `data`: texts that are data and need no translation.
     """

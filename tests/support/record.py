@@ -13,9 +13,17 @@ import orjson
 import pytest
 from starlette.applications import Starlette
 
-from esante.core.storage import uuid7
+from esante.core.storage import NIL, uuid7
+from esante.core.time_zone import today
 from esante.core.web import HANDLERS, Problem, Sessions
-from esante.identity.access import Access, Requester, api_routes, requester_of
+from esante.identity.access import (
+    Access,
+    Representation,
+    RepresentationKind,
+    Requester,
+    api_routes,
+    requester_of,
+)
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role
 from esante.services.record import Deposit, Record
 from esante.services.record.documents import mhd_api
@@ -104,6 +112,20 @@ class World:
     async def into_circle(self, person: Person, practitioner: Practitioner) -> None:
         """Add a practitioner to the circle of a person."""
         await self.access.grants.add_to_circle(requester_of(person), practitioner.id)
+
+    async def parent_of(self, child: Person, family: str = "Weber") -> Requester:
+        """Record a parent of a person until tomorrow; return them as a requester."""
+        parent, day = await self.person(family), today()
+        acting = Representation(
+            id=NIL,
+            kind=RepresentationKind.PARENT,
+            representative_id=parent.id,
+            since=day - timedelta(days=1),
+            until=day + timedelta(days=1),
+        )
+        operator = Requester(kind="operator", id=uuid7(), name="Operator")
+        await self.access.representations.record(operator, child.id, acting, "Birth certificate")
+        return requester_of(parent)
 
     async def events(self, person: Person, *types):
         """Return the person's journal entries of some types, oldest first: (entry, event)."""

@@ -94,6 +94,7 @@ from esante.identity.access.model import (
 from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.reasons import CONTEXTS, HOLDER, OPERATION
 from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
+from esante.identity.access.representation.model import Representation, RepresentationKind
 from esante.identity.access.rules import (
     decide,
     decide_opening,
@@ -160,7 +161,9 @@ __all__ = [
     "Purpose",
     "ReadFilter",
     "RecordState",
+    "Representation",
     "RepresentationChanged",
+    "RepresentationKind",
     "RequestRejected",
     "Requester",
     "ReviewRead",

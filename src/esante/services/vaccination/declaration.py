@@ -54,7 +54,7 @@ from esante.services.vaccination.products.catalogue import catalogue, use_sample
 from esante.services.vaccination.recalls.model import LotRecalled
 from esante.services.vaccination.recalls.service import Recalls
 from esante.services.vaccination.reminders.forecasts import Forecasts
-from esante.services.vaccination.reminders.model import Reminded, ReminderSettled
+from esante.services.vaccination.reminders.model import Reminded, ReminderSettled, RepresentativeReminded
 from esante.services.vaccination.reminders.service import Reminders
 from esante.services.vaccination.stock.service import Stocks
 
@@ -245,6 +245,14 @@ SERVICE = Service(
             tone="act",
             link="/vaccinations/reminders",
             settled_by=ReminderSettled,
+        ),
+        NoticeKind(
+            name="represented_vaccination_due",
+            event=RepresentativeReminded,
+            text=N_("A vaccination is due to a person for whom you act, or will be soon."),
+            icon="vaccine",
+            tone="act",
+            link="/vaccinations#represented",
         ),
         NoticeKind(
             name="vaccine_recalled",

@@ -1,16 +1,24 @@
 """Demonstration data of the card: doses of persons of all ages, as doctors gave them or copied them from paper."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
 from esante.contract import DemoCountry, Platform
 from esante.core.journal import advance
-from esante.core.storage import uuid8
+from esante.core.storage import NIL, uuid8
 from esante.core.types import Progress
-from esante.identity.access import Access, RecordState, Requester, opening_grant, requester_of
+from esante.identity.access import (
+    Access,
+    RecordState,
+    Representation,
+    RepresentationKind,
+    Requester,
+    opening_grant,
+    requester_of,
+)
 from esante.identity.directory import Person
 from esante.services.vaccination.card.model import DoseEntry, DoseStatus
 from esante.services.vaccination.card.service import MAX_ENTRIES, VaccinationCards
@@ -51,12 +59,14 @@ async def load_doses(platform: Platform, country: DemoCountry, progress: Progres
     """Enter the doses of some persons through doctors who have access; what was entered before is not repeated."""
     doctors, known = _doctors(country), {person.id for person in country.account_holders}
     others = (person for person in country.persons if person.id not in known)
-    count = 0
+    count, entered = 0, list[Person]()
     for person in (*country.account_holders, *others):
         if count < _PERSONS and await _enter(platform, doctors, person, country):
             count += 1
             progress(count, _PERSONS, "vaccinations")
+            entered.append(person)
     await _make_card(platform[HealthCards], country)
+    await _record_parent(platform[Access], country, [one for one in entered if one.id not in known])
 
 
 def _doctors(country: DemoCountry) -> dict[UUID, Requester]:
@@ -77,6 +87,26 @@ async def _make_card(cards: HealthCards, country: DemoCountry) -> None:
             await cards.issue(requester, doses[:_CARD_DOSES])
         if doses:
             return
+
+
+async def _record_parent(access: Access, country: DemoCountry, others: Sequence[Person]) -> None:
+    """Record the first user of the portal as a parent of the first child with doses, until the child is of age."""
+    parent, today = country.account_holders[0], country.now.date()
+    for child in others:
+        of_age = Age(18, "y").on(child.birth_date)
+        if of_age <= today:
+            continue
+        if not (await access.consent(child.id)).representations:
+            operator = Requester(kind="operator", id=uuid8(child.id.bytes), name="Demo")
+            acting = Representation(
+                id=NIL,
+                kind=RepresentationKind.PARENT,
+                representative_id=parent.id,
+                since=child.birth_date,
+                until=of_age - timedelta(days=1),
+            )
+            await access.representations.record(operator, child.id, acting, "Synthetic birth certificate")
+        return
 
 
 async def load_operations(platform: Platform, country: DemoCountry, progress: Progress) -> None:

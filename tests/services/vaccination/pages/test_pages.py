@@ -1,7 +1,7 @@
 """The pages of the card without JavaScript: what they show to whom, and what they save."""
 
 import io
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -9,9 +9,10 @@ import zxingcpp
 from lxml import html
 from PIL import Image
 
+from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
-from esante.identity.access import Confidentiality, requester_of
+from esante.identity.access import Confidentiality, log_types, requester_of
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record_pages import load_page, main_text, send_form
 from tests.support.vaccination import GTIN, copied, given, renew
@@ -302,3 +303,40 @@ async def test_what_a_patient_wrote_is_not_confirmed_until_a_professional_does(w
     await send_form(client, page, f"{url}/{written.version.id}/confirm")
     (matched,) = (await cards.load(doctor, person.id)).card.doses
     assert matched.shown.confirmed and len(matched.others) == 1
+
+
+async def test_parent_sees_the_card_of_the_child_and_can_change_nothing(world, browse, cards):
+    child, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, child.id, [given()])
+    parent = await world.parent_of(child, "Elter")
+    client, url = await browse(parent), f"/represented/{child.id}/vaccinations"
+    own = await load_page(client, "/vaccinations")
+    assert own.xpath(f"//a[@href='{url}']") and "Vaccinations of those you act for" in main_text(own)
+    card = await load_page(client, url)
+    assert "You act for this person" in main_text(card) and "Boostrix Polio" in main_text(card)
+    dose = await load_page(client, card.xpath(f"//a[starts-with(@href, '{url}/')]/@href")[0])
+    assert [*card.xpath("//main//form[@method='post']"), *dose.xpath("//main//form[@method='post']")] == []
+    assert parent.id in {entry.actor.id for entry, _ in await world.events(child, *log_types())}
+
+
+async def test_card_of_somebody_for_whom_one_does_not_act_is_as_unknown_as_no_person(world, browse, cards):
+    child, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, child.id, [given()])
+    await world.parent_of(child)
+    stranger = await browse(requester_of(await world.person()))
+    refused = await stranger.get(f"/represented/{child.id}/vaccinations")
+    nobody = uuid7()
+    unknown = await stranger.get(f"/represented/{nobody}/vaccinations")
+    assert refused.status_code == unknown.status_code == 404
+    assert refused.text.replace(str(child.id), str(nobody)) == unknown.text
+    assert (await (await browse(doctor)).get(f"/represented/{child.id}/vaccinations")).status_code == 404
+
+
+async def test_parents_do_not_see_the_card_of_a_child_of_age(world, browse, cards):
+    child, doctor = await person_with_doctor(world)
+    await cards.enter(doctor, child.id, [given()])
+    client = await browse(await world.parent_of(child))
+    with clock.use_clock(lambda: datetime.now(UTC) + timedelta(days=3)):
+        page = await load_page(client, "/vaccinations")
+        assert "Vaccinations of those you act for" not in main_text(page)
+        assert (await client.get(f"/represented/{child.id}/vaccinations")).status_code == 404

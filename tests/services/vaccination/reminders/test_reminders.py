@@ -11,13 +11,19 @@ from esante.core.journal import advance
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.core.web import Problem
-from esante.identity.access import Confidentiality, requester_of
+from esante.identity.access import Confidentiality, Requester, requester_of
 from esante.services.notices import Notices
 from esante.services.vaccination.declaration import SERVICE
 from esante.services.vaccination.reminders import forecast_store
 from esante.services.vaccination.reminders import forecasts as forecasts_module
 from esante.services.vaccination.reminders.calendar_file import calendar_file
-from esante.services.vaccination.reminders.model import DueListed, Reminded, RemindersChanged, ReminderSettled
+from esante.services.vaccination.reminders.model import (
+    DueListed,
+    Reminded,
+    RemindersChanged,
+    ReminderSettled,
+    RepresentativeReminded,
+)
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record import BASE
 from tests.support.vaccination import catch_up, copied, given
@@ -317,3 +323,31 @@ async def test_pool_of_processes_makes_the_forecasts_of_one_process(
     assert seen[-1] >= len(persons) and len(seen) >= 3
     assert {key: await forecasts.own(key) for key in alone} == alone
     assert not any([await reminders.is_pending(key) for key in alone])
+
+
+async def test_parent_is_told_that_a_dose_is_due_to_their_child(world, cards, histories, forecasts, reminders):
+    child, _ = await overdue_person(world, cards)
+    parent = await world.parent_of(child)
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    found = [event.represented_id for _, event in await world.events(parent, RepresentativeReminded)]
+    assert found == [child.id] and len(await reminded(world, child)) == 1
+
+
+async def test_parent_who_wants_no_reminders_or_may_not_be_told_gets_none(
+    world, cards, histories, forecasts, reminders
+):
+    child, _ = await overdue_person(world, cards)
+    parent, former = await world.parent_of(child), await world.parent_of(child)
+    await reminders.choose(parent, wanted=False)
+    acting = [
+        one.id for one in (await world.access.consent(child.id)).representations if one.representative_id == former.id
+    ]
+    await world.access.representations.end(
+        Requester(kind="operator", id=uuid7(), name="Operator"), child.id, acting[0]
+    )
+    await catch_up(world, histories, forecasts)
+    await reminders.remind()
+    assert len(await reminded(world, child)) == 1
+    for one in (parent, former):
+        assert await world.events(one, RepresentativeReminded) == []

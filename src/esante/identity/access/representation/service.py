@@ -18,13 +18,13 @@ from esante.identity.access.choice_events import CapacityChanged, Representation
 from esante.identity.access.choices import choice_terms, require_period
 from esante.identity.access.consent import store as consent_store
 from esante.identity.access.consent.grants import require_own_act
-from esante.identity.access.model import Requester
+from esante.identity.access.model import Action, Item, Purpose, Requester
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.representation import store
 from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
 from esante.identity.access.representation.store import RecordedAct
-from esante.identity.access.rules import decide_opening
-from esante.identity.directory import Directory
+from esante.identity.access.rules import decide, decide_opening
+from esante.identity.directory import Directory, Person
 
 MAX_ACT = 300
 """Characters of what an act rests on."""
@@ -101,6 +101,20 @@ class Representations:
             event = _event(found.subject, found.act, ended=True)
             await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
         self._forget()
+
+    async def find_represented(self, requester: Requester, item: Item) -> list[Person]:
+        """Return the persons for whom somebody acts and of whom they may read an item now, by name."""
+        if requester.kind != "patient" or requester.only_person_id != requester.id:
+            return []
+        now = clock.now()
+        ids = await store.fetch_represented(self._db, requester.id, day_of(now))
+        consents = await consent_store.fetch_consents(self._db, ids)
+        readable = [
+            key
+            for key, consent in consents.items()
+            if decide(consent, replace(requester, patient=key), Action.READ, item, Purpose.TREATMENT, now).allowed
+        ]
+        return sorted((await self._directory.persons(readable)).values(), key=lambda one: (one.name, one.id))
 
     async def _require(self, requester: Requester, person_id: UUID, kinds: Collection[str]) -> None:
         """Raise Problem 403 for another kind of requester, 404 for a person or record that they may not know of."""

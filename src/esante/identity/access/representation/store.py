@@ -1,7 +1,7 @@
 """The SQL of representations and of statements about capacity."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import asyncpg
@@ -102,6 +102,17 @@ async def fetch_acts(db: Database | Connection, person_id: UUID) -> list[Recorde
         )
     ]
     return sorted(found, key=lambda one: one.recorded_at, reverse=True)
+
+
+async def fetch_represented(db: Database, representative_id: UUID, day: date) -> list[UUID]:
+    """Return the persons for whom somebody acts on a day."""
+    rows = await db.fetch(
+        "SELECT DISTINCT person_id FROM access_representation WHERE representative_id = $1 AND ended_at IS NULL"
+        " AND since <= $2 AND (until IS NULL OR until >= $2) ORDER BY person_id",
+        representative_id,
+        day,
+    )
+    return [row[0] for row in rows]
 
 
 async def end_act(conn: Connection, person_id: UUID, act_id: UUID, at: datetime) -> None:

@@ -1,7 +1,7 @@
 """The context of the pages of a record: the requester, the person, the addresses, and the banner."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from starlette.requests import Request
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from esante.core import clock
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester, opening_grant, writable_classes
+from esante.identity.access import Access, Action, Item, Purpose, Requester, decide, opening_grant, writable_classes
 from esante.identity.directory import Directory
 from esante.services.record.categories import CATEGORIES, display_of_type
 
@@ -63,7 +63,12 @@ class PageContext:
     @property
     def is_own(self) -> bool:
         """Whether the requester is the person themselves."""
-        return self.requester.kind == "patient"
+        return self.requester.kind == "patient" and self.requester.id == self.person_id
+
+    @property
+    def is_represented(self) -> bool:
+        """Whether the requester acts for the person, as a parent, guardian or trusted person."""
+        return self.requester.kind == "patient" and self.requester.id != self.person_id
 
 
 class PageContexts:
@@ -83,6 +88,13 @@ class PageContexts:
         person_id = request.path_params["person_id"]
         place = f"/patients/{person_id}"
         return PageContext(requester, person_id, place, f"{place}/documents", request)
+
+    async def resolve_represented(self, request: Request) -> PageContext:
+        """Return the context of the record of a person for whom the signed-in patient acts, if they do."""
+        requester = await self._access.page_requester(request, kinds=("patient",))
+        person_id = request.path_params["person_id"]
+        place = f"/represented/{person_id}"
+        return PageContext(replace(requester, patient=person_id), person_id, place, f"{place}/documents", request)
 
 
 Resolver = Callable[[Request], Awaitable[PageContext]]
@@ -107,7 +119,7 @@ BannerLoader = Callable[[PageContext], Awaitable[Json]]
 
 
 def banner_loader(access: Access, directory: Directory) -> BannerLoader:
-    """Return the function that loads the banner of a professional's pages.
+    """Return the function that loads the banner of the pages of a professional, or of who acts for the person.
 
     It holds the person, the grant, and which document classes the professional may write.
 
@@ -121,7 +133,10 @@ def banner_loader(access: Access, directory: Directory) -> BannerLoader:
         requester, consent = page.requester, await access.consent(page.person_id)
         now = clock.now()
         grant = opening_grant(consent, requester, now)
-        if grant is not None:
+        if page.is_represented:
+            acting = decide(consent, requester, Action.READ, Item(category=""), Purpose.TREATMENT, now).allowed
+            person = await directory.person(page.person_id) if acting else None
+        elif grant is not None:
             person = await directory.person(page.person_id)
         else:
             await access.motives.require(page.request, f"person:{page.person_id}")

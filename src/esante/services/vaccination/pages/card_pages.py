@@ -24,8 +24,8 @@ from esante.core.web import (
     redirect,
     render,
 )
-from esante.identity.access import Access, Confidentiality
-from esante.identity.directory import Directory
+from esante.identity.access import Access, Confidentiality, Item
+from esante.identity.directory import Directory, Person
 from esante.services.record import PageContext, PageContexts, Record, banner_loader, no_access, page_endpoint
 from esante.services.vaccination.card.advice import CardAdvice, advise_on
 from esante.services.vaccination.card.checks import contraindication_kinds
@@ -42,23 +42,29 @@ PAGE_SIZE = 20
 _MAX_WORDS = 100
 _SHOWN_IN_FORM = (400, 403, 409, 412)
 OWN, OF_PATIENT = "/vaccinations", "/patients/{person_id:uuid}/vaccinations"
+OF_REPRESENTED = "/represented/{person_id:uuid}/vaccinations"
 
 
 class CardPages:
-    """The pages of a card. Those of the person and of professionals differ in addresses and acts only."""
+    """The pages of a card, for the person, for who acts for them and for professionals.
+
+    They differ in addresses and acts.
+    """
 
     def __init__(self, cards: VaccinationCards, record: Record, access: Access, directory: Directory, fhir_url: str):
         self._cards, self._record, self._directory = cards, record, directory
         self._writer = record.clinical_writer(fhir_url)
-        self._contexts = PageContexts(access)
+        self._access, self._contexts = access, PageContexts(access)
         self._banner = banner_loader(access, directory)
 
     def routes(self) -> list[Route]:
         """Return the pages."""
         own, patient = self._contexts.resolve_own, self._contexts.resolve_patient
+        represented = self._contexts.resolve_represented
         one = "{dose_id:uuid}"
         shown = [(OWN, own, self.card), (f"{OWN}/{one}", own, self.dose)]
         shown += [(OF_PATIENT, patient, self.card), (f"{OF_PATIENT}/{one}", patient, self.dose)]
+        shown += [(OF_REPRESENTED, represented, self.card), (f"{OF_REPRESENTED}/{one}", represented, self.dose)]
         sent = [
             (f"{OWN}/{one}/confidentiality", own, self.confidentiality),
             (f"{OF_PATIENT}/{one}/withdraw", patient, self.withdraw),
@@ -78,7 +84,7 @@ class CardPages:
         loaded = await self._cards.load(page.requester, page.person_id)
         card = loaded.card
         if not page.is_own and not loaded.has_access and not (card.doses or card.refusals or card.errors):
-            raise no_access()
+            raise Problem(404, "not-found", NOT_FOUND) if page.is_represented else no_access()
         text, offset = query.get("q", "").strip()[:_MAX_WORDS], decode_offset_cursor(query.get("cursor"))
         gettext = gettext_of(request)
         found = [one for one in card.doses if _has_words(one, text, gettext)]
@@ -97,6 +103,7 @@ class CardPages:
             text=text,
             advice=advice,
             saved=query.get("saved", ""),
+            represented=await self._represented(page),
             standings=STANDINGS,
             key=uuid7(),
             **words(request),
@@ -123,7 +130,7 @@ class CardPages:
             warnings=await self._warnings(request, page, loaded.card, dose),
             not_counted=advice.not_counted.get(dose.id.hex, {}) if advice else {},
             events=[one for one in loaded.card.adverse_events if one.dose_id == dose.id],
-            mine=not page.is_own and not dose.from_document and _is_of(dose, page),
+            mine=not dose.from_document and _is_of(dose, page),
             saved=request.query_params.get("saved", ""),
             key=uuid7(),
             **words(request),
@@ -229,8 +236,20 @@ class CardPages:
 
     async def _banner_of(self, page: PageContext) -> dict[str, Any]:
         banner = await self._banner(page)
-        may_give = not page.is_own and await self._cards.may_write_any(page.requester, page.person_id)
-        return {**banner, "may_write": CATEGORY in banner["writable"], "may_give": may_give}
+        treats = not page.is_own and not page.is_represented
+        may_give = treats and await self._cards.may_write_any(page.requester, page.person_id)
+        return {
+            **banner,
+            "treats": treats,
+            "may_write": treats and CATEGORY in banner["writable"],
+            "may_give": may_give,
+        }
+
+    async def _represented(self, page: PageContext) -> list[Person]:
+        """Return the persons whose cards the person of an own page may see because they act for them."""
+        if not page.is_own:
+            return []
+        return await self._access.representations.find_represented(page.requester, Item(category=CATEGORY))
 
     async def _history(self, page: PageContext, dose: Dose) -> list[dict[str, Any]]:
         """Return the versions of a dose, the latest first: when, and why it was corrected."""

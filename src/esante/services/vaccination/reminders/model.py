@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
+from uuid import UUID
 
 from esante.core.journal import Event, event
 from esante.core.web import N_
@@ -56,6 +57,13 @@ class Reminded(Event, frozen=True, kw_only=True):
     """The person was reminded of doses that are due against these antigens."""
 
     antigens: tuple[str, ...]
+
+
+@event("vaccination.representative_reminded")
+class RepresentativeReminded(Event, frozen=True, kw_only=True):
+    """The person was told that doses are due to somebody for whom they act (`represented_id`)."""
+
+    represented_id: UUID
 
 
 @event("vaccination.reminder_settled")

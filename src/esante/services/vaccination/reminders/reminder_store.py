@@ -89,7 +89,7 @@ async def settle(conn: Connection, person_ids: Sequence[UUID], until: date, at: 
     return sorted(settled - {row[0] for row in rows}, key=lambda key: key.bytes)
 
 
-async def is_wanted(db: Database, person_id: UUID) -> bool:
+async def is_wanted(db: Database | Connection, person_id: UUID) -> bool:
     """Return whether a person wants to be reminded."""
     sql = "SELECT NOT EXISTS (SELECT FROM vaccination_reminder_refusal WHERE person_id = $1)"
     return bool(await db.fetchval(sql, person_id))

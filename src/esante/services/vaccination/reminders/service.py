@@ -7,14 +7,32 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.journal import Journal
-from esante.core.storage import Database, Row, insert
+from esante.core.storage import Connection, Database, Row, insert
 from esante.core.time_zone import today
 from esante.core.web import N_, Page, Problem, decode_offset_cursor, encode_cursor
-from esante.identity.access import Access, Action, Consent, Item, Purpose, RecordState, Requester, Verdict, decide
+from esante.identity.access import (
+    Access,
+    Action,
+    Consent,
+    Item,
+    Purpose,
+    RecordState,
+    Requester,
+    Verdict,
+    decide,
+    who_can_see,
+)
 from esante.identity.directory import Directory, Person
 from esante.services.vaccination.card.write_rules import CATEGORY
 from esante.services.vaccination.reminders import forecast_store, reminder_store
-from esante.services.vaccination.reminders.model import DueDose, DueListed, Reminded, RemindersChanged, due_doses
+from esante.services.vaccination.reminders.model import (
+    DueDose,
+    DueListed,
+    Reminded,
+    RemindersChanged,
+    RepresentativeReminded,
+    due_doses,
+)
 from esante.services.vaccination.reminders.terms import reminder_terms
 
 BATCH = 500
@@ -55,10 +73,14 @@ class Reminders:
         terms, until, now = reminder_terms(today()), _until(), clock.now()
         async with self._db.transaction() as conn:
             due = await reminder_store.lock_due(conn, persons, until, terms.same_dose_days)
+            acting = await self._representatives(conn, list(due))
             for person_id, standings in due.items():
                 event = Reminded(antigens=tuple(one.antigen for one in standings))
                 rows = [reminder_store.reminder_row(person_id, one, now) for one in standings]
-                await insert(conn, rows + self._journal.rows(event, person_id=person_id))
+                rows += self._journal.rows(event, person_id=person_id)
+                for key in acting[person_id]:
+                    rows += self._journal.rows(RepresentativeReminded(represented_id=person_id), person_id=key)
+                await insert(conn, rows)
         return len(due)
 
     async def due(self, person_id: UUID, within: timedelta = timedelta(0)) -> list[DueDose]:
@@ -120,6 +142,13 @@ class Reminders:
             )
         return Page(page, encode_cursor(start + limit) if len(shown) > limit else None)
 
+    async def _representatives(self, conn: Connection, persons: Sequence[UUID]) -> Mapping[UUID, Sequence[UUID]]:
+        """Return who acts for each of some persons, may see their vaccinations and wants reminders."""
+        consents = await self._access.consents(conn, persons)
+        found = {key: _who_acts(consents[key]) if key in consents else [] for key in persons}
+        wanted = {key for keys in found.values() for key in keys if await reminder_store.is_wanted(conn, key)}
+        return {person_id: [key for key in keys if key in wanted] for person_id, keys in found.items()}
+
     async def _readable(self, requester: Requester) -> Mapping[UUID, Verdict]:
         """Return the persons whose vaccinations a professional may read, with the verdict on each."""
         ids = await self._access.grants.list_persons(requester, limit=MAX_PATIENTS)
@@ -147,6 +176,12 @@ def _until() -> date:
 
 def _verdict(consent: Consent, requester: Requester) -> Verdict:
     return decide(consent, requester, Action.READ, Item(category=CATEGORY), Purpose.TREATMENT, clock.now())
+
+
+def _who_acts(consent: Consent) -> list[UUID]:
+    """Return who acts for a person and may see their vaccinations now."""
+    seen = who_can_see(consent, {}, clock.now(), Item(category=CATEGORY))
+    return sorted({one.representation.representative_id for one in seen if one.representation and one.reads})
 
 
 def _urgency(one: DuePatient) -> tuple[bool, date, str, UUID]:
