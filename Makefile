@@ -6,22 +6,24 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 VENDOR := src/esante/core/web/static/vendor
+VIEWER := src/esante/services/imaging/static/viewer
 DEFINITIONS := src/esante/core/fhir/definitions
 
 # Stamps: what stands here was installed after the files it depends on last changed.
 PYTHON_STAMP := .venv/.installed
 NODE_STAMP := node_modules/.installed
 VENDOR_STAMP := $(VENDOR)/LICENCES.txt
+VIEWER_STAMP := $(VIEWER)/LICENCE.txt
 
 R4 := $(DEFINITIONS)/r4.bin
 PROFILES := $(DEFINITIONS)/profiles.bin
 
-.PHONY: help install demo check test test-long bench wheel lock clean chromium
+.PHONY: help install demo check test test-long bench wheel lock clean test-programs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
+install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(VIEWER_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
 
 $(PYTHON_STAMP): requirements/uv.txt requirements/base.txt requirements/dev.txt pyproject.toml tools/install_python.sh
 	tools/install_python.sh
@@ -33,6 +35,9 @@ $(NODE_STAMP): package.json package-lock.json .npmrc
 
 $(VENDOR_STAMP): $(NODE_STAMP) tools/build_assets.py | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_assets.py
+
+$(VIEWER_STAMP): tools/build_viewer.py .npmrc | $(PYTHON_STAMP)
+	$(BIN)/python tools/build_viewer.py
 
 $(R4): $(NODE_STAMP) tools/build_fhir_definitions.py $(wildcard $(DEFINITIONS)/*.py) | $(PYTHON_STAMP)
 	$(BIN)/python tools/build_fhir_definitions.py
@@ -54,17 +59,17 @@ check: install  ## lint, format, types, import contract, translations, names
 	$(BIN)/python tools/check_texts.py
 	$(BIN)/python tools/check_names.py
 
-chromium:
-	@tools/install_chromium.sh
+test-programs:
+	@tools/install_test_programs.sh
 
-test: install chromium  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
+test: install test-programs  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
 	@$(MAKE) --no-print-directory check; checked=$$?; \
 	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)'; \
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS); tested=$$?; \
 	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
 	exit $$((checked || tested))
 
-test-long: install chromium  ## the long tests, and the tours of pages in all languages
+test-long: install test-programs  ## the long tests, and the tours of pages in all languages
 	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" $(ARGS)
 
 bench: install  ## measure against the figures that the project promises
@@ -80,6 +85,6 @@ lock: $(PYTHON_STAMP)  ## pin again after a change of requirements (newest versi
 	npm install --package-lock-only --no-audit --no-fund --loglevel=error
 
 clean:  ## remove what make made; the data in var/ stays
-	rm -rf .venv .tools node_modules dist build $(VENDOR) $(R4) $(PROFILES)
+	rm -rf .venv .tools node_modules dist build $(VENDOR) $(VIEWER) $(R4) $(PROFILES)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

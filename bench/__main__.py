@@ -34,6 +34,7 @@ from bench import (
     vaccination_card,
     vaccination_lots,
 )
+from bench.processor_time import folder_prefix
 
 PARTS = {
     **parts.PARTS,
@@ -72,7 +73,7 @@ async def main() -> int:
     options = parser.parse_args()
     part_names = options.parts or list(PARTS)
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="esante-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix=folder_prefix()) as folder:
         machine = {
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "cores": os.cpu_count(),

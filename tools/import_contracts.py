@@ -18,6 +18,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "esante.core.dated_data",
         "esante.core.check_digits",
         "esante.core.clock",
+        "esante.core.link_secrets",
     ),
     ("esante.core.time_zone",),
     ("esante.core.time_limits",),

@@ -445,10 +445,14 @@ BY_OTHER_THINGS = {
     "/fhir/Group": "lists the grants of the requester",
     "/fhir/Patient": "names a person of the directory",
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
+    "/images": "is of a person's own images, and leads a professional to the viewer",
     "/patients/code": "names a code",
+    "/patients/{person_id:uuid}/images": "is of images (tests/services/imaging/pages)",
     "/patients/{person_id:uuid}/deposit/{upload_id:uuid}": "names a file that the requester just sent",
     "/ra/v1": "is of fee notes, decided by role and sender (tests/services/billing/exchange)",
+    "/shared-images": "names a link (tests/services/imaging/pages/test_share_pages.py)",
     "/vaccine-stock": "is of a site, and of no record",
+    "/viewer": "is of images (tests/services/imaging/pages/test_viewer_pages.py)",
     "/tasks": "lists what the requester's organisation has to deposit, and opens no record",
 }
 

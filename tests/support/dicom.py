@@ -82,7 +82,7 @@ def study_files(person, series: int = 1, instances: int = 3, **elements) -> list
 def uids(file: bytes) -> tuple[str, str, str]:
     """Return the UIDs of the study, the series and the instance of a file."""
     found = dcmread(io.BytesIO(file), stop_before_pixels=True)
-    return found.StudyInstanceUID, found.SeriesInstanceUID, found.SOPInstanceUID
+    return str(found.StudyInstanceUID), str(found.SeriesInstanceUID), str(found.SOPInstanceUID)
 
 
 def related(files) -> tuple[bytes, dict[str, str]]:

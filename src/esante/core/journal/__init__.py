@@ -2,7 +2,7 @@
 
 from esante.core.journal.consumers import Consumer, advance, run_consumers
 from esante.core.journal.cosignature import CosignatureVerifier, Cosigner
-from esante.core.journal.merkle import EMPTY_ROOT, is_consistent
+from esante.core.journal.merkle import EMPTY_ROOT, Frontier, is_consistent, leaf_hash
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
 from esante.core.journal.proofs import ProofJob, verifier_source
 from esante.core.journal.service import Journal
@@ -20,6 +20,7 @@ __all__ = [
     "Cosigner",
     "Entry",
     "Event",
+    "Frontier",
     "Initiator",
     "Journal",
     "NoteVerifier",
@@ -29,6 +30,7 @@ __all__ = [
     "advance",
     "event",
     "is_consistent",
+    "leaf_hash",
     "run_consumers",
     "split_note",
     "verifier_source",

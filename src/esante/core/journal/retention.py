@@ -14,6 +14,7 @@ from functools import cache
 from esante.core.dated_data import packaged_text
 from esante.core.journal.model import Expired
 from esante.core.journal.signed_note import NoteVerifier
+from esante.core.time_zone import day_of
 
 PERMANENT = "journal.*"
 """Event types (as of `fnmatch`) whose contents are kept for ever: what the journal says about itself, of no person."""
@@ -42,7 +43,7 @@ class RetentionPolicy:
 def retention_policy(type_: str, now: datetime, *, of_person: bool) -> RetentionPolicy:
     """Return the first policy in force whose pattern fits an event type. Raises: LookupError when none fits."""
     for policy in _policies():
-        if policy.of_person is of_person and policy.valid_from <= now.date() and fnmatchcase(type_, policy.pattern):
+        if policy.of_person is of_person and policy.valid_from <= day_of(now) and fnmatchcase(type_, policy.pattern):
             return policy
     raise LookupError(f"no retention policy fits {type_}; add one to journal/data/retention.toml")
 

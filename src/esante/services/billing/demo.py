@@ -85,7 +85,7 @@ async def _pay(
     pid, requester = platform[ImmediatePayments], _requester(country, biller)
     request = _request(platform, country, person, code, country.now.date(), f"pid {place}", place)
     try:
-        simulation = await pid.simulate(requester, await pid.compose(requester, request))
+        simulation = await pid.simulate_request(requester, request)
         await pid.validate(requester, simulation.id, Confirmations(doctor=True, patient=True, personal_share=True))
     except Problem as problem:
         if problem.status not in (409, 410, 422):

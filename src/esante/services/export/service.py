@@ -8,6 +8,7 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Event, Journal
 from esante.core.storage import Database, JobState, Objects, Row, insert, uuid7
+from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Access, Requester, opening_grant, principal_of
 from esante.identity.directory import Directory
@@ -187,7 +188,7 @@ class Exports:
     async def record_poll(self, job: Job) -> None:
         """Record that a client asks for the state of a running export. Raises: `Problem` 429 when asked too often."""
         now = clock.now()
-        min_interval = policy_on(now.date()).poll
+        min_interval = policy_on(day_of(now)).poll
         if not await store.record_poll(self._db, job.id, now, min_interval):
             raise Problem(
                 429,
@@ -288,7 +289,7 @@ def _truncate_to_milliseconds(at: datetime) -> datetime:
 
 def _check_limits(jobs: Sequence[Job], now: datetime) -> None:
     """Raise `Problem` 429 when an owner with these jobs may not begin another one."""
-    policy = policy_on(now.date())
+    policy = policy_on(day_of(now))
     running = sum(job.state is JobState.RUNNING for job in jobs)
     if running >= policy.running_jobs:
         remedy = N_("Wait until an export is finished, or cancel one.")

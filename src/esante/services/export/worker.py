@@ -25,6 +25,7 @@ from esante.core.storage import (
     record_failure,
     yield_to_requests,
 )
+from esante.core.time_zone import day_of
 from esante.core.web import readable
 from esante.identity.access import Access, Requester, requester_from_principal
 from esante.services.export import store
@@ -89,7 +90,7 @@ class ExportWorker(JobWorker[Job]):
         now = clock.now()
         job = replace(job, segments=job.segments + len(segments))
         if finished:
-            job = replace(job, state=JobState.DONE, ended_at=now, expires_at=now + policy_on(now.date()).keep)
+            job = replace(job, state=JobState.DONE, ended_at=now, expires_at=now + policy_on(day_of(now)).keep)
             rows += self._ended_rows(job, JobState.DONE.value)
         await insert(conn, rows)
         await store.update_progress(conn, job, now)
@@ -126,7 +127,7 @@ class ExportWorker(JobWorker[Job]):
 
     async def _record_failure(self, conn: Connection, job: Job, error: str, retry_at: datetime) -> None:
         now = clock.now()
-        expires_at = now + policy_on(now.date()).keep
+        expires_at = now + policy_on(day_of(now)).keep
         if await record_failure(conn, store.JOB, job.id, error, retry_at, expires_at) is JobState.FAILED:
             await insert(conn, self._ended_rows(job, JobState.FAILED.value))
 

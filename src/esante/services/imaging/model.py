@@ -10,6 +10,7 @@ from esante.core.journal import event
 from esante.core.types import Json
 from esante.core.web import N_
 from esante.identity.access import AccessEvent
+from esante.services.imaging.modality_words import modality_words
 
 CATEGORY = "imaging_study"
 """The category of the record's document that stands for a study."""
@@ -160,6 +161,11 @@ class SeriesOpened(ImagingEvent, frozen=True, kw_only=True):
     series_uid: str
     modality: str = ""
     form: str = ""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What kind of images they are, for the access log (msgids)."""
+        return modality_words((self.modality,))
 
 
 @event("imaging.refused")

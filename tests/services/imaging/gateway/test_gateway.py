@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import shutil
-import signal
 import ssl
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -19,26 +17,7 @@ from esante.services.imaging.gateway.receiver import GatewayAddress, Receiver, t
 from esante.services.imaging.gateway.spool import Spool
 from tests.support.device_certificates import authority, certificate_of
 from tests.support.dicom import ct_image, file_of, study_files, uids
-
-ESANTE = Path(sys.executable).with_name("esante")
-
-
-@contextlib.asynccontextmanager
-async def gateway(folder: Path, url: str, token: str, *options: str):
-    """Run the gateway as a process; yield its port."""
-    (folder / "token").write_text(token)
-    command = [ESANTE, "imaging", "gateway", "--port", "0", "--url", url, "--token-file", folder / "token"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--spool", folder / "spool", *options, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    try:
-        line = (await process.stdout.readline()).decode()
-        assert "listens at" in line, line
-        yield int(line.split(":")[1].split(" ")[0].rstrip(".\n"))
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
-        await process.wait()
+from tests.support.imaging_devices import gateway
 
 
 async def token_of(world, requester) -> str:

@@ -230,6 +230,11 @@ def test_text_is_decoded_by_the_character_set_and_kept_in_json():
     assert header.json["00100010"]["Value"] == [{"Alphabetic": "Weber^Zoé"}]
 
 
+def test_text_of_more_than_ascii_without_a_character_set_is_taken_for_latin_1():
+    header = read(with_data(data_set(element(0x00081030, b"LO", "Schädel".encode("latin-1")))))
+    assert header.text("00081030") == "Schädel"
+
+
 def test_private_elements_are_kept():
     image = ct_image()
     image.private_block(0x0011, "ACME", create=True).add_new(0x01, "LO", "secret sauce")

@@ -39,6 +39,20 @@ async def test_only_the_author_may_change_a_resource(world):
         assert (await patient_client.delete(url)).status_code == 403
 
 
+@pytest.mark.parametrize("body", [b"", b"{", b'{"resourceType":"Observation"', b"\xff", b"<Observation/>"])
+async def test_body_without_json_is_answered_400(world, body):
+    person = await world.person()
+    async with world.client(world.people["hospital"]) as client:
+        url = f"/fhir/Observation/{(await create(client, observation(person))).json()['id']}"
+        for answer in (
+            await client.post("/fhir/Observation", content=body, headers=FHIR),
+            await client.put(url, content=body, headers=FHIR),
+            await client.post("/fhir", content=body, headers=FHIR),
+        ):
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["issue"][0]["severity"] == "fatal"
+
+
 @pytest.mark.parametrize(
     ("edit", "status", "place"),
     [

@@ -148,7 +148,7 @@ class Lifecycle:
         """Plan the closing of records that nobody uses, and tell their persons; return how many."""
         now, after, planned = clock.now(), NIL, 0
         horizon = rules.no_earlier_than_notice(now, now)
-        before = horizon - timedelta(days=365 * lifecycle_terms(now.date()).inactivity_years)
+        before = horizon - timedelta(days=365 * lifecycle_terms(day_of(now)).inactivity_years)
         while persons := await record_store.fetch_idle(self._db, before, after, BATCH):
             for person_id in persons:
                 planned += await self._plan_closing(person_id, now, horizon)

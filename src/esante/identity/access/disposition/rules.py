@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from esante.core.time_limits import end_of, last_day
+from esante.core.time_zone import day_of
 from esante.identity.access.disposition.model import Act, Backlog, Disposition, DispositionState
 from esante.identity.access.lifecycle_terms import lifecycle_terms
 from esante.identity.access.model import RecordState
@@ -39,4 +40,4 @@ def is_due(disposition: Disposition, now: datetime) -> bool:
 
 def may_go_unattended(backlog: Backlog, now: datetime) -> bool:
     """Return whether the deletions that are due need no approval by two people: with those of a day they are few."""
-    return backlog.dispositions + backlog.done <= lifecycle_terms(now.date()).unattended_per_day
+    return backlog.dispositions + backlog.done <= lifecycle_terms(day_of(now)).unattended_per_day

@@ -144,7 +144,7 @@ class HospitalStays:
             return
         requester = replace(requester, id=hospital.id)
         now = clock.now()
-        professionals = await self._directory.count_professionals(hospital.id, now.date())
+        professionals = await self._directory.count_professionals(hospital.id, day_of(now))
         for excess in await self._limits.count_admission(requester, policy(day_of(now)).admissions, professionals):
             event = AdmissionsUnusual(
                 organization_id=hospital.id,

@@ -39,8 +39,7 @@ class PidMessages:
         request = read_simulation(content)
         if request.provider_code != signer.provider_code:
             raise fault("provider-code", "simulationMedecin/UTA/identifiantFacturier")
-        note = await self._payments.compose(signer.requester, request)
-        found = await self._payments.simulate(signer.requester, note)
+        found = await self._payments.simulate_request(signer.requester, request)
         return write_simulation(found, request.matricule, language)
 
     async def validate(self, signer: Signer, content: etree._Element, language: str) -> etree._Element:

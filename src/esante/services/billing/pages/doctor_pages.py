@@ -158,8 +158,7 @@ class DoctorPages:
             wanted, replaces_id = request_of(values), replaced_id(values)
             if form.get("way") == "ra":
                 return await self._deposit(requester, wanted, replaces_id)
-            note = await self._pid.compose(requester, wanted)
-            simulation = await self._pid.simulate(requester, note, replaces_id=replaces_id)
+            simulation = await self._pid.simulate_request(requester, wanted, replaces_id=replaces_id)
         except Problem as problem:
             return await self._form(request, requester, values, _shown(problem))
         return redirect(f"{LIST}/simulations/{simulation.id}")

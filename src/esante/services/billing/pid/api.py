@@ -121,8 +121,8 @@ class _PidEndpoints:
         if not 0 < len(asked.lignes) <= MAX_LINES:
             raise bad_request("lignes", N_("The fee note has no acts, or too many."), detail=f"1-{MAX_LINES}")
         replaced = request.query_params.get("remplace")
-        note = await self.payments.compose(requester, _note_request(asked))
-        found = await self.payments.simulate(requester, note, replaces_id=_uuid(replaced) if replaced else None)
+        replaces_id = _uuid(replaced) if replaced else None
+        found = await self.payments.simulate_request(requester, _note_request(asked), replaces_id=replaces_id)
         return _answer(simulation_json(found), 201)
 
     async def read(self, request: Request) -> Response:

@@ -103,13 +103,18 @@ class Cases:
             raise _unavailable(note.id) from error
 
     async def case(
-        self, requester: Requester, note: FeeNote, biller: Practitioner, corrected: UUID | None
+        self,
+        requester: Requester,
+        note: FeeNote,
+        biller: Practitioner,
+        corrected: UUID | None,
+        person: Person | None = None,
     ) -> tuple[Person, Case]:
-        """Return the patient and all that the decision on a note depends on.
+        """Return the patient, looked up unless given, and all that the decision on a note depends on.
 
         Raises: `Problem` 422 for who cannot be billed so, `PidUnavailable`.
         """
-        person = await self.person(note.patient.matricule)
+        person = person or await self.person(note.patient.matricule)
         first = min(line.period.start for line in note.lines)
         covers = await self.covers(note.patient.matricule, first, note.id)
         reason = rules.refusal(person, covers, first, pid_terms(first))

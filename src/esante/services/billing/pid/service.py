@@ -90,17 +90,16 @@ class ImmediatePayments:
         shown = tuple(covers) if reason != rules.NOT_INSURED else ()
         return Eligibility(matricule=matricule, on=on, eligible=not reason, covers=shown, reason=reason)
 
-    async def compose(self, requester: Requester, request: NoteRequest) -> FeeNote:
-        """Return the whole note of a request that has only codes: names from the directory, amounts of nothing.
+    async def simulate_request(
+        self, requester: Requester, request: NoteRequest, *, replaces_id: UUID | None = None
+    ) -> Simulation:
+        """Simulate the note of a request that has only codes: names from the directory, amounts of the tariff.
 
-        Raises: `Problem` 422 for an unknown person, 404 for a provider code that the requester may not bill for.
+        Raises: `Problem` 422 for an unknown person, 404 for a provider code that the requester may not bill for, and
+        as `simulate`.
         """
-        biller = await self._cases.biller(requester, request.provider_code)
-        person = await self._cases.person(request.matricule)
-        if person is None:
-            raise not_insured()
-        site = requester.organization_id and await self._directory.organization(requester.organization_id)
-        return compose_note(request, biller, person, site.address if site else None)
+        note, person = await self._compose(requester, request)
+        return await self._simulate(requester, note, replaces_id, person)
 
     async def simulate(self, requester: Requester, note: FeeNote, *, replaces_id: UUID | None = None) -> Simulation:
         """Adjudicate a note and freeze the result; the same note again returns the same while it is valid.
@@ -110,6 +109,20 @@ class ImmediatePayments:
         Raises: `Problem` 404 for a provider code that the requester may not bill for, 409 for another content with the
         id of a known note, 422 for what immediate payment does not take (currency, person), `PidUnavailable`.
         """
+        return await self._simulate(requester, note, replaces_id)
+
+    async def _compose(self, requester: Requester, request: NoteRequest) -> tuple[FeeNote, Person]:
+        biller = await self._cases.biller(requester, request.provider_code)
+        person = await self._cases.person(request.matricule)
+        if person is None:
+            raise not_insured()
+        site = requester.organization_id and await self._directory.organization(requester.organization_id)
+        return compose_note(request, biller, person, site.address if site else None), person
+
+    async def _simulate(
+        self, requester: Requester, note: FeeNote, replaces_id: UUID | None, person: Person | None = None
+    ) -> Simulation:
+        """Simulate a note. `person`: its patient, where they were looked up already."""
         began = perf_counter_ns()
         _check(note)
         biller = await self._cases.biller(requester, note.biller.provider_code)
@@ -126,7 +139,7 @@ class ImmediatePayments:
             remedy = N_("Name the account in the portal, or send the fee note for accelerated reimbursement.")
             raise Problem(409, "conflict", N_("There is no confirmed account to pay to."), remedy=remedy)
         corrected = await self._corrected(requester, biller, replaces_id) if replaces_id else None
-        person, case = await self._cases.case(requester, note, biller, corrected)
+        person, case = await self._cases.case(requester, note, biller, corrected, person)
         adjudication = self._adjudicate(case)
         note = with_amounts(note, adjudication)
         simulation = self._freeze(requester, note, digest, adjudication, person, biller, replaces_id)
@@ -135,22 +148,19 @@ class ImmediatePayments:
         return simulation
 
     async def preview(self, requester: Requester, request: NoteRequest) -> Adjudication:
-        """Return what the rules give on a request; nothing is kept. Raises: as `compose`."""
+        """Return what the rules give on a request; nothing is kept. Raises: as `simulate_request`."""
         return (await self._estimate(requester, request))[1]
 
     async def priced(self, requester: Requester, request: NoteRequest) -> FeeNote:
-        """Return the whole note of a request with the tariffs as amounts, for the other way. Raises: as `compose`."""
+        """Return the note of a request with the tariffs as amounts. Raises: as `simulate_request`."""
         note, adjudication = await self._estimate(requester, request)
         note = with_amounts(note, adjudication)
         return replace(note, settlement=replace(note.settlement, due=note.total))
 
     async def _estimate(self, requester: Requester, request: NoteRequest) -> tuple[FeeNote, Adjudication]:
         """Return the note of a request and the decision on it, as if the person is insured where nobody answers."""
-        note = await self.compose(requester, request)
+        note, person = await self._compose(requester, request)
         biller = await self._cases.biller(requester, request.provider_code)
-        person = await self._cases.person(request.matricule)
-        if person is None:
-            raise not_insured()
         first = min(line.period.start for line in note.lines)
         try:
             covers = await self._cases.covers(request.matricule, first)

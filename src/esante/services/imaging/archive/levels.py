@@ -49,3 +49,8 @@ STUDY_SERIES, STUDY_INSTANCES, SERIES_INSTANCES = "00201206", "00201208", "00201
 def attributes_of(json: Json, tags: Iterable[str]) -> Json:
     """Return some attributes of a header; those that it does not have are left out."""
     return {tag: json[tag] for tag in tags if tag in json}
+
+
+def has_picture(instance: Json) -> bool:
+    """Return whether an instance with these attributes has pictures."""
+    return bool(next(iter(instance.get("00280010", {}).get("Value", ())), None))

@@ -1,15 +1,14 @@
 """Answers of WADO-RS: several parts, one part or a range of it, or a ZIP file, streamed while they are read."""
 
 import base64
-import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from esante.services.imaging.archive.contents import Contents
 from esante.services.imaging.dicomweb.multipart import OutgoingPart, RelatedWriter
+from esante.services.imaging.dicomweb.zip_stream import ZipStream
 from esante.services.imaging.model import Instance
 
 IN_MEMORY = 2 * 1024 * 1024
@@ -57,42 +56,13 @@ async def stream_bytes(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-class _Sink:
-    """A file that is written to and emptied: what `zipfile` needs of one that cannot be sought in."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Take bytes."""
-        self._pieces.append(bytes(data))
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def take(self) -> bytes:
-        """Return what was written since the last time."""
-        pieces, self._pieces = self._pieces, []
-        return b"".join(pieces)
-
-
 async def _zip(contents: Contents, instances: Sequence[Instance]) -> AsyncIterator[bytes]:
-    sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-        for number, instance in enumerate(instances, 1):
-            info = zipfile.ZipInfo(f"IMAGES/IM{number:06d}", _moment(instance.received_at))
-            info.file_size = instance.size
-            with archive.open(info, "w", force_zip64=instance.size >= 2**31 - 1) as entry:
-                async for piece in contents.stream(instance, ((0, instance.size),)):
-                    entry.write(piece)
-                    yield sink.take()
-            yield sink.take()
-    yield sink.take()
-
-
-def _moment(at: datetime) -> tuple[int, int, int, int, int, int]:
-    return at.year, at.month, at.day, at.hour, at.minute, at.second
+    written = ZipStream()
+    for number, instance in enumerate(instances, 1):
+        pieces = contents.stream(instance, ((0, instance.size),))
+        async for piece in written.add(f"IMAGES/IM{number:06d}", instance.received_at, instance.size, pieces):
+            yield piece
+    yield written.end()
 
 
 async def _streamed(

@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from esante.core.web import N_, bad_request
+from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Access, Requester
 from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.visible_study import VisibleStudy
@@ -12,11 +12,28 @@ MAX_FRAMES = 1_000
 """Frames of a request."""
 
 
+async def authorize(access: Access, request: Request, letters: str) -> Requester:
+    """Return the requester of a request that reads. Raises: Problem 401, 403.
+
+    With a session only pages of ours read, and who types an address: other sites, those of the same domain too, would
+    see from a picture of theirs whether it was there, and have it journalled (Fetch Metadata).
+    """
+    site = request.headers.get("sec-fetch-site", "none")
+    if "authorization" not in request.headers and site not in ("same-origin", "none"):
+        raise Problem(
+            403,
+            "forbidden",
+            N_("Another website asked for these images."),
+            remedy=N_("Open them on our pages, or use a token."),
+        )
+    return await access.authorize(request, "ImagingStudy", letters)
+
+
 async def open_study(
     archive: Archive, access: Access, request: Request, action: str
 ) -> tuple[Requester, VisibleStudy]:
     """Return the requester and the study of a request. Raises: Problem 401, 403, 404."""
-    requester = await access.authorize(request, "ImagingStudy", "r")
+    requester = await authorize(access, request, "r")
     if not all(is_uid(request.path_params.get(name, "0")) for name in ("study", "series", "instance")):
         raise not_found()
     return requester, await archive.study(requester, request.path_params["study"], action)

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -43,7 +43,7 @@ class PictureEndpoints:
     async def rendered(self, request: Request) -> Response:
         """Return pictures of a study, a series or an instance: of the first frame of each instance."""
         requester, study = await open_study(self._archive, self._access, request, "rendered")
-        media_type, picture = _picture(request)
+        media_type, picture = parse_picture(request)
         instances = await self._archive.instances(study, *uids_of(request))
         chosen = instances[:MAX_PICTURES]
         await self._archive.opened(requester, study, [one.series_uid for one in chosen], "rendered")
@@ -60,7 +60,7 @@ class PictureEndpoints:
     async def rendered_frames(self, request: Request) -> Response:
         """Return pictures of frames of an instance."""
         requester, study = await open_study(self._archive, self._access, request, "rendered")
-        media_type, picture = _picture(request)
+        media_type, picture = parse_picture(request)
         instance, index = await self._archive.instance(study, *uids_of_instance(request))
         numbers = frame_numbers(request)[:MAX_PICTURES]
         await self._archive.opened(requester, study, [instance.series_uid], "rendered")
@@ -70,7 +70,7 @@ class PictureEndpoints:
     async def thumbnail(self, request: Request) -> Response:
         """Return a small picture of a study, a series, an instance or a frame: of the one in the middle."""
         requester, study = await open_study(self._archive, self._access, request, "thumbnail")
-        media_type, picture = _picture(request, THUMBNAIL)
+        media_type, picture = parse_picture(request, THUMBNAIL)
         instances = await self._archive.instances(study, *uids_of(request))
         middle = instances[len(instances) // 2]
         instance, index = await self._archive.instance(study, middle.series_uid, middle.instance_uid)
@@ -88,22 +88,40 @@ class PictureEndpoints:
         number: int,
         picture: Picture,
     ) -> bytes:
-        """Return a picture of a frame. Raises: Problem 404 for no such frame, 406 for one that is not rendered."""
-        spans = index.frame(number)
-        if spans is None:
-            raise not_acceptable("no pixel data") if not index.count else not_found()
-        image = image_attributes(await self._archive.header(study, instance), number)
-        for tag, span in palette_spans(image).items():
-            palette = await self._archive.contents.read(instance, (span,))
-            image = with_palette(image, tag, base64.b64encode(palette).decode("ascii"))
-        frame = await self._archive.contents.read(instance, spans)
-        try:
-            return await self._renderer.render(image, instance.transfer_syntax_uid, frame, picture, requester.id)
-        except NotRendered as error:
-            raise not_acceptable(str(error)) from error
+        return await render_frame(
+            self._archive, self._renderer, study, (instance, index), number, picture, requester.id
+        )
 
 
-def _picture(request: Request, size: tuple[int, int] | None = None) -> tuple[str, Picture]:
+async def render_frame(
+    archive: Archive,
+    renderer: FrameRenderer,
+    study: VisibleStudy,
+    found: tuple[Instance, FrameIndex],
+    number: int,
+    picture: Picture,
+    client: Hashable,
+) -> bytes:
+    """Return a picture of a frame (from 1) of an instance that was found with the index of its frames.
+
+    Raises: Problem 404 for no such frame, 406 for one that is not rendered.
+    """
+    instance, index = found
+    spans = index.frame(number)
+    if spans is None:
+        raise not_acceptable("no pixel data") if not index.count else not_found()
+    image = image_attributes(await archive.header(study, instance), number)
+    for tag, span in palette_spans(image).items():
+        palette = await archive.contents.read(instance, (span,))
+        image = with_palette(image, tag, base64.b64encode(palette).decode("ascii"))
+    frame = await archive.contents.read(instance, spans)
+    try:
+        return await renderer.render(image, instance.transfer_syntax_uid, frame, picture, client)
+    except NotRendered as error:
+        raise not_acceptable(str(error)) from error
+
+
+def parse_picture(request: Request, size: tuple[int, int] | None = None) -> tuple[str, Picture]:
     """Return the media type and the form of the picture that a request is for. Raises: Problem 400, 406."""
     wanted = (name for one in accepted(request) for name in FORMATS if one.covers(name))
     if (media_type := next(wanted, None)) is None:

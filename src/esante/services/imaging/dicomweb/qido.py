@@ -29,6 +29,7 @@ from esante.services.imaging.archive.levels import (
 from esante.services.imaging.archive.service import NOBODY, Archive, Studies
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.media_types import require_json
+from esante.services.imaging.dicomweb.paths import authorize
 from esante.services.imaging.dicomweb.query import Query, parse_query
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.model import Instance, Series, Study
@@ -67,7 +68,7 @@ class SearchEndpoints:
         return await self._search(request, "instance")
 
     async def _search(self, request: Request, level: str) -> Response:
-        requester = await self._access.authorize(request, "ImagingStudy", "s")
+        requester = await authorize(self._access, request, "s")
         media_type = require_json(request)
         pairs = request.query_params.multi_items()
         for name, tag in (("study", _STUDY_UID), ("series", _SERIES_UID)):

@@ -96,7 +96,7 @@ def read_header(buffer: Buffer, size: int) -> Header:
         raise Rejected("transfer-syntax", syntax)
     walker = _Walker(buffer, size)
     try:
-        data, _ = walker.read_data_set(position, size, 0, (), explicit=syntax != IMPLICIT_LITTLE)
+        data, _ = walker.read_data_set(position, size, 0, encodings_of(()), explicit=syntax != IMPLICIT_LITTLE)
     except (UnicodeError, LookupError, ValueError, OverflowError) as error:
         raise Rejected("malformed", type(error).__name__) from error
     header = Header(

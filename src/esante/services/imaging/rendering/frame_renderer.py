@@ -48,12 +48,16 @@ class NotRendered(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """How a picture is to be: `format` JPEG or PNG, its window (centre, width), its largest size, its quality."""
+    """How a picture is to be: `format` JPEG or PNG, its window (centre, width), its largest size, its quality.
+
+    `watermark`: a text that is drawn over it, "" for none.
+    """
 
     format: str = "JPEG"
     window: tuple[float, float] | None = None
     size: tuple[int, int] | None = None
     quality: int = 90
+    watermark: str = ""
 
 
 class FrameRenderer:
@@ -79,6 +83,7 @@ class FrameRenderer:
             "window": picture.window,
             "size": picture.size,
             "quality": picture.quality,
+            "watermark": picture.watermark,
         }
         return await self._run(request, frame, client)
 

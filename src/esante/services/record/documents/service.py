@@ -60,6 +60,11 @@ _SPARE = 50
 """Documents fetched beyond a page, so that a few which are not visible cost no second query."""
 
 
+Viewer = Callable[[Document], str]
+"""Returns the address of the page that shows what a document stands for: after that of the person's own pages, or of
+a professional's page of the patient; "" for none."""
+
+
 class Record:
     """The shared care record.
 
@@ -69,7 +74,7 @@ class Record:
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
     memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
     when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
-    decides on documents for services whose data belong to one.
+    decides on documents for services whose data belong to one; `viewers` say where services show them, by category.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -91,6 +96,7 @@ class Record:
         self.retention = Retention(db, objects, journal, self._audit, access)
         self.uploads = KeptUploads(db)
         self.type_rules: dict[str, TypeRules] = {}
+        self.viewers: dict[str, Viewer] = {}
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""

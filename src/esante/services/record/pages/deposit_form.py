@@ -308,6 +308,7 @@ async def _show_form(
         max_megabytes=_MEGABYTES,
         document_languages=LANGUAGES,
         opposed=request.query_params.get("opposed") == "yes",
+        today=today(),
         risks=choice_terms(today()).risks,
         **DOCUMENT_VARIABLES,
         **banner,

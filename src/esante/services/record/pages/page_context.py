@@ -20,6 +20,7 @@ ICONS = {
     "consultation_report": "consult",
     "laboratory_report": "lab",
     "imaging_report": "imaging",
+    "imaging_study": "imaging",
     "operation_report": "surgery",
     "prescription": "medicine",
     "vaccination_history": "vaccine",

@@ -145,6 +145,7 @@ class _RecordPages:
             subject=banner["person"] or await self._directory.person(page.person_id),
             document=document,
             url=f"{page.documents_url}/{document.id}",
+            viewer_url=self._viewer_url(page, document),
             images=ImageSources(f"{page.documents_url}/{document.id}"),
             readable=document.kind in READABLE_KINDS and body != "nothing",
             body=body,
@@ -166,6 +167,12 @@ class _RecordPages:
             **DOCUMENT_VARIABLES,
             **banner,
         )
+
+    def _viewer_url(self, page: PageContext, document: Document) -> str:
+        """Return the address of the page of a service that shows what a document stands for, "" for none."""
+        viewer = self._record.viewers.get(document.category)
+        address = viewer(document) if viewer and document.status is Status.CURRENT else ""
+        return address and ("" if page.is_own else page.timeline_url) + address
 
     async def original(self, request: Request, page: PageContext) -> Response:
         """Download the bytes as deposited."""

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from esante.core import clock
 from esante.core.journal import Actor, Journal
+from esante.core.link_secrets import hash_pin, new_address, new_pin
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import today
 from esante.core.types import Json
@@ -32,10 +33,7 @@ from esante.services.vaccination.health_links.codec import (
     KEY_BYTES,
     encrypt,
     hash_address,
-    hash_pin,
     link_uri,
-    new_address,
-    new_pin,
 )
 from esante.services.vaccination.health_links.model import (
     DURATIONS,

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from esante.core import clock
 from esante.core.journal import Journal
+from esante.core.link_secrets import link_qr, qr_svg
 from esante.core.web import (
     N_,
     Problem,
@@ -220,17 +221,7 @@ class ProofPages:
 def card_qr(jws: str, title: str) -> Markup:
     """Return the QR code of a card as inline SVG: a segment of bytes and one of digits, at most version 22."""
     segments: Any = [("shc:/", MODE_BYTE), (to_digits(jws), MODE_NUMERIC)]
-    return _svg(segno.make_qr(segments, error="l", boost_error=False), title)
-
-
-def link_qr(address: str, title: str) -> Markup:
-    """Return the QR code of a link as inline SVG (error correction M: SMART Health Links)."""
-    return _svg(segno.make_qr(address, error="m", boost_error=False), title)
-
-
-def _svg(qr: segno.QRCode, title: str) -> Markup:
-    svg: str = qr.svg_inline(border=4, light="#fff", omitsize=True, title=title, svgclass="qr-code")
-    return Markup(svg)  # noqa: S704 - segno escapes the title, and the text becomes modules only
+    return qr_svg(segno.make_qr(segments, error="l", boost_error=False), title)
 
 
 def _chosen(form: FormData) -> set[UUID]:

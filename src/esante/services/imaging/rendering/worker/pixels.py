@@ -4,7 +4,7 @@ import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
@@ -28,7 +28,10 @@ def decode(request: dict[str, Any], data: bytes) -> bytes:
 
 
 def render(request: dict[str, Any], data: bytes) -> bytes:
-    """Return a frame as a picture: `format` JPEG or PNG, `window` [centre, width] or null, `size` [width, height]."""
+    """Return a frame as a picture: `format` JPEG or PNG, `window` [centre, width] or null, `size` [width, height].
+
+    `watermark`: a text to draw over it, "" for none.
+    """
     image = _image(request, data)
     array = image.pixel_array
     if image.PhotometricInterpretation == "PALETTE COLOR":
@@ -41,9 +44,26 @@ def render(request: dict[str, Any], data: bytes) -> bytes:
     if picture.mode not in ("L", "RGB"):
         picture = picture.convert("RGB")
     picture.thumbnail(tuple(request["size"] or (MAX_SIDE, MAX_SIDE)))
+    if request["watermark"]:
+        picture = _marked(picture, request["watermark"])
     out = io.BytesIO()
     picture.save(out, request["format"], quality=request["quality"])
     return out.getvalue()
+
+
+def _marked(picture: Image.Image, text: str) -> Image.Image:
+    """Return a picture, of a side of 512 pixels at least, with a faint text all over it."""
+    scale = max(512 / max(picture.size), 1)
+    picture = picture.convert("RGB").resize([round(side * scale) for side in picture.size])
+    width, height = picture.size
+    layer = Image.new("RGBA", picture.size)
+    draw = ImageDraw.Draw(layer)
+    font = ImageFont.load_default(max(width // 32, 12))
+    for row, y in enumerate(range(height // 10, height, max(height // 5, 1))):
+        place = (width * (0.3 if row % 2 else 0.7), y)
+        draw.text(place, text, (255, 255, 255, 110), font, "mm", stroke_width=1, stroke_fill=(0, 0, 0, 110))
+    picture.paste(layer, mask=layer)
+    return picture
 
 
 def transcode(request: dict[str, Any], data: bytes) -> bytes:

@@ -134,7 +134,7 @@ REFUSALS: Mapping[str, Message] = {
 
 
 class InvalidContent(Problem):
-    """A document or metadata that is refused (422, or 413 when the document is too large).
+    """A document or metadata that is refused: 422, 413 when it is too large, 400 for a request that is no JSON.
 
     `key` is one of `REFUSALS`; `issues` are the errors in a FHIR document; `index` is that of the document in its
     deposit, from 0.
@@ -144,9 +144,11 @@ class InvalidContent(Problem):
 
     def __init__(self, key: str, *, place: str = "", detail: str = "", issues: Iterable[Issue] = ()) -> None:
         message = REFUSALS[key]
-        status = 413 if key == "too-large" else 422
         self.issues = tuple(issues)
         first = next((issue for issue in self.issues if issue.severity in ("fatal", "error")), None)
+        # FHIR R4, http.html, "create": 400 where the resource cannot be parsed.
+        is_unparsed = key == "request" and first is not None and (first.severity, first.code) == ("fatal", "structure")
+        status = 413 if key == "too-large" else 400 if is_unparsed else 422
         if first and not detail:
             place, detail = place or first.expression, first.diagnostics
         super().__init__(status, message.code, message.text, place=place, detail=detail, remedy=message.remedy)
