@@ -3,7 +3,7 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication immediate_payment incentives images.
+adjudication immediate_payment incentives images detection.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
 events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -26,6 +26,7 @@ from bench import (
     access,
     billing,
     bulk_export,
+    detection,
     imaging,
     immediate_payment,
     incentives,
@@ -47,6 +48,7 @@ PARTS = {
     **vaccination_lots.PARTS,
     **billing.PARTS,
     **imaging.PARTS,
+    **detection.PARTS,
 }
 
 

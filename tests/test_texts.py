@@ -52,6 +52,11 @@ def test_text_of_python_without_mark_is_found(module, found):
     assert list(python_texts(module)) == found
 
 
+def test_data_file_of_names_of_a_standard_is_left_out():
+    assert list(data_texts('title = "Network Activity of all"')) == ["Network Activity of all"]
+    assert list(data_texts('names_of = "A standard"\ntitle = "Network Activity of all"')) == []
+
+
 def test_sentence_of_data_that_is_no_msgid_is_found():
     data = """
     legal_source = "Regulation of some day"

@@ -116,8 +116,12 @@ def python_texts(module: str) -> Iterator[str]:
 
 
 def data_texts(text: str) -> Iterator[str]:
-    """The sentences of a data file that are neither msgids nor in all languages."""
-    return _sentences(tomllib.loads(text))
+    """The sentences of a data file that are neither msgids nor in all languages.
+
+    A file that says at its top which standard or products it has the `names_of` holds nothing else.
+    """
+    data = tomllib.loads(text)
+    return iter(()) if "names_of" in data else _sentences(data)
 
 
 def _sentences(node: Any) -> Iterator[str]:

@@ -31,6 +31,7 @@ PACKAGES = (
     "esante.services.billing",
     "esante.services.incentives",
     "esante.services.imaging",
+    "esante.services.soc",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

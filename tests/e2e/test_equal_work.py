@@ -436,6 +436,8 @@ OF_PATIENTS_AND_OPERATORS = (
 )
 """Pages that show patients everything of their own, and operators no record."""
 BY_OTHER_THINGS = {
+    "/IHEInvokeImageDisplay": "is of images (tests/services/imaging/discovery/test_image_display.py)",
+    "/api/xds-i": "is of images (tests/services/imaging/xdsi)",
     "/dicomweb": "is of images (tests/services/imaging)",
     "/due-vaccinations": "lists of whom doses are due (tests/services/vaccination/reminders)",
     "/emergency": "names a person by their number, and asks about no document",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import IO, Any
 from urllib.parse import urlsplit
 
@@ -100,10 +100,21 @@ class Objects:
         Raises: `Unavailable` when there is no space.
         """
         with _translated_errors():
-            folder = self._folder and self._folder / _INCOMING
-            if folder is not None:
-                folder.mkdir(exist_ok=True)
-            return NamedTemporaryFile(dir=folder)
+            return NamedTemporaryFile(dir=self._incoming_folder())
+
+    def scratch(self) -> IO[bytes]:
+        """Open a file without a name, for bytes that are needed for a while; it does not outlive the process.
+
+        Raises: `Unavailable` when there is no space.
+        """
+        with _translated_errors():
+            return TemporaryFile(dir=self._incoming_folder())
+
+    def _incoming_folder(self) -> Path | None:
+        folder = self._folder and self._folder / _INCOMING
+        if folder is not None:
+            folder.mkdir(exist_ok=True)
+        return folder
 
     async def put_file(self, name: str, file: IO[bytes]) -> None:
         """Store the bytes of a file of `incoming` under a name of the caller's choice, which nothing has, synced."""

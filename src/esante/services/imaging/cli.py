@@ -9,6 +9,12 @@ from types import FrameType
 
 import click
 
+from esante.command_line import ensure_journal_month, platform_command
+from esante.contract import Platform
+from esante.identity.directory import Directory
+from esante.services.imaging.federation.locations import Locations
+from esante.services.imaging.federation.model import Location
+
 
 @click.group()
 def imaging() -> None:
@@ -79,3 +85,50 @@ def gateway(
         signal.signal(number, stop)
     click.echo(f"{aet} listens at {host}:{listening}{' with TLS' if tls else ''}.")
     forwarder.run()
+
+
+@imaging.group()
+def location() -> None:
+    """Archives of hospitals whose images stay there, by the Retrieve Location UID of their manifests."""
+
+
+@location.command("set")
+@click.argument("uid")
+@click.argument("url")
+@click.option("--organization", required=True, help="An identifier of the organisation whose archive it is.")
+@click.option("--token-file", default="", help="File with the bearer token for it; read anew for each request.")
+@platform_command
+async def set_location(platform: Platform, uid: str, url: str, organization: str, token_file: str) -> None:
+    """Set URL, such as https://archive.example/dicomweb, as the address of the archive with UID."""
+    system, separator, value = organization.rpartition("|")
+    found = await platform[Directory].find_organization(system if separator else None, value)
+    if found is None:
+        raise click.ClickException(f"no organisation has the identifier {organization}")
+    await ensure_journal_month(platform)
+    try:
+        one = await platform[Locations].set(uid, found.id, found.name, url, token_file)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_line(one))
+
+
+@location.command("remove")
+@click.argument("uid")
+@platform_command
+async def remove_location(platform: Platform, uid: str) -> None:
+    """Remove the archive with UID: its images are not retrieved any more."""
+    await ensure_journal_month(platform)
+    if not await platform[Locations].remove(uid):
+        raise click.ClickException(f"no archive has the UID {uid}")
+
+
+@location.command("list")
+@platform_command
+async def list_locations(platform: Platform) -> None:
+    """Print the archives: UID, address, whose."""
+    for one in await platform[Locations].all():
+        click.echo(_line(one))
+
+
+def _line(one: Location) -> str:
+    return f"{one.location_uid}  {one.url}  {one.name}"

@@ -9,6 +9,8 @@ from starlette.staticfiles import StaticFiles
 
 from esante.contract import KeptData, NavigationItem, NoticeKind, Platform, Service, Task
 from esante.core.journal import Consumer, Entry
+from esante.core.outbound import AddressPolicy, parse_networks
+from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
@@ -16,9 +18,21 @@ from esante.services.imaging.archive.deletion import Deletion
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.cli import imaging
 from esante.services.imaging.dicomweb.routes import routes
+from esante.services.imaging.discovery.document_search import StudyDescriber
+from esante.services.imaging.discovery.image_display import ImageDisplay
+from esante.services.imaging.discovery.priors import Priors
+from esante.services.imaging.discovery.study_index import StudyIndex
 from esante.services.imaging.download.service import Downloads
+from esante.services.imaging.federation.api import routes as federation_routes
+from esante.services.imaging.federation.hospital_client import HospitalClient
+from esante.services.imaging.federation.locations import Locations
+from esante.services.imaging.federation.manifest_deposit import ManifestDeposits
+from esante.services.imaging.federation.remote_instances import Holdings
 from esante.services.imaging.ingest.deposit import Deposits
 from esante.services.imaging.ingest.quarantine import tidy
+from esante.services.imaging.manifest.api import routes as manifest_routes
+from esante.services.imaging.manifest.identifiers import location_uid
+from esante.services.imaging.manifest.service import Manifests
 from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.pages.download_pages import DownloadPages
 from esante.services.imaging.pages.share_pages import SharePages
@@ -29,28 +43,39 @@ from esante.services.imaging.rendering.frame_renderer import FrameRenderer
 from esante.services.imaging.settings import ImagingSettings
 from esante.services.imaging.sharing.model import ShareOpened
 from esante.services.imaging.sharing.service import Shares
+from esante.services.imaging.xdsi.api import routes as xdsi_routes
+from esante.services.imaging.xdsi.provide import ImagingDocumentRecipient
+from esante.services.imaging.xdsi.retrieve import ImagingDocumentSource
 from esante.services.record import Record
+
+_LOOPBACK = "127.0.0.0/8 ::1/128"
+"""In the demo, archives on the same machine can be asked."""
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    record, directory, access = platform[Record], platform[Directory], platform[Access]
+    db, record, directory, access = platform.db, platform[Record], platform[Directory], platform[Access]
+    settings, base_url = platform.settings.of(ImagingSettings), platform.settings.base_url
     record.viewers[CATEGORY] = study_address
-    archive = Archive(platform.db, platform.objects, record)
-    yield archive
-    yield Deletion(platform.db, platform.objects)
-    yield Deposits(platform.db, platform.objects, record, directory, access)
+    locations = Locations(db, platform.journal)
+    holdings = _holdings(platform, settings, locations)
+    archive = Archive(db, platform.objects, record, holdings)
+    manifests = Manifests(db, archive, directory, base_url)
+    record.descriptions.register(CATEGORY, StudyDescriber(db, archive, base_url))
+    yield from (locations, holdings, archive, manifests)
+    yield ManifestDeposits(db, record, directory, access, locations)
+    yield StudyIndex(db, record, manifests)
+    yield Priors(db, archive)
+    yield Deletion(db, platform.objects)
+    yield Deposits(db, platform.objects, record, directory, access)
     yield FrameRenderer()
-    settings = platform.settings
-    yield Shares(
-        platform.db,
-        platform.journal,
-        archive,
-        record,
-        directory,
-        access,
-        base_url=settings.base_url,
-        days=settings.of(ImagingSettings).imaging_share_days,
-    )
+    days = settings.imaging_share_days
+    yield Shares(db, platform.journal, archive, record, directory, access, base_url=base_url, days=days)
+
+
+def _holdings(platform: Platform, settings: ImagingSettings, locations: Locations) -> Holdings:
+    networks = parse_networks(settings.imaging_networks or (_LOOPBACK if platform.settings.demo else ""))
+    client, size = HospitalClient(AddressPolicy(networks)), settings.imaging_cache * 1024**2
+    return Holdings(platform.db, platform.objects, locations, platform[Directory], client, size)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -64,6 +89,16 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *SharePages(platform[Shares], archive, access).routes(),
         *SharedPages(db, platform[Shares], archive, renderer, directory, downloads).routes(),
         *DownloadPages(downloads, archive, access).routes(),
+        *manifest_routes(platform[Manifests], access),
+        *federation_routes(platform[ManifestDeposits], platform[Record], access, directory, base),
+        *ImageDisplay(archive, access, directory).routes(),
+        *xdsi_routes(
+            ImagingDocumentSource(archive, location_uid(f"{base}/dicomweb")),
+            ImagingDocumentRecipient(platform[ManifestDeposits], directory),
+            platform[Record],
+            access,
+            base,
+        ),
         Mount("/static/imaging", StaticFiles(directory=Path(__file__).parent / "static")),
     ]
 
@@ -86,7 +121,12 @@ def _tasks(platform: Platform) -> list[Task]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[Deletion].consumer]
+    return [platform[Deletion].consumer, platform[StudyIndex].consumer]
+
+
+def _capabilities(base_url: str) -> Json:
+    parameters = [{"name": name, "type": kind} for name, kind in StudyDescriber.parameters.items()]
+    return {"resource": [{"type": "DocumentReference", "searchParam": parameters}]}
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
@@ -104,6 +144,7 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     consumers=_consumers,
+    capabilities=_capabilities,
     tasks=_tasks,
     dispositions=_dispositions,
     commands=[imaging],

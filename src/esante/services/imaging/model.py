@@ -65,7 +65,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """A series of a study."""
+    """A series of a study; `location_uid`: of the archive that has its images, "" for this one."""
 
     person_id: UUID
     series_uid: str
@@ -73,11 +73,12 @@ class Series:
     modality: str
     attributes: Json
     received_at: datetime
+    location_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """An instance without its header: what it is, and where its bytes are (see the migration for the units)."""
+    """An instance without its header: what it is, and where its bytes are (see the migrations for the units)."""
 
     person_id: UUID
     instance_uid: str
@@ -92,6 +93,11 @@ class Instance:
     size: int
     sha256: bytes
     received_at: datetime
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the bytes are in another archive."""
+        return not self.object_name
 
 
 class ImagingEvent(AccessEvent, frozen=True, kw_only=True):

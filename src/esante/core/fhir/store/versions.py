@@ -18,7 +18,7 @@ from esante.core import clock
 from esante.core.fhir.json_codec import encode
 from esante.core.fhir.search import index_json
 from esante.core.fhir.store.table import RESOURCE
-from esante.core.storage import Connection, Database, Row
+from esante.core.storage import Connection, Database, Row, insert_in_batches
 from esante.core.types import Json
 
 FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -33,8 +33,8 @@ class Version(msgspec.Struct, frozen=True):
     """One version of a resource. `body` is its JSON as it is sent, with id and meta; empty for a deletion.
 
     `source` is the document or contribution that it comes from. `version` counts from 1. For a resource extracted from
-    a document it is 0: such a version never changes, and several documents may contain the same resource; there the
-    source identifies the version.
+    a document it is 0, and several documents may contain the same resource; there the source identifies the version.
+    It never changes but for documents whose service says more later (`follow_version`).
     """
 
     person_id: UUID
@@ -278,6 +278,23 @@ async def end_versions(conn: Connection, endings: Iterable[VersionEnd]) -> None:
                 ending.version.id,
                 ending.source,
             )
+
+
+async def follow_version(conn: Connection, before: Version, resource: Json) -> None:
+    """End a current version from a source, and write what the same source says of the resource from now on."""
+    at = instant_after(before.since)
+    await conn.execute(
+        "UPDATE fhir_resource SET until = $6 WHERE person_id = $1 AND type = $2 AND id = $3 AND source = $4"
+        " AND version = $5",
+        before.person_id,
+        before.type,
+        before.id,
+        before.source,
+        before.version,
+        at,
+    )
+    _, row = create_version(resource, before.person_id, before.id, before.source, before.version + 1, at)
+    await insert_in_batches(conn, [row])
 
 
 async def lock_person(conn: Connection, person_id: UUID) -> None:

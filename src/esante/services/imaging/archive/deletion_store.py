@@ -38,7 +38,7 @@ async def delete_studies(conn: Connection, person_id: UUID, study_uids: Collecti
     await conn.execute(
         "DELETE FROM imaging_study_person WHERE study_uid = ANY ($2) AND person_id = $1", person_id, uids
     )
-    await insert(conn, [(REMOVAL, (name, now)) for name in sorted({row["object_name"] for row in rows})])
+    await insert(conn, [(REMOVAL, (name, now)) for name in sorted({row["object_name"] for row in rows} - {""})])
     return len(rows)
 
 

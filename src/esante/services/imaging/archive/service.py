@@ -18,6 +18,7 @@ from esante.identity.access import Requester, Verdict
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.contents import Contents
 from esante.services.imaging.archive.openings import Openings
+from esante.services.imaging.archive.remote import RemoteInstances
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.model import CATEGORY, ImagesRefused, Instance, StudiesSearched, Study, StudyDescribed
@@ -33,13 +34,14 @@ _MAX_KEPT, _MAX_KEPT_FRAMES = 4_096, 1_000
 class Archive:
     """Finds and reads what a requester may see; every method that gives images journals it."""
 
-    def __init__(self, db: Database, objects: Objects, record: Record) -> None:
+    def __init__(self, db: Database, objects: Objects, record: Record, remote: RemoteInstances | None = None) -> None:
         self._db, self._objects, self._record = db, objects, record
         self._places: DataLoader[str, store.Place] = DataLoader(db, lambda uids: store.fetch_places(db, uids))
         # What an instance is never changes, and the decision on its study comes before it is looked up here.
         self._instances: OrderedDict[tuple[UUID, str, str, str], tuple[Instance, FrameIndex]] = OrderedDict()
         self._openings = Openings(db, record)
-        self.contents = Contents(objects)
+        self._remote = remote
+        self.contents = Contents(objects, remote)
 
     async def study(self, requester: Requester, study_uid: str, action: str) -> VisibleStudy:
         """Return a study that a requester may see. Raises: Problem 404, journalled with the `action`."""
@@ -85,7 +87,13 @@ class Archive:
 
     async def instance(self, study: VisibleStudy, series_uid: str, instance_uid: str) -> tuple[Instance, FrameIndex]:
         """Return an instance of a study with the index of its frames. Raises: Problem 404."""
-        key = study.person_id, study.study_uid, series_uid, instance_uid
+        instance, frames = await self._find_instance((study.person_id, study.study_uid, series_uid, instance_uid))
+        if instance.is_remote:
+            held = await self.contents.hold(instance)
+            return held.instance, held.frames
+        return instance, frames
+
+    async def _find_instance(self, key: tuple[UUID, str, str, str]) -> tuple[Instance, FrameIndex]:
         if (known := self._instances.get(key)) is not None:
             self._instances.move_to_end(key)
             return known
@@ -105,6 +113,24 @@ class Archive:
         found = await store.fetch_metadata(self._db, study.person_id, study.study_uid, series_uid, instance_uid)
         if not found:
             raise not_found()
+        found = await self._with_remote(study, found)
+        await self.described(requester, study, series_uid or "")
+        return found
+
+    async def _with_remote(
+        self, study: VisibleStudy, found: list[tuple[str, str, bytes]]
+    ) -> list[tuple[str, str, bytes]]:
+        """Return headers, of series elsewhere those that their archive has. Raises: Problem 503."""
+        series_uids = {series_uid for series_uid, _, _ in found}
+        remote = await self._remote.metadata(study, series_uids) if self._remote else {}
+        return [
+            (series_uid, uid, remote[series_uid][uid] if series_uid in remote else header)
+            for series_uid, uid, header in found
+            if series_uid not in remote or uid in remote[series_uid]
+        ]
+
+    async def described(self, requester: Requester, study: VisibleStudy, series_uid: str = "") -> None:
+        """Journal that the description of a study, or of one of its series, is read."""
         rows = self._record.audit_rows(
             StudyDescribed,
             requester,
@@ -112,13 +138,14 @@ class Archive:
             study.verdict,
             [study.document],
             study_uid=study.study_uid,
-            series_uid=series_uid or "",
+            series_uid=series_uid,
         )
         await self._db.write(rows)
-        return found
 
     async def header(self, study: VisibleStudy, instance: Instance) -> Json:
         """Return the header of an instance as DICOM JSON, to decode its frames; not journalled."""
+        if instance.is_remote:
+            return (await self.contents.hold(instance)).header
         found = await store.fetch_metadata(
             self._db, study.person_id, study.study_uid, instance.series_uid, instance.instance_uid
         )

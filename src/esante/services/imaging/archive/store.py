@@ -37,6 +37,7 @@ SERIES = Table(
         "modality": "text",
         "attributes": "bytea",
         "received_at": "timestamptz",
+        "location_uid": "text",
     },
     once=True,
 )
@@ -114,6 +115,7 @@ def series_row(series: Series) -> Row:
         series.modality,
         orjson.dumps(series.attributes),
         series.received_at,
+        series.location_uid,
     )
 
 

@@ -1,12 +1,14 @@
 """Answers of WADO-RS: several parts, one part or a range of it, or a ZIP file, streamed while they are read."""
 
 import base64
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from esante.services.imaging.archive.contents import Contents
+from esante.services.imaging.dicomweb.media_types import DICOM, RELATED
 from esante.services.imaging.dicomweb.multipart import OutgoingPart, RelatedWriter
 from esante.services.imaging.dicomweb.zip_stream import ZipStream
 from esante.services.imaging.model import Instance
@@ -51,6 +53,22 @@ def zip_response(contents: Contents, instances: Sequence[Instance]) -> Response:
     return StreamingResponse(_zip(contents, instances), media_type="application/zip", headers=headers)
 
 
+def unsized_response(contents: Contents, instances: Sequence[Instance]) -> Response:
+    """Return instances as stored in multipart/related, some of which are retrieved while the answer is sent."""
+    boundary = secrets.token_hex(16)
+
+    async def stream() -> AsyncIterator[bytes]:
+        for number, instance in enumerate(instances):
+            found = await contents.resolved(instance)
+            head = f"--{boundary}\r\nContent-Type: {DICOM}; transfer-syntax={found.transfer_syntax_uid}\r\n\r\n"
+            yield (f"\r\n{head}" if number else head).encode("latin-1")
+            async for piece in contents.stream(found, ((0, found.size),)):
+                yield piece
+        yield f"\r\n--{boundary}--\r\n".encode("latin-1")
+
+    return StreamingResponse(stream(), media_type=f'{RELATED}; type="{DICOM}"; boundary={boundary}')
+
+
 async def stream_bytes(data: bytes) -> AsyncIterator[bytes]:
     """Yield bytes that are in memory."""
     yield data
@@ -58,7 +76,8 @@ async def stream_bytes(data: bytes) -> AsyncIterator[bytes]:
 
 async def _zip(contents: Contents, instances: Sequence[Instance]) -> AsyncIterator[bytes]:
     written = ZipStream()
-    for number, instance in enumerate(instances, 1):
+    for number, listed in enumerate(instances, 1):
+        instance = await contents.resolved(listed)
         pieces = contents.stream(instance, ((0, instance.size),))
         async for piece in written.add(f"IMAGES/IM{number:06d}", instance.received_at, instance.size, pieces):
             yield piece

@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.access import Access, Requester
+from esante.identity.directory import Directory, Person
 from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.ingest.limits import is_uid
@@ -58,3 +59,21 @@ def frame_numbers(request: Request) -> list[int]:
     if 0 in numbers:
         raise bad_request("frames", N_("These are no numbers of frames."), N_("Number frames from 1."), code="value")
     return numbers
+
+
+async def patient_of(request: Request, directory: Directory) -> Person | None:
+    """Return the person of the parameter `patient` (system|value), None without one. Raises: Problem 422, 429."""
+    text = request.query_params.get("patient", "")
+    if not text:
+        return None
+    system, separator, value = text.rpartition("|")
+    found = await directory.find_person(system if separator else None, value)
+    if found is None:
+        raise bad_request(
+            "patient",
+            N_("This patient does not exist."),
+            N_("Search for the patient again by identifier."),
+            status=422,
+            code="not-found",
+        )
+    return found

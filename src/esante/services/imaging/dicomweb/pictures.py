@@ -46,12 +46,13 @@ class PictureEndpoints:
         media_type, picture = parse_picture(request)
         instances = await self._archive.instances(study, *uids_of(request))
         chosen = instances[:MAX_PICTURES]
+        chosen[0] = await self._archive.contents.resolved(chosen[0])
         await self._archive.opened(requester, study, [one.series_uid for one in chosen], "rendered")
         pictures = []
         for one in chosen:
-            _, index = await self._archive.instance(study, one.series_uid, one.instance_uid)
+            instance, index = await self._archive.instance(study, one.series_uid, one.instance_uid)
             if index.count or len(chosen) == 1:
-                pictures.append(await self._render(requester, study, one, index, 1, picture))
+                pictures.append(await self._render(requester, study, instance, index, 1, picture))
         response = await _response(pictures, media_type)
         if len(chosen) < len(instances):
             response.headers["Warning"] = f'299 esante "The first {MAX_PICTURES} images are rendered"'

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from esante.core.types import Json
 from esante.core.web import N_, LargeBodyQueue, bad_request, too_large
 from esante.identity.access import Access, Requester
-from esante.identity.directory import Directory, Person
+from esante.identity.directory import Directory
 from esante.services.imaging.dicomweb.media_types import (
     DICOM,
     RELATED,
@@ -18,6 +18,7 @@ from esante.services.imaging.dicomweb.media_types import (
     unsupported,
 )
 from esante.services.imaging.dicomweb.multipart import RelatedReader, malformed
+from esante.services.imaging.dicomweb.paths import patient_of
 from esante.services.imaging.ingest.deposit import Deposits, Result, Upload
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.model import REASONS
@@ -53,27 +54,11 @@ class StoreEndpoint:
         study_uid = request.path_params.get("study", "")
         if study_uid and not is_uid(study_uid):
             raise bad_request("study", N_("This is not a UID."), code="value")
-        patient = await self._patient(request)
+        patient = await patient_of(request, self._directory)
         async with self._deposits.upload(requester, patient, study_uid) as upload:
             await self._receive(request, requester, upload, boundary if name == RELATED else None)
             results = await upload.store()
         return self._response(results, study_uid, answer_type)
-
-    async def _patient(self, request: Request) -> Person | None:
-        text = request.query_params.get("patient", "")
-        if not text:
-            return None
-        system, separator, value = text.rpartition("|")
-        found = await self._directory.find_person(system if separator else None, value)
-        if found is None:
-            raise bad_request(
-                "patient",
-                N_("This patient does not exist."),
-                N_("Search for the patient again by identifier."),
-                status=422,
-                code="not-found",
-            )
-        return found
 
     async def _receive(self, request: Request, requester: Requester, upload: Upload, boundary: str | None) -> None:
         """Write the body to the upload while it comes in. Raises: Problem 400, 413, 429, 503; ClientDisconnect."""

@@ -18,6 +18,7 @@ from esante.services.imaging.dicomweb.answers import (
     related_response,
     single_response,
     stream_bytes,
+    unsized_response,
     zip_response,
 )
 from esante.services.imaging.dicomweb.media_types import (
@@ -50,10 +51,14 @@ class RetrieveEndpoints:
         """Return the instances of a study or a series, or one instance."""
         requester, study = await open_study(self._archive, self._access, request, "retrieve")
         instances = await self._archive.instances(study, *uids_of(request))
+        # What another archive does not give is not opened, and what it is is known once it gave it.
+        instances[0] = await self._archive.contents.resolved(instances[0])
         wanted = _choose_instances(request, instances)
         await self._archive.opened(requester, study, [one.series_uid for one in instances], "instance")
         if wanted.name == ZIP:
             return zip_response(self._archive.contents, instances)
+        if len(instances) > 1 and any(one.is_remote for one in instances):
+            return unsized_response(self._archive.contents, instances)
         parts = [await self._part(one, wanted, requester) for one in instances]
         if not wanted.is_related and wanted.name != "*/*":
             as_stored = wanted.syntax in ("", "*", instances[0].transfer_syntax_uid)
@@ -167,10 +172,11 @@ def _choose_instances(request: Request, instances: Sequence[Instance]) -> MediaT
     """Return what is sent of what a request accepts for instances. Raises: Problem 406."""
     is_one = request.path_params.get("instance") is not None
     stored = {one.transfer_syntax_uid for one in instances}
+    own = ("", "*") if any(one.is_remote for one in instances) and not is_one else ("", "*", EXPLICIT_LITTLE)
     for one in accepted(request):
         if one.name == ZIP:
             return one
-        can_be = one.syntax in ("", "*", EXPLICIT_LITTLE) or stored == {one.syntax}
+        can_be = one.syntax in own or stored == {one.syntax}
         if can_be and one.covers(DICOM) and (one.is_related or one.name == "*/*" or is_one):
             return one
     raise not_acceptable(f"Stored are: {', '.join(sorted(stored))}.")

@@ -37,11 +37,16 @@ class Downloads:
         return await store.fetch_series(self._db, study.person_id, [study.study_uid])
 
     async def respond(self, request: Request, study: VisibleStudy, series: Sequence[Series]) -> Response:
-        """Return the ZIP file. Raises: Problem 404 for a study that has no instances."""
+        """Return the ZIP file.
+
+        Raises: Problem 404 for a study that has no instances, 503 while the archive of a hospital that keeps them does
+        not answer.
+        """
         found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
-        instances = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
-        if not found or not instances:
+        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
+        if not found or not listed:
             raise not_found()
+        instances = [await self._archive.contents.resolved(one) for one in listed]
         stacks = stacks_of(series, instances)
         person = await self._directory.person(study.person_id)
         variables = {"document": study.document, "person": person, "stacks": stacks, "series": series}

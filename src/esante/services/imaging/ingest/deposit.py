@@ -18,15 +18,15 @@ from esante.core.storage import NIL, Database, Objects, Row, write_in_batches
 from esante.identity.access import Access, Requester, Verdict
 from esante.identity.directory import Directory, Person
 from esante.services.imaging.archive import store
-from esante.services.imaging.archive.record_entry import depositor_of, study_deposit, study_document, study_title
 from esante.services.imaging.ingest.admission import Admission, Admitted, Refused
 from esante.services.imaging.ingest.frames import FrameIndex
 from esante.services.imaging.ingest.limits import MAX_INSTANCE, Rejected
+from esante.services.imaging.ingest.new_study import new_series, study_rows
 from esante.services.imaging.ingest.packs import Pack, Part
 from esante.services.imaging.ingest.quarantine import UploadQuarantine
 from esante.services.imaging.ingest.summary import Summary, summarize
-from esante.services.imaging.model import CATEGORY, Instance, Series, Study, StudyDeposited, StudyDepositRefused
-from esante.services.record import Document, Record
+from esante.services.imaging.model import CATEGORY, Instance, StudyDeposited, StudyDepositRefused
+from esante.services.record import Record
 
 MAX_INSTANCES = 5_000
 """Instances of an upload."""
@@ -220,9 +220,9 @@ class Upload:
         new = await self._new_ones(person_id, study_uid, group)
         if not new:
             return
-        document, rows = await self._study_rows(admitted, new[0].summary)
+        document, rows = await study_rows(self._record, self._requester, admitted, new[0].summary)
         series = {one.summary.series_uid: one.summary for one in new}
-        rows += [store.series_row(_series(person_id, summary)) for summary in series.values()]
+        rows += [store.series_row(new_series(person_id, summary)) for summary in series.values()]
         rows += [store.instance_row(_instance(person_id, one), one.metadata, one.frames) for one in new]
         entry = self._record.audit_rows(
             StudyDeposited,
@@ -239,21 +239,6 @@ class Upload:
         await write_in_batches(self._db, [*rows, *entry])
         for one in new:
             self._results[one.place] = one.result
-
-    async def _study_rows(self, admitted: Admitted, first: Summary) -> tuple[Document, list[Row]]:
-        """Return the document of a study, and where the study is new the rows of both."""
-        if admitted.document is not None:
-            return admitted.document, []
-        person = admitted.person
-        title = study_title(first.of_study, person)
-        content = study_document(
-            person, self._requester, first.study_uid, first.modality, first.accession_number, title, clock.now()
-        )
-        meta = study_deposit(first.study_uid, title, first.care_on)
-        prepared = await self._record.check_deposit(self._requester, person.id, content, meta)
-        rows = self._record.deposit_rows(self._requester, prepared)
-        study = _study(person.id, prepared.document.series_id, self._requester, first)
-        return prepared.document, [*rows, *store.study_rows(study)]
 
     async def _new_ones(self, person_id: UUID, study_uid: str, group: Sequence[_Accepted]) -> list[_Accepted]:
         """Return the instances that are not stored yet; answer those that are, and those that contradict them."""
@@ -323,30 +308,6 @@ def _result(summary: Summary) -> Result:
         instance_uid=summary.instance_uid,
         series_uid=summary.series_uid,
         study_uid=summary.study_uid,
-    )
-
-
-def _study(person_id: UUID, document_series_id: UUID, requester: Requester, summary: Summary) -> Study:
-    return Study(
-        person_id=person_id,
-        study_uid=summary.study_uid,
-        document_series_id=document_series_id,
-        depositor_id=depositor_of(requester),
-        study_on=summary.study_on,
-        accession_number=summary.accession_number,
-        attributes=summary.of_study,
-        received_at=clock.now(),
-    )
-
-
-def _series(person_id: UUID, summary: Summary) -> Series:
-    return Series(
-        person_id=person_id,
-        series_uid=summary.series_uid,
-        study_uid=summary.study_uid,
-        modality=summary.modality,
-        attributes=summary.of_series,
-        received_at=clock.now(),
     )
 
 

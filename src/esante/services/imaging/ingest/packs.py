@@ -20,13 +20,15 @@ _COPY = 1024 * 1024
 class Pack:
     """A file of instances; `name`: under which it will be stored, `offset`: where the next instance begins.
 
+    `is_scratch`: it will never be stored.
+
     Each begins at the start of a page of memory, so that it can be mapped by itself.
     """
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, *, is_scratch: bool = False) -> None:
         key = uuid7().hex
         self.name = f"dicom/{key[-2:]}/{key}"
-        self.file: IO[bytes] = objects.incoming()
+        self.file: IO[bytes] = objects.scratch() if is_scratch else objects.incoming()
         self.offset = 0
         self._is_stored = False
 

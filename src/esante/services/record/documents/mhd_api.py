@@ -3,7 +3,7 @@
 Source: IHE MHD 4.2 and the EU Health Data API 1.0.0-ballot, "Document Access Provider with Submission Option".
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -176,9 +176,12 @@ class _MhdEndpoints:
     async def find_documents(self, request: Request) -> Response:
         """Search the documents of a patient that the requester may see (ITI-67)."""
         requester = await self.access.authorize(request, "DocumentReference", "s")
-        params = SearchParams(request, DOCUMENT_PARAMETERS.keys() | PART_PARAMETERS)
+        known = DOCUMENT_PARAMETERS.keys() | PART_PARAMETERS | self.record.descriptions.parameters
+        params = SearchParams(request, known)
         part = params.part("DocumentReference")
         search = await DocumentSearch.parse(params, self.directory, self.base_url, requester.only_person_id)
+        if search.person_id is not None:
+            search = search.narrowed(await self.record.descriptions.predicates(requester, search.person_id, params))
         if part.summary == "count":
             return await self._count_documents(requester, params, search)
         documents: tuple[Document, ...] = ()
@@ -194,8 +197,14 @@ class _MhdEndpoints:
                 matching=search.matches,
             )
             documents, next_cursor = timeline.documents, timeline.next
-        resources = [select_part(document_reference(document, self.base_url), part) for document in documents]
+        resources = [select_part(one, part) for one in await self._references(requester, documents)]
         return fhir_response(self._searchset(params, resources, next_cursor))
+
+    async def _references(self, requester: Requester, documents: Sequence[Document]) -> list[Json]:
+        """Return the DocumentReferences of documents of one person, with what services say of them."""
+        resources = [document_reference(document, self.base_url) for document in documents]
+        await self.record.descriptions.describe(requester, documents, resources)
+        return resources
 
     async def _count_documents(self, requester: Requester, params: SearchParams, search: DocumentSearch) -> Response:
         """Return the number of documents that a search finds, without them (`_summary=count`)."""
@@ -267,7 +276,8 @@ class _MhdEndpoints:
         requester = await self.access.authorize(request, "DocumentReference", "r")
         part = part_of(request, "DocumentReference")
         document = await self.record.document(requester, *_keys(request))
-        return fhir_response(select_part(document_reference(document, self.base_url), part))
+        [resource] = await self._references(requester, [document])
+        return fhir_response(select_part(resource, part))
 
     async def read_list(self, request: Request) -> Response:
         """Return a submission set, with the documents that the requester may see."""

@@ -4,7 +4,7 @@ Source: IHE MHD 4.2, ITI-66 (2:3.66.4.1.2.1) and ITI-67 (2:3.67.4.1.2.1).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from esante.core.web import N_, bad_request
 from esante.identity.directory import Directory, resolve_patient
 from esante.services.record import rules
 from esante.services.record.categories import LOINC
+from esante.services.record.documents.description import Predicate
 from esante.services.record.documents.document_reference import (
     CATEGORY_SYSTEM,
     FORMAT_SYSTEM,
@@ -55,7 +56,6 @@ LIST_PARAMETERS = {
     "status": "token",
 }
 
-Predicate = Callable[[Document], bool]
 _CODES: dict[str, tuple[str, Callable[[Document], str]]] = {
     "type": (LOINC, lambda document: document.type),
     "category": (CATEGORY_SYSTEM, lambda document: document.category),
@@ -85,6 +85,10 @@ class DocumentSearch:
         person_id = await resolve_patient(params.pairs, directory, base_url, default)
         predicates = [*_predicates(params), *await _author_predicates(params, directory, base_url)]
         return cls(person_id, Filters(status=_statuses(params)), tuple(predicates), tuple(_set_predicates(params)))
+
+    def narrowed(self, predicates: Sequence[Predicate]) -> "DocumentSearch":
+        """Return the search with further predicates."""
+        return replace(self, predicates=(*self.predicates, *predicates))
 
     def matches(self, document: Document) -> bool:
         """Return whether a document matches the search."""

@@ -30,6 +30,7 @@ from esante.services.record.documents.content.validation_messages import Invalid
 from esante.services.record.documents.corrections import CorrectionService
 from esante.services.record.documents.current import CurrentDocuments
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
+from esante.services.record.documents.description import Descriptions
 from esante.services.record.documents.series_lock import lock_visible
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
@@ -74,7 +75,8 @@ class Record:
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
     memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
     when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
-    decides on documents for services whose data belong to one; `viewers` say where services show them, by category.
+    decides on documents for services whose data belong to one; `viewers` say where services show them, by category,
+    `descriptions` what they say of them.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -97,6 +99,7 @@ class Record:
         self.uploads = KeptUploads(db)
         self.type_rules: dict[str, TypeRules] = {}
         self.viewers: dict[str, Viewer] = {}
+        self.descriptions = Descriptions()
 
     def clinical_writer(self, base_url: str) -> ClinicalWriter:
         """Return the use cases of writing clinical resources; `base_url` is the address of /fhir."""

@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 
 from esante.core import clock
-from esante.core.fhir import decode, store
+from esante.core.fhir import decode, encode, store
 from esante.core.journal import Consumer, Entry
 from esante.core.storage import (
     Connection,
@@ -35,13 +35,13 @@ from esante.core.web import FHIR_JSON, trim_memory
 from esante.identity.access import ReadFilter
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents.content.validation import IN_THREAD
-from esante.services.record.documents.store import fetch_content
+from esante.services.record.documents.store import fetch_content, fetch_last_versions
 from esante.services.record.indexing import source_store
 from esante.services.record.indexing.cda_resources import immunization_bundle, may_hold_vaccinations
 from esante.services.record.indexing.extraction import extract_facts
 from esante.services.record.indexing.source_store import ViewKey
 from esante.services.record.indexing.sources import UnindexedDocument
-from esante.services.record.model import INDEXED, KINDS, Corrected, DepositedEvent, Replaced
+from esante.services.record.model import INDEXED, KINDS, Corrected, DepositedEvent, Replaced, Status
 from esante.services.record.rendering.worker_pool import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,28 @@ class DocumentIndexer:
         """Index documents of a person. One that cannot be indexed is logged and does not block the others."""
         for document in sorted(documents, key=attrgetter("id")):
             await self._index_document(person_id, document)
+
+    async def revise(self, conn: Connection, person_id: UUID, series_id: UUID, bundle: Json) -> int:
+        """Write the next version of those resources of a current document of which a service says something else now.
+
+        `bundle`: the resources as a document would have them; those that the document does not have are left out.
+        Return how many changed.
+        """
+        key = person_id, series_id
+        document = (await fetch_last_versions(conn, [key])).get(key)
+        if document is None or document.status is not Status.CURRENT:
+            return 0
+        await self.index(person_id, await source_store.fetch_unindexed_documents(conn, person_id, [document.id]))
+        facts = extract_facts(bundle, person_id, KEPT, _PERSON_ELEMENTS)
+        keys = [(person_id, fact.type, fact.id) for fact in facts]
+        current = await store.fetch_current(conn, keys, {document.id})
+        changed = 0
+        for key_of_fact, fact in zip(keys, facts, strict=True):
+            for version in current.get(key_of_fact, ()):
+                if not version.deleted and _said(decode(version.body)) != _said(fact.resource):
+                    await store.follow_version(conn, version, fact.resource)
+                    changed += 1
+        return changed
 
     async def _index_deposited(self, conn: Connection, entries: list[Entry]) -> None:
         for entry in entries:
@@ -136,6 +158,11 @@ class DocumentIndexer:
         request = {"task": "cda_immunizations", "number": 0}
         answer, _ = await self._workers.run(request, content, client=DocumentIndexer)
         return immunization_bundle(answer.get("result", ()))
+
+
+def _said(resource: Json) -> Json:
+    """Return what a resource says, without what the server adds; decoded the same way on both sides."""
+    return {name: value for name, value in decode(encode(resource)).items() if name not in ("id", "meta")}
 
 
 def _rows_of_json(person_id: UUID, document: UnindexedDocument, content: bytes) -> list[Row]:

@@ -1,0 +1,1 @@
+"""How studies are found: as ImagingStudy, as documents by MHD, and as priors of another study."""

@@ -1,0 +1,1 @@
+"""Federation: studies of which the platform has the manifest, and a hospital's own archive the images."""

@@ -1,0 +1,113 @@
+"""The endpoints of XDS-I.b: SOAP 1.2 with MTOM over HTTP, with the bearer token of every other interface."""
+
+from collections.abc import Awaitable, Callable
+
+from lxml import etree
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from esante.core.dated_data import packaged_text
+from esante.identity.access import Access
+from esante.services.imaging.manifest.model import MAX_MANIFEST
+from esante.services.imaging.xdsi import provide, retrieve
+from esante.services.imaging.xdsi.envelope import (
+    MEDIA_TYPE,
+    Malformed,
+    Message,
+    parse_message,
+    write_fault,
+    write_message,
+)
+from esante.services.imaging.xdsi.mtom import Package, media_type, new_boundary, read_package, write_package
+from esante.services.imaging.xdsi.provide import ImagingDocumentRecipient
+from esante.services.imaging.xdsi.retrieve import ImagingDocumentSource
+from esante.services.record import Record
+
+PATH = "/api/xds-i"
+MAX_REQUEST = 8 * 1024 * 1024
+MAX_PROVIDED = 4 * MAX_MANIFEST // 3 + 1024 * 1024
+"""Bytes of a request, and of one with a manifest in base64."""
+
+
+def routes(
+    source: ImagingDocumentSource,
+    recipient: ImagingDocumentRecipient,
+    record: Record,
+    access: Access,
+    base_url: str,
+) -> list[BaseRoute]:
+    """Return the routes; `base_url` is the address of the platform."""
+    endpoints = _Endpoints(source, recipient, record, access, base_url)
+    return [
+        Route(PATH, endpoints.describe, methods=["GET"]),
+        Route(f"{PATH}/retrieve", endpoints.retrieve, methods=["POST"]),
+        Route(f"{PATH}/provide", endpoints.provide, methods=["POST"]),
+    ]
+
+
+class _Endpoints:
+    def __init__(
+        self,
+        source: ImagingDocumentSource,
+        recipient: ImagingDocumentRecipient,
+        record: Record,
+        access: Access,
+        base_url: str,
+    ) -> None:
+        self._source, self._recipient, self._record = source, recipient, record
+        self._access, self._base_url = access, base_url
+
+    async def describe(self, request: Request) -> Response:
+        """Return the WSDL."""
+        text = packaged_text("esante.services.imaging.xdsi", "xdsi.wsdl").replace("{address}", self._base_url + PATH)
+        return Response(text, media_type="application/xml")
+
+    async def retrieve(self, request: Request) -> Response:
+        """Answer RAD-69."""
+        requester = await self._access.authorize(request, "ImagingStudy", "r")
+
+        async def work(message: Message, package: Package) -> Response:
+            found = await self._source.retrieve(requester, message.content)
+            root, boundary = write_message(retrieve.ACTION, message.message_id, found.content), new_boundary()
+            return StreamingResponse(write_package(root, found.attachments, boundary), media_type=media_type(boundary))
+
+        return await self._answer(request, requester.id, MAX_REQUEST, retrieve.REQUEST, work)
+
+    async def provide(self, request: Request) -> Response:
+        """Answer RAD-68."""
+        requester = await self._access.authorize(request, "ImagingStudy", "c")
+
+        async def work(message: Message, package: Package) -> Response:
+            answer = await self._recipient.provide(requester, message.content, package)
+            return _response(provide.ACTION, message, answer, package)
+
+        return await self._answer(request, requester.id, MAX_PROVIDED, provide.REQUEST, work)
+
+    async def _answer(
+        self,
+        request: Request,
+        client: object,
+        limit: int,
+        expected: str,
+        work: Callable[[Message, Package], Awaitable[Response]],
+    ) -> Response:
+        """Read a message within its turn, and return the answer of `work`, or a fault."""
+        try:
+            async with self._record.large_bodies.body(request, limit, client) as body:
+                package = read_package(bytes(body), request.headers.get("content-type", ""))
+                message = parse_message(package.root)
+                if message.content.tag != expected:
+                    raise Malformed(f"Body: {etree.QName(expected).localname} is needed")
+                return await work(message, package)
+        except Malformed as error:
+            return Response(write_fault(str(error)), 400, media_type=MEDIA_TYPE)
+
+
+def _response(action: str, message: Message, content: etree._Element, package: Package) -> Response:
+    """Return an answer without attachments, packed as the request was."""
+    root = write_message(action, message.message_id, content)
+    if not package.is_mtom:
+        return Response(root, media_type=MEDIA_TYPE)
+    boundary = new_boundary()
+    return StreamingResponse(write_package(root, [], boundary), media_type=media_type(boundary))

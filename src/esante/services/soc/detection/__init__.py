@@ -1,0 +1,1 @@
+"""Detection: Sigma rules compiled once and matched against a stream of events."""

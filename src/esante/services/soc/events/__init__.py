@@ -1,0 +1,1 @@
+"""Events of members normalised to OCSF, with their originals."""

@@ -1,0 +1,160 @@
+"""Events of known products to OCSF, by the table `data/ocsf_mappings.toml`."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from esante.services.soc.events.schema import Event, new_event, put
+from esante.services.soc.rules.patterns import compile_regex
+from esante.services.soc.scalars import moment_of, plain_text
+
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A number by the value of a field: `values`, or `default`; `prefixes` are tried when no value fits."""
+
+    field: str
+    values: Mapping[str, int]
+    prefixes: Mapping[str, int]
+    default: int
+
+    def number(self, fields: Fields) -> int:
+        """Return the number for an event."""
+        value = plain_text(fields[self.field]) if fields.get(self.field) is not None else ""
+        if value in self.values:
+            return self.values[value]
+        return next((number for prefix, number in self.prefixes.items() if value.startswith(prefix)), self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class EventMapping:
+    """How one kind of event of a product becomes one of OCSF.
+
+    `when`: fields with the values that they must have ("*": any). `fields`: attribute of OCSF, and the fields of the
+    event of which the first that has a value is taken, with its conversion.
+    """
+
+    when: Mapping[str, Sequence[str]]
+    class_uid: int
+    activity: Choice
+    severity: Choice
+    status: Choice | None
+    time: Sequence[str]
+    constants: Mapping[str, Any]
+    fields: Mapping[str, tuple[Sequence[str], str]]
+
+    def fits(self, fields: Fields) -> bool:
+        """Whether an event is of this kind."""
+        return all(
+            fields.get(name) is not None and ("*" in allowed or plain_text(fields[name]) in allowed)
+            for name, allowed in self.when.items()
+        )
+
+    def event(self, fields: Fields) -> Event:
+        """Return the OCSF event; what is not mapped stays under `unmapped`."""
+        time = next((found for name in self.time if (found := moment_of(fields.get(name, "")))), None)
+        status = self.status.number(fields) if self.status else None
+        event = new_event(
+            self.class_uid,
+            self.activity.number(fields),
+            time,
+            severity_id=self.severity.number(fields),
+            status_id=status,
+        )
+        used = {*self.time, self.activity.field, self.severity.field, *(self.when if len(self.when) > 1 else ())}
+        for path, value in self.constants.items():
+            put(event, path, value)
+        for path, (names, conversion) in self.fields.items():
+            name = next((one for one in names if fields.get(one) not in (None, "", "-")), None)
+            if name is not None:
+                put(event, path, _converted(fields[name], conversion))
+                used.add(name)
+        put(
+            event,
+            "unmapped",
+            {name: value for name, value in fields.items() if name not in used and value is not None},
+        )
+        return event
+
+
+def map_fields(fields: Fields) -> Event | None:
+    """Return the OCSF event of an event with flat fields; None when its product is not known."""
+    found = next((one for one in _tables()[0] if one.fits(fields)), None)
+    return found.event(fields) if found else None
+
+
+def map_text(text: str) -> Event | None:
+    """Return the OCSF event of a line of text; None when its product is not known."""
+    for pattern in _tables()[1]:
+        if found := pattern.search(text):
+            return map_fields(found.groupdict())
+    return None
+
+
+@cache
+def _tables() -> tuple[list[EventMapping], list[Any]]:
+    """Return the kinds of events, and the expressions that take lines of text apart: their groups are the fields."""
+    text = files("esante.services.soc").joinpath("data/ocsf_mappings.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    common = data.get("common", {})
+    mappings = [_mapping(one, common) for one in data["mapping"]]
+    return mappings, [compile_regex(one["pattern"]) for one in data["text"]]
+
+
+def _mapping(row: dict[str, Any], common: dict[str, dict[str, Any]]) -> EventMapping:
+    base = common.get(row.get("common", ""), {})
+    when = {**base.get("when", {}), **row.get("when", {})}
+    return EventMapping(
+        when={name: [value] if isinstance(value, str) else value for name, value in when.items()},
+        class_uid=row["class_uid"],
+        activity=_choice(row.get("activity", base.get("activity", 0))),
+        severity=_choice(row.get("severity", base.get("severity", 1))),
+        status=_choice(status) if (status := row.get("status", base.get("status"))) is not None else None,
+        time=_list(row.get("time", base.get("time", []))),
+        constants={**base.get("constants", {}), **row.get("constants", {})},
+        fields={
+            path: _field(value) for path, value in {**base.get("fields", {}), **row.get("fields", {})}.items() if value
+        },
+    )
+
+
+def _choice(given: Any) -> Choice:
+    if isinstance(given, int):
+        return Choice("", {}, {}, given)
+    return Choice(given["field"], given.get("values", {}), given.get("prefixes", {}), given.get("default", 0))
+
+
+def _field(given: Any) -> tuple[Sequence[str], str]:
+    if isinstance(given, dict):
+        return _list(given["from"]), given["as"]
+    return _list(given), ""
+
+
+def _list(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+def _converted(value: Any, conversion: str) -> Any:
+    match conversion:
+        case "int":
+            try:
+                return int(float(plain_text(value)))
+            except (ValueError, OverflowError):
+                return None
+        case "text":
+            return plain_text(value)
+        case "list":
+            return value if isinstance(value, list) else [value]
+        case "time":
+            moment = moment_of(value)
+            return int(moment.timestamp() * 1000) if moment else None
+        case "base_name":
+            return plain_text(value).replace("\\", "/").rsplit("/", 1)[-1]
+        case "yes":
+            return plain_text(value).lower() in ("yes", "true", "1")
+    return value

@@ -1,0 +1,83 @@
+"""Events of the Open Cybersecurity Schema Framework (OCSF), in the version that `data/ocsf.toml` pins."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+Event = dict[str, Any]
+BASE, OTHER = 0, 99
+
+
+class NotNormalized(Exception):
+    """An event that cannot be normalised: why, and what its sender can do."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}; {remedy}")
+        self.reason, self.remedy = reason, remedy
+
+
+@cache
+def tables() -> Mapping[str, Any]:
+    """Return the version and the names by number."""
+    return tomllib.loads(files("esante.services.soc").joinpath("data/ocsf.toml").read_text("utf-8"))
+
+
+def new_event(
+    class_uid: int, activity_id: int, time: datetime | None, *, severity_id: int = 1, status_id: int | None = None
+) -> Event:
+    """Return an event with its classification, named and numbered; further attributes are added by the caller.
+
+    `time`: when it happened; None where the original does not say.
+    """
+    table = tables()
+    known = table["classes"][str(class_uid)]
+    category = 1 if class_uid > 200_000 else class_uid // 1000
+    activity = known["activities"].get(str(activity_id), "Unknown" if activity_id == 0 else "Other")
+    event: Event = {
+        "class_uid": class_uid,
+        "class_name": known["name"],
+        "category_uid": category,
+        "category_name": table["categories"][str(category)],
+        "activity_id": activity_id,
+        "activity_name": activity,
+        "type_uid": class_uid * 100 + activity_id,
+        "type_name": f"{known['name']}: {activity}",
+        "severity_id": severity_id,
+        "severity": table["severities"][str(severity_id)],
+        "metadata": {"version": table["version"]},
+    }
+    if time is not None:
+        event["time"] = int(time.timestamp() * 1000)
+    if status_id is not None:
+        event |= {"status_id": status_id, "status": table["statuses"][str(status_id)]}
+    return event
+
+
+def put(event: Event, path: str, value: Any) -> None:
+    """Set an attribute by its path, such as `src_endpoint.ip`; nothing for a value that says nothing."""
+    if value is None or value in ("", "-", [], {}):
+        return
+    *parents, name = path.split(".")
+    for parent in parents:
+        event = event.setdefault(parent, {})
+    event[name] = value
+
+
+def check_event(event: Event) -> Event:
+    """Return an event that came in OCSF, with the numbers that follow from others.
+
+    Raises: `NotNormalized` for one that lacks its classification, or contradicts itself.
+    """
+    numbers = {name: event.get(name) for name in ("class_uid", "activity_id", "severity_id", "time")}
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise NotNormalized(f"the OCSF event has no number as {name}", f"send {name} as the schema has it")
+    type_uid = event["class_uid"] * 100 + event["activity_id"]
+    if event.get("type_uid", type_uid) != type_uid:
+        raise NotNormalized("type_uid is not class_uid * 100 + activity_id", "send the numbers of one event")
+    if not isinstance(event.get("metadata"), dict):
+        raise NotNormalized("the OCSF event has no metadata", "send metadata with product and version")
+    return {**event, "type_uid": type_uid}

@@ -1,0 +1,1 @@
+"""Sigma rules: read from files, refused with a reason or parsed (Sigma specification 2.1)."""

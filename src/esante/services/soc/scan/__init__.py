@@ -1,0 +1,1 @@
+"""Files of events matched against a folder of rules."""
