@@ -7,7 +7,7 @@ the bulletin and the demo loop over the declared services; none of them names on
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -22,7 +22,15 @@ from esante.core.journal import Consumer, Entry, Event, Journal
 from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
-from esante.identity.access import Access, AccessEvent, Act, DispositionExecutor, DispositionHandler, Requester
+from esante.identity.access import (
+    Access,
+    AccessEvent,
+    Act,
+    DispositionExecutor,
+    DispositionHandler,
+    Requester,
+    SoftwareClient,
+)
 from esante.identity.directory import Organization, Person, Practitioner
 from esante.settings import Settings
 
@@ -282,6 +290,8 @@ class DemoCountry:
     organizations: Mapping[str, Organization]
     account_holders: Sequence[Person]
     """The persons who use the portal."""
+    software: Mapping[UUID, SoftwareClient]
+    """The registered software with which practitioners write fee notes."""
     months: int
     """Months of invented use before `now`; 0: none."""
 
@@ -296,6 +306,28 @@ class DemoStep:
     name: str
     load: Callable[["Platform", DemoCountry, Progress], Awaitable[None]]
     background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalFile:
+    """A file of a personal export; `content` is None where it is lost or damaged."""
+
+    name: str
+    at: datetime
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonalFiles:
+    """What a service adds to the export of a patient's own data.
+
+    `folder` is its name, `about` the line of the README about it (msgids). `read` yields the files of the patient
+    that a requester is, made in a language, and journals that they were read.
+    """
+
+    folder: str
+    about: str
+    read: Callable[["Platform", Requester, str], AsyncIterator[PersonalFile]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +390,7 @@ class Service:
     categories     labels of the categories of data that its events name
     navigation, actions, tiles    of the portal, by role
     kept           personal data that the package keeps, for the privacy notice
+    personal_files what it adds to the export of a patient's own data
     notices        kinds of notices to persons
     topics         topics of subscriptions
     commands       commands or groups of the `esante` command
@@ -384,6 +417,7 @@ class Service:
     actions: Sequence[QuickAction] = ()
     tiles: Sequence[HomeTile] = ()
     kept: Sequence[KeptData] = ()
+    personal_files: Sequence[PersonalFiles] = ()
     notices: Sequence[NoticeKind] = ()
     topics: Sequence[Topic] = ()
     commands: Sequence[click.Command] = ()

@@ -17,6 +17,7 @@ PACKAGES = (
     "esante.core.disclosure",
     "esante.core.outbound",
     "esante.core.witness",
+    "esante.core.sepa",
     "esante.core.fhir",
     "esante.identity.directory",
     "esante.identity.access",

@@ -7,7 +7,8 @@ import pytest
 
 from esante.app import open_platform
 from esante.core.journal import EVENTS
-from esante.core.storage import TABLES
+from esante.core.storage import NIL, TABLES
+from esante.core.time_zone import day_of, today
 from esante.demo import (
     build_world,
     find_account,
@@ -24,6 +25,11 @@ from esante.identity.access import (
     Granted,
     StateChanged,
 )
+from esante.services.billing.note.model import NoteKept
+from esante.services.conformance.labels.model import LabelGranted
+from esante.services.incentives.decisions.service import Decisions
+from esante.services.incentives.evidence.reader import EvidenceReader
+from esante.services.incentives.schemes.quarter import Quarter
 from esante.services.notices import Notices
 from esante.services.record import Deposit, DepositedEvent, Read, Record
 from esante.settings import Settings
@@ -153,6 +159,33 @@ async def test_one_emergency_awaits_review(platform, country):
     assert review.practitioner != "Dr Tom Notfall"
     [entry] = await platform.journal.entries_of(person.id, [EmergencyDeclared])
     assert entry.event.allowed
+
+
+async def test_incentives_are_decided_from_fee_notes_in_the_journal(platform, country):
+    entries = [
+        entry
+        for citizen in country.citizens
+        for entry in await platform.journal.entries_of(citizen.person.id, [NoteKept], limit=500)
+    ]
+    kept = {
+        (entry.event.note_ids[0], entry.event.provider_code, entry.actor.client_id, day_of(entry.at))
+        for entry in entries
+    }
+    codes = {code for _, code, _, _ in kept}
+    documents = [
+        one
+        for code in codes
+        async for one, gone in platform[EvidenceReader].documents(code, None)
+        if one.kind == "fee_note" and gone is None
+    ]
+    assert {(one.document_id, one.provider_code, one.client_id, one.on_day) for one in documents} == kept
+    labelled = {entry.event.clients for entry in await platform.journal.entries_of(NIL, [LabelGranted], limit=500)}
+    assert {(client,) for _, _, client, _ in kept} <= labelled
+    quarter = Quarter.of(today()).before.before
+    operator = await find_requester(platform, "Olivia Opérateur")
+    lines = (await platform[Decisions].lines(operator, str(quarter), "", None)).items
+    notes = [one.line for one in lines if one.line.scheme[0] == "digital-fee-notes"]
+    assert sum(one.documents for one in notes) == sum(quarter.first <= day <= quarter.last for *_, day in kept) > 0
 
 
 async def test_old_notices_are_marked_read_and_new_ones_are_unread(platform, country):

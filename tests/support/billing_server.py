@@ -100,13 +100,17 @@ def tariff(act: str, on: date) -> Decimal:
     return known.price(known.act(act, on), on).total
 
 
+_MOCK = "from esante.services.billing.mocks.cli import mock; mock()"
+"""The command `esante mock`, without the seconds that the other packages take to import."""
+
+
 @contextmanager
 def mock(name: str, *options: str, log: Path, port: int = 0) -> Iterator[str]:
     """Run a mock (cns, bank) as a process; yield its address."""
     port = port or free_port()
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "esante.cli", "mock", name, "--port", str(port), *options],
+            [sys.executable, "-c", _MOCK, name, "--port", str(port), *options],
             env=environment(),
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -135,8 +139,8 @@ async def build_billing(folder: Path, cns: str, bank: str, persons: int = 60) ->
         now = datetime.now(UTC)
         await platform.journal.ensure_months(now - timedelta(days=40), now)
         directory, security = platform[Directory], platform[ExchangeSecurity]
-        doctor = await _doctor(directory, "Faber", CODE, EHEALTH_ID)
-        other = await _doctor(directory, "Other", OTHER_CODE, "1000000026")
+        doctor = await register_biller(directory, "Faber", CODE, EHEALTH_ID)
+        other = await register_biller(directory, "Other", OTHER_CODE, "1000000026")
         operator = Requester(kind="operator", id=uuid7(), name="Operator")
         payees = platform[Payees]
         for who, code in ((doctor, CODE), (other, OTHER_CODE)):
@@ -144,19 +148,7 @@ async def build_billing(folder: Path, cns: str, bank: str, persons: int = 60) ->
             await payees.confirm(operator, payee.id)
         await security.certificates.enrol(card.pem, doctor, actor=SYSTEM)
         await security.certificates.enrol(other_card.pem, other, actor=SYSTEM)
-        matricules = [f"1980051{number:06}" for number in range(1, persons + 1)]
-        system = directory.catalogue.system("matricule").uri
-        for matricule in matricules:
-            await directory.register_person(
-                Person(
-                    id=uuid7(),
-                    identifiers=(Identifier(system, matricule),),
-                    family="Weber",
-                    given=("Anna",),
-                    birth_date=date(1980, 5, 17),
-                    sex="female",
-                )
-            )
+        matricules = await register_patients(directory, persons)
         token = await platform[Access].issue_token(
             requester_of(doctor), frozenset({"user/*.cruds"}), timedelta(hours=8)
         )
@@ -164,7 +156,26 @@ async def build_billing(folder: Path, cns: str, bank: str, persons: int = 60) ->
     return BillingServer(server, card, token, matricules, bank, cns, other_card)
 
 
-async def _doctor(directory: Directory, family: str, code: str, ehealth_id: str) -> Practitioner:
+async def register_patients(directory: Directory, number: int) -> list[str]:
+    """Register persons, and return their matricules."""
+    matricules = [f"1980051{place:06}" for place in range(1, number + 1)]
+    system = directory.catalogue.system("matricule").uri
+    for matricule in matricules:
+        await directory.register_person(
+            Person(
+                id=uuid7(),
+                identifiers=(Identifier(system, matricule),),
+                family="Weber",
+                given=("Anna",),
+                birth_date=date(1980, 5, 17),
+                sex="female",
+            )
+        )
+    return matricules
+
+
+async def register_biller(directory: Directory, family: str, code: str, ehealth_id: str) -> Practitioner:
+    """Register a general practitioner with a provider code."""
     systems = {key: directory.catalogue.system(key).uri for key in ("provider_code", "ehealth_id")}
     identifiers = (Identifier(systems["provider_code"], code), Identifier(systems["ehealth_id"], ehealth_id))
     return await directory.register_practitioner(

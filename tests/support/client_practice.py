@@ -18,6 +18,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from esante.core.clock import now
 from esante.services.billing.client import (
     Confirmations,
     Entry,
@@ -92,6 +93,10 @@ class ClientPractice:
         state = "cancelled" if uuid in self._cancelled else STATES.get(entry.state, entry.state.value)
         shown = {"uuid": uuid, "state": state, "shares": shares, "payment": entry.payment_id, "cause": entry.cause}
         return JSONResponse(shown)
+
+    async def clock(self, request: Request) -> Response:
+        """Show the time of the machine."""
+        return JSONResponse({"now": now().isoformat()})
 
     async def close(self) -> None:
         """Stop all work."""

@@ -203,11 +203,11 @@ async def open_export_platform(db, journal, objects):
         yield ExportPlatform(world, exports)
 
 
-def personal_exports(platform):
-    """Return the personal exports of a platform."""
+def personal_exports(platform, *further):
+    """Return the personal exports of a platform, with further files."""
     world = platform.world
     copies = ReadableCopies(world.record.previews)
-    return PersonalExports(world.db, world.record.extracts, platform.exports, copies, world.directory)
+    return PersonalExports(world.db, world.record.extracts, platform.exports, copies, world.directory, further)
 
 
 @asynccontextmanager

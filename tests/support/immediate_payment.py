@@ -8,12 +8,13 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from esante.core.sepa import AccountHolder
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Organization, Person, Practitioner, Role, catalogue
 from esante.services.billing.adjudication.engine import adjudicate
-from esante.services.billing.adjudication.model import Cover
+from esante.services.billing.adjudication.model import Approval, Cover
 from esante.services.billing.adjudication.rule_set import current_rules
 from esante.services.billing.insurance.client import Silent
 from esante.services.billing.mocks.bank import MockBank, application
@@ -30,7 +31,6 @@ from esante.services.billing.note.model import (
 )
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.bank import Bank
-from esante.services.billing.payment.pain001 import Debtor
 from esante.services.billing.payment.payees import Payees
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.payment.transfers import Transfers
@@ -40,7 +40,7 @@ from esante.services.billing.pid.service import ImmediatePayments
 
 BASE = "http://esante.test"
 YES = Confirmations(doctor=True, patient=True, personal_share=True)
-DEBTOR = Debtor(iban="LU280019400644750000", name="Caisse nationale de santé")
+DEBTOR = AccountHolder(iban="LU280019400644750000", name="Caisse nationale de santé")
 IBAN, OTHER_IBAN = "LU120010001234567891", "DE89370400440532013000"
 ADDRESS = PostalAddress(street="rue de la Gare", number="1", postal_code="1611", city="Luxembourg", country="LU")
 
@@ -49,12 +49,17 @@ class StubInsurance:
     """The insurance, without a network: everybody is insured but those in `unknown`; it may be silent."""
 
     def __init__(self) -> None:
-        self.silent, self.unknown = False, set()
+        self.silent, self.unknown, self.approved = False, set(), {}
 
     async def cover(self, matricule: str, on: date) -> list[Cover]:
         if self.silent:
             raise Silent
         return [] if matricule in self.unknown else [Cover(fund="CNS", since=date(2000, 1, 1))]
+
+    async def approvals(self, matricule: str) -> list[Approval]:
+        if self.silent:
+            raise Silent
+        return self.approved.get(matricule, [])
 
     async def income(self, matricule: str, year: int) -> Decimal | None:
         if self.silent:

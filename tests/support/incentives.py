@@ -10,6 +10,7 @@ from uuid import UUID
 
 from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Actor, Event
+from esante.core.sepa import AccountHolder
 from esante.core.storage import insert_in_batches, uuid7
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Identifier, Practitioner, catalogue
@@ -21,7 +22,6 @@ from esante.services.incentives.claims.service import Claims
 from esante.services.incentives.decisions.service import Decisions, OwnDecisions
 from esante.services.incentives.evidence.reader import EvidenceReader
 from esante.services.incentives.evidence.sources import sources
-from esante.services.incentives.payments.payment_file import Debtor
 from esante.services.incentives.payments.service import Payments
 from esante.services.incentives.schemes.model import Scheme
 from esante.services.incentives.schemes.scheme_file import parse_schemes
@@ -112,7 +112,7 @@ class IncentiveWorld:
         self.directory, key = Directory(db, journal), StatisticsKey(b"k" * 32)
         self.key = key
         self.reader = EvidenceReader(db, journal, self.directory, key, sources())
-        self.payments = Payments(db, journal, Debtor(name="Agence Exemple", iban=DEBTOR_IBAN))
+        self.payments = Payments(db, journal, AccountHolder(name="Agence Exemple", iban=DEBTOR_IBAN))
         self.decisions = Decisions(db, journal, self.reader, schemes, self.payments)
         self.own = OwnDecisions(db, schemes)
         self.claims = Claims(db, journal, schemes)

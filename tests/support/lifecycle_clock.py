@@ -1,7 +1,7 @@
 """A clock that a test sets: years pass in a moment, and each look at it is a millisecond later than the one before."""
 
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from esante.core.clock import use_clock
 
@@ -38,3 +38,17 @@ def running_clock(at: datetime):
     clock = TestClock(at)
     with use_clock(clock):
         yield clock
+
+
+class MovedClock:
+    """The machine's clock, moved by a span."""
+
+    def __init__(self, at: datetime) -> None:
+        self.move_to(at)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._span
+
+    def move_to(self, at: datetime) -> None:
+        """Go on from a moment."""
+        self._span = at - datetime.now(UTC)

@@ -67,6 +67,10 @@ class MockProcess:
         """Set how somebody is insured."""
         self._client.put(f"/control/insured/{matricule}", json={"covers": covers}).raise_for_status()
 
+    def set_approvals(self, matricule: str, approvals: list[dict[str, Any]]) -> None:
+        """Set what the medical control has approved for somebody."""
+        self._client.put(f"/control/insured/{matricule}", json={"approvals": approvals}).raise_for_status()
+
     def stop(self) -> None:
         """Terminate the process, and wait."""
         self._client.close()

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -21,6 +22,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from esante.core.clock import now
+from tests.support.exchange import envelope, make_card, request_info, sign
 
 NAMESPACE = "http://www.secu.lu/ciss/cns"
 FIRST_PAUSE = 0.2
@@ -57,6 +61,7 @@ class Practice:
         self._notes: dict[str, Kept] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._http = httpx.AsyncClient(timeout=5, trust_env=False)
+        self._card = make_card()
 
     def has(self, flaw: str) -> bool:
         return self.flaw == flaw
@@ -81,6 +86,8 @@ class Practice:
         self._notes[uuid] = kept
         if kept.way == "pid":
             self._start(self._simulate(kept))
+        elif kept.way == "exchange":
+            self._start(self._exchange(kept))
         else:
             self._start(self._deposit(kept))
         return JSONResponse({"uuid": "1234" if self.has("RP-01") else uuid}, 202)
@@ -91,6 +98,11 @@ class Practice:
         if self.has("RP-21"):
             del shown["uuid"]
         return JSONResponse(shown)
+
+    async def clock(self, request: Request) -> Response:
+        """Show the time of the machine."""
+        off = timedelta(hours=1 if self.has("RP-49") else 0)
+        return JSONResponse({"now": (now() + off).isoformat()})
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -120,6 +132,9 @@ class Practice:
             await self._deposit(kept, str(uuid4()) if self.has("RP-23") else "")
             return
         found = answer.json()
+        if answer.status_code != 201:
+            kept.state, kept.cause = "refused", f"{found.get('title')} {found.get('detail', '')}"
+            return
         kept.simulation = found["identifiantReponseSimulation"]
         kept.shares = {
             "statutory": found["totalPartStatutaire"],
@@ -186,7 +201,7 @@ class Practice:
                 kept.state = "deposited"
             await asyncio.sleep(pause)
             pause *= 2
-        if answer.status_code != 200 or kept.state == "deposited":
+        if answer.status_code != 201 or kept.state == "deposited":
             return
         kept.payment = str(uuid4()) if self.has("RP-15") else answer.json()["identifiantInitiationPaiement"]
         kept.state = "paid"
@@ -211,6 +226,16 @@ class Practice:
             kept.state = "refused"
         if self.has("RP-41") and kept.state == "refused":
             await self._call(kept, "POST", path, content=content, headers=dict(headers))
+
+    async def _exchange(self, kept: Kept) -> None:
+        model = "2022_CNS_MEMHON_REMBCONS-V1" if self.has("RP-50") else "2022_CNS_MEMHON_DEPOT-V1"
+        content = self._xml(kept, kept.uuid).partition(b"?>")[2].decode()
+        lifetime = 86_400 if self.has("RP-51") else 300
+        at = int((now() - datetime.now(UTC)).total_seconds())
+        message = envelope(request_info(model, content), card=self._card, lifetime=lifetime, at=at)
+        names = ("Timestamp", "BinarySecurityToken") if self.has("RP-52") else ("Timestamp", "Body")
+        data = etree.tostring(sign(message, self._card, names))
+        await self._call(kept, "POST", "/billing/exchange", content=data, headers={"Content-Type": "text/xml"})
 
     async def _again(self, kept: Kept, path: str, content: bytes) -> None:
         """Call a second time while the first answer is awaited, where there is one for so long."""
@@ -303,13 +328,19 @@ class Software(Protocol):
 
     async def show(self, request: Request) -> Response: ...
 
+    async def clock(self, request: Request) -> Response: ...
+
     async def close(self) -> None: ...
 
 
 @asynccontextmanager
 async def serve_driver(practice: Software) -> AsyncIterator[str]:
     """Serve the driver interface of a software on a free port of this machine; yield its address."""
-    routes = [Route("/actions", practice.act, methods=["POST"]), Route("/notes/{uuid}", practice.show)]
+    routes = [
+        Route("/actions", practice.act, methods=["POST"]),
+        Route("/notes/{uuid}", practice.show),
+        Route("/clock", practice.clock),
+    ]
     config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())

@@ -1,7 +1,9 @@
-"""The OAuth clients of the demo: the software of a hospital, and two apps."""
+"""The OAuth clients of the demo: the software of a hospital, that of practices, and two apps."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from uuid import UUID
 
 from joserfc.jwk import ECKey
 
@@ -28,6 +30,13 @@ APP_SCOPES = frozenset(
 SAMPLE_APP_PATH = "/demo/app"
 LOOPBACK_REDIRECT_URI = "http://127.0.0.1:9090/callback"
 """The redirect URI for those who try the API with an app of their own on this machine."""
+_PRACTICE_SCOPES = frozenset({"openid", "fhirUser", "user/Claim.cruds", "user/PaymentReconciliation.rs"})
+_PRACTICE_SOFTWARE = (
+    ("Muster Honorar", "Praxis Muster", 6),
+    ("Exempla Honoraires", "Exempla Software", 3),
+    ("Beispill Rechnung", "Beispill IT", 1),
+)
+"""Invented software of practices: name, vendor, and how many of ten practices use it."""
 
 
 def private_key_path(data: Path, client_id: str = HOSPITAL_CLIENT_ID) -> Path:
@@ -47,6 +56,29 @@ async def register_hospital_software(platform: Platform, world: World) -> None:
             jwks={"keys": [key.as_dict(private=False)]},
             scopes=HOSPITAL_SCOPES,
         )
+    )
+
+
+def practice_software(world: World) -> Mapping[UUID, SoftwareClient]:
+    """Return the software with which each doctor and dentist writes fee notes, by their key."""
+    clients = [_practice_client(name, vendor) for name, vendor, share in _PRACTICE_SOFTWARE for _ in range(share)]
+    writers = [one for one in world.practitioners if one.profession in ("doctor", "dentist")]
+    return {one.id: clients[place % len(clients)] for place, one in enumerate(writers)}
+
+
+async def register_practice_software(platform: Platform) -> None:
+    """Register the software of practices."""
+    for name, vendor, _ in _PRACTICE_SOFTWARE:
+        await platform[Access].clients.register(_practice_client(name, vendor))
+
+
+def _practice_client(name: str, vendor: str) -> SoftwareClient:
+    return SoftwareClient(
+        client_id=f"demo-{name.lower().replace(' ', '-')}",
+        name=name,
+        maker=vendor,
+        scopes=_PRACTICE_SCOPES,
+        redirect_uris=(LOOPBACK_REDIRECT_URI,),
     )
 
 

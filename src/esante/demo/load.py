@@ -19,7 +19,7 @@ from esante.core.journal import SYSTEM, advance
 from esante.core.storage import NIL, Row, insert
 from esante.core.types import Progress
 from esante.demo import store
-from esante.demo.demo_clients import register_hospital_software
+from esante.demo.demo_clients import practice_software, register_hospital_software, register_practice_software
 from esante.demo.history.grants import draw_grants, draw_readings
 from esante.demo.history.journal_history import ORIGIN, JournalHistory
 from esante.demo.history.record_history import RecordHistory
@@ -232,8 +232,9 @@ class _Loader:
         )
 
     async def _software(self) -> Sequence[Row]:
-        """Register the hospital's software, which authenticates with a key."""
+        """Register the hospital's software, which authenticates with a key, and that of practices."""
         await register_hospital_software(self._p, self._world)
+        await register_practice_software(self._p)
         return ()
 
     async def _journal(self) -> Sequence[Row]:
@@ -260,6 +261,7 @@ def _for_services(country: World, now: datetime, months: int) -> DemoCountry:
         practitioners=country.practitioners,
         organizations=country.organizations,
         account_holders=_account_holders(country),
+        software=practice_software(country),
         months=months,
     )
 

@@ -3,15 +3,18 @@
 import hashlib
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from zipfile import ZipFile
 
 import orjson
 import pytest
 
-from esante.core.storage import Overloaded
+from esante.contract import PersonalFile
+from esante.core.storage import Overloaded, uuid7
 from esante.identity.access import requester_of
 from esante.services.export import PersonalExportDownloaded
+from esante.services.export.personal_export import FurtherFiles
 from esante.services.record import ReadableCopies, Status
 from esante.services.record.retention import store
 from tests.support.export import browser, download_zip, get_page, ids, personal_exports, submit
@@ -111,3 +114,29 @@ async def test_document_whose_retention_ends_while_the_zip_is_sent_is_left_out(p
     names = ZipFile(io.BytesIO(sent)).namelist()
     assert len([name for name in names if name.startswith("documents/")]) == 2
     assert "MISSING.txt" not in names
+
+
+async def test_files_of_other_services_are_in_folders_of_their_own(platform):
+    person, asked = await platform.add_patient(), []
+
+    async def read(requester, language):
+        asked.append((requester.id, language))
+        for content in (b"first", b"second", None):
+            yield PersonalFile("note.pdf", datetime.now(UTC), content)
+
+    further = FurtherFiles("documents", "Your notes are in “%(folder)s”.", read)
+    exports, requester = personal_exports(platform, further), requester_of(person)
+    async with browser(platform, requester) as client:
+        await submit(client, "/takeout")
+    await platform.run_worker()
+    prepared = await exports.prepare(requester)
+    sent = b"".join([chunk async for chunk in exports.stream_zip(prepared, "de")])
+    files = ZipFile(io.BytesIO(sent))
+    assert [files.read(f"Dokumente/{name}") for name in ("note.pdf", "note (2).pdf")] == [b"first", b"second"]
+    assert "note (3).pdf" in files.read("MISSING.txt").decode()
+    assert "Your notes are in “Dokumente”." in files.read("README.txt").decode()
+    assert asked == [(person.id, "de")]
+    of_another = replace(prepared, requester=replace(requester, patient=uuid7()))
+    sent = b"".join([chunk async for chunk in exports.stream_zip(of_another, "de")])
+    assert "Dokumente/note.pdf" not in ZipFile(io.BytesIO(sent)).namelist()
+    assert len(asked) == 1

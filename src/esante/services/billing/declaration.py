@@ -14,11 +14,13 @@ from esante.contract import (
     KeptData,
     NavigationItem,
     NoticeKind,
+    PersonalFiles,
     Platform,
     Service,
     Task,
 )
 from esante.core.journal import Consumer, Entry
+from esante.core.sepa import AccountHolder
 from esante.core.types import Json
 from esante.core.web import N_, P_
 from esante.identity.access import Access, Requester
@@ -44,7 +46,6 @@ from esante.services.billing.pages.doctor_pages import DoctorPages
 from esante.services.billing.pages.operator_pages import OperatorPages
 from esante.services.billing.pages.patient_pages import PatientPages
 from esante.services.billing.payment.bank import Bank
-from esante.services.billing.payment.pain001 import Debtor
 from esante.services.billing.payment.payees import Payees
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.payment.transfers import Transfers
@@ -58,8 +59,10 @@ from esante.services.billing.ra.model import AnomalyFound, ReimbursementChanged,
 from esante.services.billing.ra.sender import ReimbursementSender
 from esante.services.billing.ra.service import Reimbursements
 from esante.services.billing.ra.team import BillingTeam
+from esante.services.billing.retention.service import NoteRetention
 from esante.services.billing.settings import BillingSettings
 from esante.services.billing.statements.billed_notes import BilledNotes
+from esante.services.billing.statements.own_files import own_files
 from esante.services.billing.statements.service import Statements
 
 
@@ -69,6 +72,7 @@ def _build(platform: Platform) -> Iterable[object]:
     notes = Notes(platform.db, platform.objects, platform.journal, directory)
     insurance = Insurance(settings.cns_url, settings.cns_timeout, settings.cns_ca)
     yield notes
+    yield NoteRetention(platform.db, platform.objects, platform.journal)
     yield insurance
     yield from _reimbursements(platform, settings, notes, insurance)
     yield from _payments(platform, settings, notes, insurance)
@@ -100,7 +104,7 @@ def _use_rules(folder: str) -> None:
 def _payments(platform: Platform, settings: BillingSettings, notes: Notes, insurance: Insurance) -> Iterable[object]:
     db, journal, directory = platform.db, platform.journal, platform[Directory]
     bank = Bank(
-        settings.bank_url, Debtor(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
+        settings.bank_url, AccountHolder(iban=settings.payment_iban, name=settings.payment_name), settings.bank_timeout
     )
     payments = Payments(db, journal)
     lifetime = timedelta(minutes=settings.simulation_minutes)
@@ -179,10 +183,13 @@ def _consumers(platform: Platform) -> list[Consumer]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    pid = platform[ImmediatePayments]
+    pid, retention = platform[ImmediatePayments], platform[NoteRetention]
 
     async def lapse() -> None:
         await pid.contestations.lapse()
+
+    async def delete_old() -> None:
+        await retention.delete_due()
 
     every = timedelta(seconds=platform.settings.of(BillingSettings).ra_interval)
     return [
@@ -190,6 +197,7 @@ def _tasks(platform: Platform) -> list[Task]:
         Task(name="payments at the bank", run=platform[Transfers].run),
         Task(name="contestations", run=lapse, every=timedelta(hours=1)),
         Task(name="flow of fee notes", run=platform[NoteFlow].tidy, every=timedelta(hours=1)),
+        Task(name="fee notes after their time of keeping", run=delete_old, every=timedelta(hours=6)),
         Task(name="old simulations", run=pid.tidy, every=timedelta(hours=1)),
         Task(name="messages of the exchange", run=platform[ExchangeSecurity].tidy, every=timedelta(minutes=10)),
     ]
@@ -257,7 +265,6 @@ SERVICE = Service(
             what=N_("Your fee notes, and how far their reimbursement is"),
             why=N_("So that you and the professional can follow them, and the health insurance gets what you send."),
             how_long=kept_for,
-            with_data=True,
         ),
         KeptData(
             what=N_("Your choices about fee notes"),
@@ -267,12 +274,21 @@ SERVICE = Service(
             what=N_("The payments of your health insurance to professionals for your fee notes"),
             why=N_("So that each fee note is paid once, and every cent can be accounted for."),
             how_long=kept_for,
-            with_data=True,
         ),
         KeptData(
             what=N_("The calculations of your share of fee notes, with their acts"),
             why=N_("So that you and the professional know what is paid before, and can check it later."),
         ),
+    ],
+    personal_files=[
+        PersonalFiles(
+            folder=N_("fee notes"),
+            about=N_(
+                "The folder “%(folder)s” contains your fee notes as PDF. For software, each file also carries the note"
+                " in the format of the health insurance and in FHIR."
+            ),
+            read=own_files,
+        )
     ],
     notices=[
         NoticeKind(

@@ -1,14 +1,15 @@
-"""Demonstration data: fee notes of the users of the portal on both ways."""
+"""Demonstration data: fee notes of the users of the portal on both ways, sent by the software of practices."""
 
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from schwifty import IBAN
 
 from esante.contract import DemoCountry, Platform
+from esante.core.clock import use_clock
 from esante.core.storage import uuid7, uuid8
 from esante.core.types import Progress
 from esante.core.web import Problem
@@ -24,8 +25,10 @@ from esante.services.billing.pid.requests import compose_note, with_amounts
 from esante.services.billing.pid.service import ImmediatePayments
 from esante.services.billing.ra.service import Reimbursements
 
-_NOTES = 9
-"""Notes of each user of the portal by accelerated reimbursement."""
+_NOTES, _DAYS = 9, 280
+"""Notes of each user of the portal by accelerated reimbursement, within so many days."""
+_HOLDERS, _BILLERS = 20, 12
+"""Users of the portal for each doctor who writes their notes, and such doctors at most."""
 _PAID = 3
 """Notes of each user of the portal by immediate payment."""
 _ACTS = (("C1",), ("C1", "9T01"), ("C1", "9T10"), ("V1", "DK1"), ("C1", "RM1"), ("C1", "CP1"))
@@ -34,16 +37,26 @@ _OPERATOR = Requester(kind="operator", id=uuid7(), name="Olivia Opérateur")
 
 
 async def load_notes(platform: Platform, country: DemoCountry, progress: Progress) -> None:
-    """Deposit notes of the last months, each once; how they get further depends on the health insurance."""
-    billers = [*_billers(platform[Directory], country)]
+    """Deposit notes of the last months on their days, each once; what follows depends on the health insurance."""
+    count = max(1, min(_BILLERS, len(country.account_holders) // _HOLDERS))
+    billers = [*_billers(platform[Directory], country)][:count]
+    await platform.journal.ensure_months(country.now - timedelta(days=_DAYS + 1), country.now)
     notes = [one for person in country.account_holders for one in _plan(platform, country, person, billers)]
     for number, (biller, note) in enumerate(notes, 1):
+        at = datetime.combine(note.issued_on, time(12), UTC)
         try:
-            await platform[Reimbursements].deposit_note(requester_of(biller), biller, note)
+            with use_clock(lambda at=at: at):  # type: ignore[misc]  # a default binds the moment of this note
+                await platform[Reimbursements].deposit_note(_requester(country, biller), biller, note)
         except Problem as problem:
             if problem.status != 409:
                 raise
         progress(number, len(notes), "fee notes")
+
+
+def _requester(country: DemoCountry, biller: Practitioner) -> Requester:
+    """Return a doctor for whom their software acts."""
+    software = country.software[biller.id]
+    return replace(requester_of(biller), client=software.name, client_id=software.client_id)
 
 
 async def load_payments(platform: Platform, country: DemoCountry, progress: Progress) -> None:
@@ -69,7 +82,7 @@ async def _name_account(payees: Payees, requester: Requester, code: str, biller:
 async def _pay(
     platform: Platform, country: DemoCountry, person: Person, biller: Practitioner, code: str, place: int
 ) -> None:
-    pid, requester = platform[ImmediatePayments], requester_of(biller)
+    pid, requester = platform[ImmediatePayments], _requester(country, biller)
     request = _request(platform, country, person, code, country.now.date(), f"pid {place}", place)
     try:
         simulation = await pid.simulate_request(requester, request)
@@ -94,8 +107,8 @@ def _plan(
     """Yield the notes of a person over the last months."""
     chance = random.Random(f"{country.seed} {person.id} fee notes")  # noqa: S311 - invented data
     for place in range(_NOTES if billers and person.deceased_at is None else 0):
-        biller, code = chance.choice(billers[:6])
-        day = country.now.date() - timedelta(days=chance.randint(2, 330))
+        biller, code = chance.choice(billers)
+        day = country.now.date() - timedelta(days=chance.randint(2, _DAYS))
         request = _request(platform, country, person, code, day, f"ra {place}", chance.randrange(len(_ACTS)))
         note = compose_note(request, biller, person, None)
         case = Case(

@@ -1,6 +1,7 @@
 """Declaration of exports."""
 
 from collections.abc import Iterable
+from functools import partial
 
 from starlette.routing import BaseRoute
 
@@ -12,7 +13,7 @@ from esante.identity.directory import Directory
 from esante.services.export.api import OPERATIONS, SYSTEM_OPERATION, capabilities, routes
 from esante.services.export.cli import export
 from esante.services.export.pages import routes as page_routes
-from esante.services.export.personal_export import PersonalExports
+from esante.services.export.personal_export import FurtherFiles, PersonalExports
 from esante.services.export.policy import policy_on
 from esante.services.export.service import Exports
 from esante.services.record import ReadableCopies, Record
@@ -35,7 +36,10 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     exports, access, record = platform[Exports], platform[Access], platform[Record]
     copies = ReadableCopies(record.previews)
-    personal = PersonalExports(platform.db, record.extracts, exports, copies, platform[Directory])
+    further = [
+        FurtherFiles(one.folder, one.about, partial(one.read, platform)) for one in platform.declared("personal_files")
+    ]
+    personal = PersonalExports(platform.db, record.extracts, exports, copies, platform[Directory], further)
     return [*routes(exports, access, platform.fhir_url), *page_routes(exports, personal, access)]
 
 

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
+from esante.contract import PersonalFile
 from esante.core.storage import Database, JobState, Overloaded
 from esante.core.time_zone import time_zone
 from esante.core.web import N_, show_datetime, translator
@@ -41,16 +42,26 @@ _README = (
         "type of information (FHIR R4, NDJSON)."
     ),
     N_("The file AuditEvent.ndjson shows who has viewed your record."),
-    N_("Keep these files in a safe place that nobody else can open. They contain private health information."),
 )
+_KEEP_SAFE = N_("Keep these files in a safe place that nobody else can open. They contain private health information.")
 _MISSING = N_("These documents could not be read. Contact the helpdesk.")
 Chunks = AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherFiles:
+    """The files of another service, read for a requester in a language (see `contract.PersonalFiles`)."""
+
+    folder: str
+    about: str
+    read: Callable[[Requester, str], AsyncIterator[PersonalFile]]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalExport:
     """A finished export of a patient's own data, and their documents as of the same time."""
 
+    requester: Requester
     job: Job
     view: View
     documents: Sequence[Document]
@@ -66,9 +77,10 @@ class PersonalExports:
         exports: Exports,
         readable_copies: ReadableCopies,
         directory: Directory,
+        further: Sequence[FurtherFiles] = (),
     ) -> None:
         self._db, self._extracts, self._exports = db, extracts, exports
-        self._readable_copies, self._directory = readable_copies, directory
+        self._readable_copies, self._directory, self._further = readable_copies, directory, further
 
     async def prepare(self, requester: Requester) -> PersonalExport:
         """Return what a patient may download now, and write the journal entry of the download.
@@ -88,7 +100,7 @@ class PersonalExports:
         ids = [document.id for document in documents]
         rows = self._extracts.audit_rows(PersonalExportDownloaded, view, categories, ids, job_id=job.id)
         await self._db.write(rows)
-        return PersonalExport(job, view, documents)
+        return PersonalExport(requester, job, view, documents)
 
     async def stream_zip(self, export: PersonalExport, language: str) -> Chunks:
         """Yield the bytes of the ZIP, with texts in a language."""
@@ -96,6 +108,8 @@ class PersonalExports:
         moment = show_datetime(exported_at, language)
         archive, folders = _ZipStream(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
         texts = [translate(line) % {"moment": moment, **folders} for line in _README]
+        texts += [translate(one.about) % {"folder": translate(one.folder)} for one in self._further]
+        texts.append(translate(_KEEP_SAFE))
         async for chunk in archive.add_text("README.txt", exported_at, texts):
             yield chunk
         async for chunk in self._add_data(archive, export.job, folders["data"]):
@@ -103,6 +117,9 @@ class PersonalExports:
         missing: list[str] = []
         async for chunk in self._add_documents(archive, export, folders["documents"], language, missing):
             yield chunk
+        for further in self._further if export.requester.only_person_id == export.view.person_id else ():
+            async for chunk in self._add_further(archive, export, further, language, missing):
+                yield chunk
         if missing:
             async for chunk in archive.add_text("MISSING.txt", exported_at, [translate(_MISSING), *missing]):
                 yield chunk
@@ -146,6 +163,25 @@ class PersonalExports:
                 entry = _entry(f"{folder}/{names.of(readable_name(document))}", document.deposited_at)
                 async for chunk in archive.add(entry, len(copy), _chunks(copy)):
                     yield chunk
+
+    async def _add_further(
+        self,
+        archive: "_ZipStream",
+        export: PersonalExport,
+        further: FurtherFiles,
+        language: str,
+        missing: list[str],
+    ) -> Chunks:
+        """Add the files of another service. The names of those that are lost are appended to `missing`."""
+        folder, names = translator(language).gettext(further.folder), _UniqueNames()
+        async for file in further.read(export.requester, language):
+            name = names.of(file.name)
+            if file.content is None:
+                missing.append(name)
+                continue
+            entry = _entry(f"{folder}/{name}", file.at)
+            async for chunk in archive.add(entry, len(file.content), _chunks(file.content)):
+                yield chunk
 
     async def _readable_copy(self, document: Document, content: bytes, person: Person, language: str) -> bytes | None:
         """Return a readable copy; None where there is none, or it cannot be made now: the original is there."""

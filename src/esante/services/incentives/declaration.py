@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 from esante.contract import DemoStep, HomeTile, KeptData, NavigationItem, Platform, Service, Task
 from esante.core.disclosure import StatisticsKey
 from esante.core.journal import Consumer
+from esante.core.sepa import AccountHolder
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
@@ -27,7 +28,6 @@ from esante.services.incentives.pages.page_words import PageWords
 from esante.services.incentives.pages.payment_pages import PaymentPages
 from esante.services.incentives.pages.public_pages import PLACE as FIGURES
 from esante.services.incentives.pages.public_pages import public_routes
-from esante.services.incentives.payments.payment_file import Debtor
 from esante.services.incentives.payments.service import Payments
 from esante.services.incentives.schemes.scheme_file import load_schemes, use_samples
 from esante.services.incentives.settings import IncentiveSettings
@@ -42,7 +42,7 @@ def _build(platform: Platform) -> Iterable[object]:
     name, iban = settings.incentive_debtor_name, settings.incentive_debtor_iban
     if platform.settings.demo and not iban:
         name, iban = DEBTOR
-    payments = Payments(db, journal, Debtor(name=name, iban=iban))
+    payments = Payments(db, journal, AccountHolder(name=name, iban=iban))
     yield reader
     yield payments
     yield Decisions(db, journal, reader, schemes, payments)

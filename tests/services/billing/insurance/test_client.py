@@ -181,3 +181,18 @@ async def test_certificate_of_another_host_is_not_trusted(tmp_path, name, is_tru
             await client.cover("1900123456712", ON)
     await client.close()
     server.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b'{"approvals": 7}', b'{"approvals": [7]}', b'{"approvals": [{"code": "9T08", "since": "2026-11-01"}]}'],
+)
+async def test_approvals_that_make_no_sense_are_no_answer(body):
+    async with insurance(http("200 OK", body)) as (client, _):
+        with pytest.raises(Silent):
+            await client.approvals("1900123456712")
+
+
+async def test_insurance_without_approvals_has_none():
+    async with insurance(http("404 Not Found", b"{}")) as (client, _):
+        assert await client.approvals("1900123456712") == []

@@ -133,3 +133,11 @@ def test_help_names_every_fault():
     text = run_esante("mock", "cns", "--help").stdout
     for option in ("--latency", "--refuse", "--silent", "--duplicate", "--reorder", "--down-after", "--down-for"):
         assert option in text
+
+
+async def test_approvals_are_those_that_were_set(insurance, mock):
+    assert await insurance.approvals("1980051012345") == []
+    approval = {"code": "9T08", "since": "2026-11-01", "until": "2026-12-31", "quantity": 2}
+    mock.set_approvals("1980051012345", [approval])
+    [found] = await insurance.approvals("1980051012345")
+    assert (found.code, found.since, found.until, found.quantity) == ("9T08", date(2026, 11, 1), date(2026, 12, 31), 2)

@@ -9,6 +9,7 @@ import pytest
 from esante.core.time_zone import today
 from esante.identity.access import requester_of
 from esante.services.billing.mocks.bank import Behaviour
+from esante.services.billing.pid.model import Objection
 from tests.support.immediate_payment import OTHER_IBAN, fee_note, matricule_of, with_act
 from tests.support.portal_browser import page_text
 
@@ -304,6 +305,31 @@ async def test_refused_payment_is_asked_again_by_operator(world, browse, person)
     assert "Paid to you" in page_text(await browser.get(address))
     assert "Only a payment that the bank refused" in (await operator.submit(page, action, 409)).text
     await world.assert_balanced()
+
+
+async def test_lists_of_operators_are_searched(world, browse, person):
+    """Each list, narrowed to one professional, shows what is theirs and nothing else."""
+    (doctor, code), (other, other_code) = await world.doctor(), await world.doctor()
+    world.bank.behaviour = Behaviour(reject="AC04")
+    try:
+        addresses = [await bill(await browse(requester_of(one)), person) for one in (doctor, other)]
+        await world.settle_all()
+    finally:
+        world.bank.behaviour = Behaviour()
+    for one, its_code in ((doctor, code), (other, other_code)):
+        simulation = await world.pid.simulate(requester_of(one), with_act(fee_note(person, its_code), "XXXX"))
+        finding = simulation.adjudication.lines[0].findings[0]
+        objection = Objection(finding_id=finding.id, code="1", text=f"Text of {its_code}")
+        await world.pid.contest(requester_of(one), simulation.id, [objection])
+    operator = await browse(world.operator)
+    for place in ("payments?state=", "accounts?state=", "contestations?"):
+        text = page_text(await operator.get(f"{OPERATOR}/{place}&q={code}"))
+        assert code in text and other_code not in text, place
+        assert "Nothing found" in page_text(await operator.get(f"{OPERATOR}/{place}&q=xyzzy")), place
+    note = note_of(addresses[0])
+    assert note in page_text(await operator.get(f"{OPERATOR}/payments?q={note.upper()}"))
+    for place in ("bank-lines", "undelivered"):
+        assert "Nothing found" in page_text(await operator.get(f"{OPERATOR}/{place}?q=xyzzy")), place
 
 
 async def test_year_without_statement_is_absent(browse, person):

@@ -161,6 +161,9 @@ async def test_line_of_another_amount_settles_nothing(world):
     await world.transfers.read_statement()
     assert await state_of(world, payment) is PaymentState.ASKED
     [line] = [one for one in (await world.payments.unmatched(world.operator)).items if one.payment_id == payment.id]
+    found = await world.payments.unmatched(world.operator, text=line.end_to_end_id[:20].upper())
+    assert [one.reference for one in found.items] == [line.reference]
+    assert (await world.payments.unmatched(world.operator, text="xyzzy")).items == []
     assert line.fault == LineFault.AMOUNT.value
     with later(minutes=10):
         await world.transfers.advance()

@@ -9,8 +9,11 @@ from uuid import uuid4
 import pytest
 
 from esante.core import clock
+from esante.core.time_zone import today
 from esante.core.web import Problem
 from esante.identity.access import requester_of
+from esante.services.billing.adjudication.model import Approval
+from esante.services.billing.insurance.client import Silent
 from esante.services.billing.payment.model import PaymentState
 from esante.services.billing.pid.model import Confirmations, PidUnavailable
 from tests.support.immediate_payment import YES, copy_as, fee_note, matricule_of, with_act
@@ -353,3 +356,35 @@ async def test_every_step_is_journalled_for_the_patient(world):
     types = [Simulated, Validated, NoteKept, Paid, NoteEnded, PaymentReversed]
     entries = await world.journal.entries_of(person.id, types)
     assert {entry.type for entry in entries} == {type_.TYPE for type_ in types}
+
+
+async def test_act_that_needs_an_approval_is_paid_as_often_as_it_was_approved(world):
+    """The insurance says what the medical control (CMSS) approved; 9T08 is a sample act that needs it."""
+    person, (doctor, code) = await world.patient(), await world.doctor()
+    requester, day = requester_of(doctor), today()
+
+    async def rules_of_next() -> set[str]:
+        simulation = await world.pid.simulate(requester, fee_note(person, code, "9T08"))
+        [line] = simulation.adjudication.lines
+        if not line.is_refused:
+            await world.pid.validate(requester, simulation.id, YES)
+        return {one.rule for one in line.findings}
+
+    assert "act.approval" in await rules_of_next()
+    approval = Approval(code="9T08", since=day - timedelta(days=9), until=day, quantity=1)
+    world.insurance.approved[matricule_of(person)] = [approval]
+    assert "act.approval" not in await rules_of_next()
+    assert "act.approval" in await rules_of_next()
+    await world.settle_all()
+
+
+async def test_note_that_needs_no_approval_does_not_wait_for_one(world, monkeypatch):
+    async def silent(matricule):
+        raise Silent
+
+    monkeypatch.setattr(world.insurance, "approvals", silent)
+    person, (doctor, code) = await world.patient(), await world.doctor()
+    requester = requester_of(doctor)
+    assert not (await world.pid.simulate(requester, fee_note(person, code))).adjudication.lines[0].is_refused
+    with pytest.raises(PidUnavailable):
+        await world.pid.simulate(requester, fee_note(person, code, "9T08"))

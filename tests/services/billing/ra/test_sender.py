@@ -206,6 +206,9 @@ async def test_message_is_given_up_after_many_failures(world, mock, sender):
     wait = await waiting(world, person, note)
     assert (wait.dead, wait.failures) == (True, rules.MAX_FAILURES)
     assert [one.note_id for one in (await world.ra.given_up(world.people["operator"])).items][:1] == [note.id]
+    found = await world.ra.given_up(world.people["operator"], text=str(note.id)[:13].upper())
+    assert [one.note_id for one in found.items] == [note.id]
+    assert (await world.ra.given_up(world.people["operator"], text="xyzzy")).items == []
 
 
 async def test_cancellation_that_crosses_a_refusal_is_sent(world, mock, sender):

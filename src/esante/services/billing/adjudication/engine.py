@@ -1,6 +1,7 @@
 """The adjudication of a note: what may be charged for each line, and who bears which share of it. Pure."""
 
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import date, time
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from esante.services.billing.adjudication.model import Adjudication, Case, Findi
 from esante.services.billing.adjudication.rates import set_rate
 from esante.services.billing.adjudication.rule_set import RuleSet
 from esante.services.billing.adjudication.surcharges import apply_letters
+from esante.services.billing.adjudication.terms import RuleInForce
 from esante.services.billing.nomenclature import Part
 
 
@@ -37,10 +39,11 @@ def adjudicate(case: Case, rules: RuleSet) -> Adjudication:
     for state in lines:
         if not state.refused:
             set_rate(state)
+    decided = tuple(_decide(state) for state in lines)
     return Adjudication(
         note_id=case.note.id,
-        lines=tuple(_decide(state) for state in lines),
-        findings=_of_note(case, rules.on(case.note.issued_on)),
+        lines=decided,
+        findings=tuple(_of_note(case, decided, rules.on(case.note.issued_on))),
         rules=rules.digest,
     )
 
@@ -67,11 +70,24 @@ def _as_past(state: LineState) -> PastAct:
     return PastAct(code=state.act.code, on=state.on, provider_code=state.provider_code, quantity=state.line.quantity)
 
 
-def _of_note(case: Case, rules: DayRules) -> tuple[Finding, ...]:
+def _of_note(case: Case, decided: Sequence[LineDecision], rules: DayRules) -> Iterator[Finding]:
     accident, rule = case.note.patient.accident, rules.rules.get("accident.number-missing")
-    if accident is None or accident.number or rule is None:
-        return ()
-    return (make_finding(case.note.id, rule, 0, (), rule.effect),)
+    if accident is not None and not accident.number and rule is not None:
+        yield make_finding(case.note.id, rule, 0, (), rule.effect)
+    rule = rules.rules.get("payment.in-patient")
+    if rule is not None and _is_paid_to_provider(case, decided, rule):
+        params = (("days", str(rule.params["days"])), ("bound", str(rule.params["most"])))
+        yield make_finding(case.note.id, rule, 0, params, rule.effect)
+
+
+def _is_paid_to_provider(case: Case, decided: Sequence[LineDecision], rule: RuleInForce) -> bool:
+    """Return whether acts of an in-patient span more days, or cost more, than the patient has to pay in advance."""
+    periods = [one.period for one in case.note.lines if one.hospital_class in rule.params["classes"]]
+    if not periods or not any(one.statutory for one in decided):
+        return False
+    days = (max(one.end or one.start for one in periods) - min(one.start for one in periods)).days
+    cost = sum((one.tariff + one.convenience for one in decided), ZERO)
+    return bool(days > rule.params["days"] or cost > rule.params["most"])
 
 
 def _decide(state: LineState) -> LineDecision:

@@ -63,6 +63,7 @@ PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "rate.in-patient": ("share", "classes"),
     "rate.first-home-visit": ("share", "days"),
     "rate.ambulatory": ("share",),
+    "payment.in-patient": ("days", "most", "classes"),
 }
 """The rules that the program knows, with the parameters that each period of one must have."""
 ALWAYS = frozenset({"act.unknown", "act.not-in-force", "act.no-tariff", "act.modifier-unknown", "amount.impossible"})

@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from esante.core import clock
-from esante.services.billing.adjudication.model import Cover
+from esante.services.billing.adjudication.model import Approval, Cover
 
 FAILURES = 5
 """Failures in a row after which nothing is asked for a while."""
@@ -90,6 +90,11 @@ class Insurance:
         while len(self._covers) > MAX_COVERS:
             self._covers.popitem(last=False)
         return covers
+
+    async def approvals(self, matricule: str) -> list[Approval]:
+        """Return the prior approvals of a person by the medical control (CMSS), [] for none. Raises: `Silent`."""
+        response = await self._ask("GET", f"/insured/{matricule}/approvals")
+        return [] if response.status == 404 else [_approval(one) for one in _list(response, "approvals")]
 
     async def income(self, matricule: str, year: int) -> Decimal | None:
         """Return the contributory income of a person in a year, None where there is none. Raises: `Silent`."""
@@ -186,6 +191,14 @@ def _cover(found: Mapping[str, Any]) -> Cover:
             until=date.fromisoformat(found["until"]) if found.get("until") else None,
             third_party_payer=found.get("third_party_payer") is True,
         )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Silent("the answer of the health insurance is not of the agreed form") from error
+
+
+def _approval(found: Mapping[str, Any]) -> Approval:
+    try:
+        since, until = (date.fromisoformat(found[name]) for name in ("since", "until"))
+        return Approval(code=str(found["code"]), since=since, until=until, quantity=int(found.get("quantity", 1)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Silent("the answer of the health insurance is not of the agreed form") from error
 

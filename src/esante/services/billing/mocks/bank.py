@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from esante.core.clock import now
-from esante.services.billing.mocks.bank_store import Books, Line, Order
+from esante.services.billing.mocks.bank_store import Books, Line, Order, Status
 
 PAIN002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 CAMT054 = "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"
@@ -63,26 +63,20 @@ class MockBank:
         self._rng = random.Random(seed)  # noqa: S311 - it only decides on faults
 
     def take(self, data: bytes) -> str:
-        """Take an order; return its message id. The same order, or end-to-end id, is executed once."""
+        """Take the orders of a file; return its message id. The same file, or end-to-end id, is executed once."""
         root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        order = Order(
-            message_id=_text(root, "GrpHdr/MsgId"),
-            end_to_end_id=_text(root, "PmtId/EndToEndId"),
-            iban=_text(root, "CdtrAcct/Id/IBAN"),
-            name=_text(root, "Cdtr/Nm"),
-            amount=Decimal(_text(root, "Amt/InstdAmt")),
-        )
-        if not order.message_id or not order.end_to_end_id or not order.iban:
+        message_id = _text(root, "GrpHdr/MsgId")
+        orders = [_order(message_id, one) for one in root.iterfind(".//{*}CdtTrfTxInf")]
+        if not orders or not all(one.message_id and one.end_to_end_id and one.iban for one in orders):
             raise ValueError("the order lacks an id or an account")
-        self.books.execute(
-            order, self.behaviour.refusal(order.iban), now(), lines=2 if self.behaviour.duplicate else 1
-        )
-        return order.message_id
+        lines = 2 if self.behaviour.duplicate else 1
+        self.books.execute(orders, lambda order: self.behaviour.refusal(order.iban), now(), lines=lines)
+        return message_id
 
     def status(self, message_id: str) -> bytes | None:
-        """Return the pain.002 of an order, None for one that the bank does not have."""
+        """Return the pain.002 of a file, None for one that the bank does not have."""
         found = self.books.status(message_id)
-        return _status(message_id, *found) if found else None
+        return _status(message_id, found) if found else None
 
     def statement(self, after: int) -> tuple[bytes, int] | None:
         """Return a camt.054 of the lines after a place, and the place of the last; None when there are none."""
@@ -162,17 +156,34 @@ def application(bank: MockBank) -> Starlette:
     )
 
 
-def _status(message_id: str, end_to_end: str, status: str, reason: str) -> bytes:
-    reasons = f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else ""
+def _order(message_id: str, node: "etree._Element") -> Order:
+    return Order(
+        message_id=message_id,
+        end_to_end_id=_text(node, "PmtId/EndToEndId"),
+        iban=_text(node, "CdtrAcct/Id/IBAN"),
+        name=_text(node, "Cdtr/Nm"),
+        amount=Decimal(_text(node, "Amt/InstdAmt")),
+    )
+
+
+def _status(message_id: str, orders: list[Status]) -> bytes:
+    of_all = {status for _, status, _ in orders}
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><Document xmlns="{PAIN002}"><CstmrPmtStsRpt>'
         f"<GrpHdr><MsgId>{uuid4().hex}</MsgId><CreDtTm>{_time()}</CreDtTm></GrpHdr>"
         f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId>"
-        f"<GrpSts>{status}</GrpSts></OrgnlGrpInfAndSts>"
-        f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{message_id}</OrgnlPmtInfId><TxInfAndSts>"
-        f"<OrgnlEndToEndId>{end_to_end}</OrgnlEndToEndId><TxSts>{status}</TxSts>{reasons}"
-        "</TxInfAndSts></OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
+        f"<GrpSts>{of_all.pop() if len(of_all) == 1 else 'PART'}</GrpSts></OrgnlGrpInfAndSts>"
+        f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{message_id}</OrgnlPmtInfId>"
+        f"{''.join(_order_status(*one) for one in orders)}"
+        "</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
     ).encode()
+
+
+def _order_status(end_to_end: str, status: str, reason: str) -> str:
+    reasons = f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else ""
+    return (
+        f"<TxInfAndSts><OrgnlEndToEndId>{end_to_end}</OrgnlEndToEndId><TxSts>{status}</TxSts>{reasons}</TxInfAndSts>"
+    )
 
 
 def _statement(after: int, rows: list[Line]) -> bytes:

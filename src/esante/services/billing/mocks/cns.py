@@ -1,11 +1,13 @@
 """A mock of the health insurance (CNS): who is insured, the national messages of RA, and what was reimbursed.
 
     GET  /insured/{matricule}?on=DAY    {"covers": [{"fund", "since", "until", "third_party_payer"}]}, 404 not insured
+    GET  /insured/{matricule}/approvals                 {"approvals": [{"code", "since", "until", "quantity"}]}
     GET  /insured/{matricule}/income?year=YYYY          {"income": "41000.00"}, the contributory income of a year
     POST /messages/{modelUID}           a national message; the answer to a note is a DEPOT-RES, to others empty
     GET  /notes/{UuidSecu}              {"state": deposited | asked | reimbursed | cancelled, "amount", "on"}
     GET  /control/messages, /control/notes             what came, and what became of it
-    PUT  /control/insured/{matricule}, /control/faults  who is insured how, what goes wrong from now on
+    PUT  /control/insured/{matricule}   who is insured how ("covers"), what the medical control approved ("approvals")
+    PUT  /control/faults                what goes wrong from now on
 
 It remembers as long as it runs. A refusal is 4xx with {"code", "text"}.
 """
@@ -104,6 +106,7 @@ class MockCns:
     say: Callable[[str], None] = log.info
     notes: dict[UUID, CnsNote] = field(default_factory=dict)
     insured: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    approvals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     messages: list[dict[str, str]] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -244,6 +247,12 @@ def create_app(mock: MockCns) -> Starlette:
 
         return await faults.answer(make, lambda code: JSONResponse({"code": code}, 503))
 
+    async def approvals(request: Request) -> Response:
+        async def make() -> Response:
+            return JSONResponse({"approvals": mock.approvals.get(request.path_params["matricule"], [])})
+
+        return await faults.answer(make, lambda code: JSONResponse({"code": code}, 503))
+
     async def income(request: Request) -> Response:
         async def make() -> Response:
             year = int(request.query_params.get("year", "0"))
@@ -277,7 +286,10 @@ def create_app(mock: MockCns) -> Starlette:
         return JSONResponse([one.shown() for one in mock.notes.values()])
 
     async def set_insured(request: Request) -> Response:
-        mock.insured[request.path_params["matricule"]] = (await request.json())["covers"]
+        given, matricule = await request.json(), request.path_params["matricule"]
+        for name, kept in (("covers", mock.insured), ("approvals", mock.approvals)):
+            if name in given:
+                kept[matricule] = given[name]
         return Response(status_code=204)
 
     async def set_faults(request: Request) -> Response:
@@ -286,6 +298,7 @@ def create_app(mock: MockCns) -> Starlette:
     return Starlette(
         routes=[
             Route("/insured/{matricule}", insured),
+            Route("/insured/{matricule}/approvals", approvals),
             Route("/insured/{matricule}/income", income),
             Route("/messages/{model}", message, methods=["POST"]),
             Route("/notes/{secu_id}", note),

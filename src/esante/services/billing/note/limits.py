@@ -43,6 +43,11 @@ def kept_for(day: date) -> timedelta:
     return timedelta(days=365.25 * in_force(_retention(), day).years)
 
 
+def shortest_keeping() -> timedelta:
+    """Return for how long every note is kept at least, on whatever day it came."""
+    return timedelta(days=365.25 * min(one.years for one in _retention()))
+
+
 @cache
 def _periods() -> tuple[NoteLimits, ...]:
     text = packaged_text("esante.services.billing", "note_limits.toml")

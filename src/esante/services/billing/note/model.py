@@ -267,7 +267,7 @@ class NoteKept(NoteEvent, frozen=True, kw_only=True):
 
 @event("billing.note_read")
 class NoteRead(NoteEvent, frozen=True, kw_only=True):
-    """A fee note was read, or the reading refused; `part`: what was read of it (data, pdf)."""
+    """A fee note was read, or the reading refused; `part`: what was read of it (data, pdf, export)."""
 
     WORDS: ClassVar[str] = N_("%(actor)s viewed a fee note of yours.")
 

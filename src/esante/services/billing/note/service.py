@@ -143,7 +143,7 @@ class Notes:
         """Return a new note, its body in the object store where it is large."""
         digest = sha256(body).digest() if len(body) > INLINE_LIMIT else None
         if digest is not None:
-            await self._objects.put_named(_object_name(digest), body)
+            await self._objects.put_named(body_name(digest), body)
         return KeptNote(
             person_id=person.id,
             note_id=note.id,
@@ -213,6 +213,12 @@ class Notes:
             raise _not_found()
         return kept
 
+    async def record_read(self, requester: Requester, person_id: UUID, note_ids: Sequence[UUID], *, part: str) -> None:
+        """Journal that somebody who may read notes of a person gets their contents; `part`: what of them."""
+        if note_ids:
+            event = NoteRead(note_ids=tuple(note_ids), part=part)
+            await self._journal.append_for(requester, event, person_id=person_id)
+
     async def content(self, kept: KeptNote) -> FeeNote:
         """Return the content of a note that was found. Raises: ValueError when its stored bytes are damaged."""
         return read_note(await self.body(kept), lenient=True).note
@@ -224,7 +230,7 @@ class Notes:
             if full is None or full.body is None:
                 raise ValueError(f"the body of the fee note {kept.note_id} is missing")
             return full.body
-        body = await self._objects.get_named(_object_name(kept.object_sha256))
+        body = await self._objects.get_named(body_name(kept.object_sha256))
         if sha256(body).digest() != kept.object_sha256:
             raise ValueError(f"the body of the fee note {kept.note_id} is damaged: its bytes have another SHA-256")
         return body
@@ -328,5 +334,6 @@ def _page(found: Sequence[KeptNote], start: int, limit: int) -> Page[KeptNote]:
     return Page(list(found[:limit]), encode_cursor(start + limit) if len(found) > limit else None)
 
 
-def _object_name(digest: bytes) -> str:
+def body_name(digest: bytes) -> str:
+    """Return the name under which a large body is in the object store."""
     return f"billing/{digest.hex()}"

@@ -36,6 +36,7 @@ PAYMENTS, LINES, UNDELIVERED = f"{PLACE}/payments", f"{PLACE}/bank-lines", f"{PL
 ACCOUNTS, CONTESTATIONS = f"{PLACE}/accounts", f"{PLACE}/contestations"
 _OPERATOR = ("operator",)
 _SHOWN_IN_LIST = (400, 404, 409)
+_LONGEST_SEARCH = 100
 _Marks = Mapping[str, Sequence[tuple[str, int, str]]]
 _State = TypeVar("_State", bound=StrEnum)
 
@@ -91,7 +92,7 @@ class OperatorPages:
         """List the payments, the newest first."""
         requester = await self._access.page_requester(request, _OPERATOR)
         state = _state(request, PaymentState)
-        page = await self._payments.search(requester, state, request.query_params.get("cursor"))
+        page = await self._payments.search(requester, state, _cursor(request), text=_text(request))
         return await _render_list(
             request, "billing/operator_payments.html", problem, page=page, state=state, names=PAYMENT_NAMES
         )
@@ -109,7 +110,7 @@ class OperatorPages:
     async def lines(self, request: Request, problem: Problem | None = None) -> Response:
         """List the lines of the bank that match no payment."""
         requester = await self._access.page_requester(request, _OPERATOR)
-        page = await self._payments.unmatched(requester, request.query_params.get("cursor"))
+        page = await self._payments.unmatched(requester, _cursor(request), text=_text(request))
         return await _render_list(request, "billing/operator_lines.html", problem, page=page)
 
     async def resolve(self, request: Request) -> Response:
@@ -125,14 +126,14 @@ class OperatorPages:
     async def undelivered(self, request: Request) -> Response:
         """List the messages to the insurance that were given up: ids and causes."""
         requester = await self._access.page_requester(request, _OPERATOR)
-        page = await self._reimbursements.given_up(requester, request.query_params.get("cursor"))
+        page = await self._reimbursements.given_up(requester, _cursor(request), text=_text(request))
         return await _render_list(request, "billing/operator_undelivered.html", page=page)
 
     async def accounts(self, request: Request, problem: Problem | None = None) -> Response:
         """List the accounts of professionals, at first those that wait."""
         requester = await self._access.page_requester(request, _OPERATOR)
         state = _state(request, PayeeState, PayeeState.PROPOSED)
-        page = await self._payees.search(requester, state, request.query_params.get("cursor"))
+        page = await self._payees.search(requester, state, _cursor(request), text=_text(request))
         return await _render_list(
             request, "billing/operator_accounts.html", problem, page=page, state=state, names=PAYEE_NAMES
         )
@@ -161,7 +162,7 @@ class OperatorPages:
         """List the contestations, at first those that wait."""
         requester = await self._access.page_requester(request, _OPERATOR)
         state = _state(request, ContestationState, ContestationState.OPEN)
-        page = await self._contestations.search(requester, state, request.query_params.get("cursor"))
+        page = await self._contestations.search(requester, state, _cursor(request), text=_text(request))
         language = language_of(request)
         return await _render_list(
             request,
@@ -202,7 +203,7 @@ async def _render_list(request: Request, template: str, problem: Problem | None 
         problem.status if problem else 200,
         problem=problem,
         states=[(state.value, gettext(words)) for state, words in names.items()],
-        **context | {"state": context.get("state") or ""},
+        **context | {"state": context.get("state") or "", "q": _text(request)},
     )
 
 
@@ -212,6 +213,15 @@ def _state(request: Request, kind: type[_State], default: _State | None = None) 
     if text is None:
         return default
     return next((state for state in kind if state.value == text), None)
+
+
+def _text(request: Request) -> str:
+    """Return what a list is searched for, "" for nothing."""
+    return request.query_params.get("q", "").strip()[:_LONGEST_SEARCH]
+
+
+def _cursor(request: Request) -> str | None:
+    return request.query_params.get("cursor")
 
 
 def _rule_words(key: str, language: str) -> tuple[str, str]:

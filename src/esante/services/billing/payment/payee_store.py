@@ -68,14 +68,18 @@ async def fetch_payees(db: Database, provider_code: str) -> list[Payee]:
     return [_payee(row) for row in rows]
 
 
-async def search_payees(db: Database, state: PayeeState | None, before: UUID | None, limit: int) -> list[Payee]:
-    """Return accounts in a state or in any, the newest first."""
+async def search_payees(
+    db: Database, state: PayeeState | None, text: str, before: UUID | None, limit: int
+) -> list[Payee]:
+    """Return accounts in a state or in any, the newest first; `text`: a part of a name or the provider code."""
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM billing_payee WHERE ($1::text IS NULL OR state = $1)"  # noqa: S608
-        " AND ($2::uuid IS NULL OR payee_id < $2) ORDER BY payee_id DESC LIMIT $3",
+        " AND ($2::uuid IS NULL OR payee_id < $2) AND ($4 = '' OR position(lower($4)"
+        " IN lower(concat_ws(' ', provider_code, name, bank_name, proposer))) > 0) ORDER BY payee_id DESC LIMIT $3",
         state.value if state else None,
         before,
         limit,
+        text,
     )
     return [_payee(row) for row in rows]
 

@@ -4,18 +4,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from uuid import UUID
 
-from schwifty import IBAN
-from schwifty.exceptions import SchwiftyException
-
 from esante.core import clock
 from esante.core.journal import Journal
+from esante.core.sepa import MAX_NAME, parse_iban
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import (
     N_,
     NOT_FOUND,
     Page,
     Problem,
-    bad_request,
     clean_text,
     decode_uuid_cursor,
     encode_cursor,
@@ -25,11 +22,7 @@ from esante.identity.directory import Directory
 from esante.services.billing.payment import payee_store, transfer_store
 from esante.services.billing.payment.bank import Bank, BankSilent
 from esante.services.billing.payment.model import Payee, PayeeDecided, PayeeProposed, PayeeState
-from esante.services.billing.payment.pain001 import MAX_NAME
 from esante.services.billing.payment.service import Payments
-
-MAX_IBAN = 60
-"""Characters of an IBAN as it is typed, with blanks."""
 
 
 class Payees:
@@ -102,11 +95,20 @@ class Payees:
         return await payee_store.fetch_payees(self._db, provider_code)
 
     async def search(
-        self, requester: Requester, state: PayeeState | None = None, cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        state: PayeeState | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        *,
+        text: str = "",
     ) -> Page[Payee]:
-        """Return a page of all accounts for operators, the newest first. Raises: `Problem` 403."""
+        """Return a page of all accounts for operators, the newest first; `text`: a part of a name or the code.
+
+        Raises: `Problem` 403.
+        """
         require_operator(requester)
-        found = await payee_store.search_payees(self._db, state, decode_uuid_cursor(cursor), limit + 1)
+        found = await payee_store.search_payees(self._db, state, text, decode_uuid_cursor(cursor), limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def count_proposed(self) -> int:
@@ -151,15 +153,3 @@ class Payees:
             if any(one.system == system and one.value == provider_code for one in identifiers):
                 return
         raise Problem(404, "not-found", NOT_FOUND)
-
-
-def parse_iban(text: str) -> str:
-    """Return an IBAN without blanks. Raises: `Problem` 400 for what is none, or of a country outside of SEPA."""
-    title = N_("This is not an account number (IBAN) that can be paid.")
-    try:
-        iban = IBAN(text) if len(text) <= MAX_IBAN else None
-    except (SchwiftyException, ValueError):
-        iban = None
-    if iban is None or not iban.in_sepa_zone:
-        raise bad_request("iban", title, N_("Check the number with your bank's document."), code="value")
-    return str(iban.compact)

@@ -217,13 +217,18 @@ async def fetch_payment(db: Database, payment_id: UUID) -> Payment | None:
 
 
 async def search_payments(
-    db: Database, provider_code: str | None, state: PaymentState | None, before: UUID | None, limit: int
+    db: Database, provider_code: str | None, state: PaymentState | None, text: str, before: UUID | None, limit: int
 ) -> list[Payment]:
-    """Return payments of one professional or of all, in a state or in any, the newest first."""
+    """Return payments of one professional or of all, in a state or in any, the newest first.
+
+    `text`: a part of an id, of the provider code, of the bank's line or of its reason ("": any).
+    """
     rows = await db.fetch(
         f"SELECT {COLUMNS} FROM ("  # noqa: S608 - a constant
         " SELECT * FROM billing_transfer WHERE ($1::text IS NULL OR provider_code = $1)"
         " AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR payment_id < $3)"
+        " AND ($5 = '' OR position(lower($5)"
+        " IN lower(concat_ws(' ', payment_id, note_id, provider_code, bank_line, cause))) > 0)"
         " ORDER BY payment_id DESC LIMIT $4) t"
         " JOIN billing_payment p ON p.person_id = t.person_id AND p.note_id = t.note_id"
         " ORDER BY p.payment_id DESC",
@@ -231,6 +236,7 @@ async def search_payments(
         state.value if state else None,
         before,
         limit,
+        text,
     )
     return [payment_from(row) for row in rows]
 

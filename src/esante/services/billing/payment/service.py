@@ -117,7 +117,7 @@ class Payments:
         self, provider_code: str, state: PaymentState | None = None, cursor: str | None = None, limit: int = 20
     ) -> Page[Payment]:
         """Return a page of the payments to a professional, the newest first, as `of_note`."""
-        return await self._page(provider_code, state, cursor, limit)
+        return await self._page(provider_code, state, "", cursor, limit)
 
     async def recoverable(self, provider_code: str) -> Decimal:
         """Return what a professional owes back, which is netted against their next payments."""
@@ -126,14 +126,21 @@ class Payments:
     # For operators
 
     async def search(
-        self, requester: Requester, state: PaymentState | None = None, cursor: str | None = None, limit: int = 20
+        self,
+        requester: Requester,
+        state: PaymentState | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+        *,
+        text: str = "",
     ) -> Page[Payment]:
         """Return a page of all payments for operators, the newest first: ids, amounts and states only.
 
+        `text`: a part of an id, of the provider code, of the bank's line or of its reason.
         Raises: `Problem` 403 for others than operators.
         """
         require_operator(requester)
-        return await self._page(None, state, cursor, limit)
+        return await self._page(None, state, text, cursor, limit)
 
     async def flow(self, requester: Requester) -> Flow:
         """Return the money in flight. Raises: as `search`."""
@@ -167,11 +174,16 @@ class Payments:
             )
         ]
 
-    async def unmatched(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[BankLine]:
-        """Return a page of the bank's lines that match no payment. Raises: as `search`."""
+    async def unmatched(
+        self, requester: Requester, cursor: str | None = None, limit: int = 20, *, text: str = ""
+    ) -> Page[BankLine]:
+        """Return a page of the bank's lines that match no payment; `text`: a part of a reference or an amount.
+
+        Raises: as `search`.
+        """
         require_operator(requester)
         [after] = decode_cursor(cursor, str) if cursor else [""]
-        found = await transfer_store.fetch_unmatched(self._db, after, limit + 1)
+        found = await transfer_store.fetch_unmatched(self._db, text, after, limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].reference) if len(found) > limit else None)
 
     async def resolve(self, requester: Requester, reference: str, resolution: str) -> None:
@@ -189,10 +201,10 @@ class Payments:
         return await fetch_check(self._db)
 
     async def _page(
-        self, provider_code: str | None, state: PaymentState | None, cursor: str | None, limit: int
+        self, provider_code: str | None, state: PaymentState | None, text: str, cursor: str | None, limit: int
     ) -> Page[Payment]:
         before = decode_uuid_cursor(cursor)
-        found = await payment_store.search_payments(self._db, provider_code, state, before, limit + 1)
+        found = await payment_store.search_payments(self._db, provider_code, state, text, before, limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 

@@ -173,13 +173,15 @@ async def set_fault(conn: Connection, reference: str, fault: str) -> None:
     await conn.execute("UPDATE billing_bank_line SET fault = $2 WHERE reference = $1", reference, fault)
 
 
-async def fetch_unmatched(db: Database, after: str, limit: int) -> list[BankLine]:
-    """Return the lines that match no payment and are not resolved, by their references."""
+async def fetch_unmatched(db: Database, text: str, after: str, limit: int) -> list[BankLine]:
+    """Return the lines that match no payment and are not resolved, by their references; `text`: a part of them."""
     rows = await db.fetch(
         f"SELECT {_LINE} FROM billing_bank_line"  # noqa: S608 - a constant
-        " WHERE fault <> '' AND resolved_at IS NULL AND reference > $1 ORDER BY reference LIMIT $2",
+        " WHERE fault <> '' AND resolved_at IS NULL AND reference > $1 AND ($3 = '' OR position(lower($3)"
+        " IN lower(concat_ws(' ', reference, end_to_end_id, payment_id, amount))) > 0) ORDER BY reference LIMIT $2",
         after,
         limit,
+        text,
     )
     return [BankLine(**dict(row)) for row in rows]
 

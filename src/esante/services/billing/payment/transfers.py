@@ -16,10 +16,10 @@ from decimal import Decimal
 
 from esante.core import clock
 from esante.core.journal import Event, Journal
+from esante.core.sepa import BadMessage, OrderStatus, Outcome
 from esante.core.storage import NIL, Connection, Database, Row, insert
 from esante.services.billing.payment import ledger, transfer_store
 from esante.services.billing.payment.bank import Bank, BankSilent
-from esante.services.billing.payment.bank_messages import BadMessage, Outcome, Report
 from esante.services.billing.payment.ledger import LedgerTransaction, TransactionKind
 from esante.services.billing.payment.model import (
     BankLine,
@@ -93,7 +93,7 @@ class Transfers:
         async with self._db.transaction() as conn:
             return await transfer_store.claim_unknown(conn, now, now + self._lease, limit)
 
-    async def ask(self, transfer: Transfer, *, known: bool) -> Report:
+    async def ask(self, transfer: Transfer, *, known: bool) -> OrderStatus:
         """Give the bank an order; one that was given already (`known`) only if the bank says that it has none."""
         if known:
             report = await self.bank.status(transfer)
@@ -101,7 +101,7 @@ class Transfers:
                 return report
         return await self.bank.order(transfer)
 
-    async def settle(self, reports: Sequence[tuple[Transfer, Report]]) -> None:
+    async def settle(self, reports: Sequence[tuple[Transfer, OrderStatus]]) -> None:
         """Write what the bank said of orders, each only if nothing else was written about it meanwhile."""
         if not reports:
             return
@@ -109,7 +109,7 @@ class Transfers:
             for transfer, report in sorted(reports, key=lambda one: one[0].payment_id.bytes):
                 await self._settle(conn, transfer, report)
 
-    async def _settle(self, conn: Connection, transfer: Transfer, report: Report) -> None:
+    async def _settle(self, conn: Connection, transfer: Transfer, report: OrderStatus) -> None:
         now = clock.now()
         if report.outcome in (Outcome.OPEN, Outcome.NOT_KNOWN):
             wait = min(timedelta(seconds=2**transfer.failures), LONGEST_WAIT)
@@ -216,7 +216,7 @@ class Transfers:
 
     async def _pay_forever(self) -> None:
         """Work on what is due, at most `AT_ONCE` orders at a time; what is answered together is settled together."""
-        pending: dict[asyncio.Task[Report], Transfer] = {}
+        pending: dict[asyncio.Task[OrderStatus], Transfer] = {}
         while True:
             try:
                 free = AT_ONCE - len(pending)

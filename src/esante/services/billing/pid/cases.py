@@ -10,8 +10,9 @@ from esante.core.time_zone import day_of, today
 from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person, Practitioner
-from esante.services.billing.adjudication.model import Case, Cover
+from esante.services.billing.adjudication.model import Approval, Case, Cover
 from esante.services.billing.insurance.client import Insurance, Silent
+from esante.services.billing.nomenclature import nomenclature
 from esante.services.billing.note import note_store
 from esante.services.billing.note.model import FeeNote
 from esante.services.billing.note.service import Notes
@@ -85,8 +86,21 @@ class Cases:
         try:
             return await self._insurance.cover(matricule, on)
         except Silent as error:
-            title = N_("The health insurance does not answer at the moment.")
-            raise PidUnavailable(title, USE_RA, note_id) from error
+            raise _unavailable(note_id) from error
+
+    async def approvals(self, note: FeeNote) -> list[Approval]:
+        """Return the prior approvals of a patient; the insurance is asked where an act of the note needs one.
+
+        Raises: `PidUnavailable` while it is silent.
+        """
+        known = nomenclature()
+        acts = [known.act(line.act.code, line.period.start) for line in note.lines]
+        if not any(one is not None and one.approval for one in acts):
+            return []
+        try:
+            return await self._insurance.approvals(note.patient.matricule)
+        except Silent as error:
+            raise _unavailable(note.id) from error
 
     async def case(
         self,
@@ -108,7 +122,8 @@ class Cases:
             event = Simulated(note_ids=(note.id,), provider_code=note.biller.provider_code, allowed=False, rule=reason)
             await self._journal.append_for(requester, event, person_id=person.id if person else NIL)
             raise not_insured(reason or rules.NOT_INSURED)
-        return person, await self.gather(note, person, biller, covers, today(), corrected)
+        approvals = await self.approvals(note)
+        return person, await self.gather(note, person, biller, covers, today(), corrected, approvals)
 
     async def gather(
         self,
@@ -118,10 +133,11 @@ class Cases:
         covers: Sequence[Cover],
         received_on: date,
         without: UUID | None = None,
+        approvals: Sequence[Approval] = (),
     ) -> Case:
         """Return all that the decision on a note depends on, as of the day when it came.
 
-        The acts of the note `without` do not count.
+        The acts of the note `without` do not count. `approvals`: those of the medical control (CMSS).
         """
         first = min(line.period.start for line in note.lines)
         codes = [line.act.code for line in note.lines]
@@ -134,9 +150,14 @@ class Cases:
             profession=biller.profession if biller else "",
             specialities=biller.specialities if biller else (),
             past=tuple(past),
+            approvals=tuple(approvals),
             received_on=received_on,
             has_amounts=has_amounts(note),
         )
+
+
+def _unavailable(note_id: UUID | None) -> PidUnavailable:
+    return PidUnavailable(N_("The health insurance does not answer at the moment."), USE_RA, note_id)
 
 
 def _profession_refused() -> Problem:

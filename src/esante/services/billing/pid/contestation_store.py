@@ -65,17 +65,23 @@ async def fetch_of_simulation(conn: Connection, simulation_id: UUID) -> list[Con
 
 
 async def search(
-    db: Database, biller_id: UUID | None, state: ContestationState | None, before: UUID | None, limit: int
+    db: Database, biller_id: UUID | None, state: ContestationState | None, text: str, before: UUID | None, limit: int
 ) -> list[Contestation]:
-    """Return contestations of one biller or of all, in a state or in any, the newest first."""
+    """Return contestations of one biller or of all, in a state or in any, the newest first.
+
+    `text`: a part of the provider code, of the note's id, of the rule, or of what was written ("": any).
+    """
     rows = await db.fetch(
         f"SELECT {_COLUMNS} FROM billing_contestation WHERE ($1::uuid IS NULL OR biller_id = $1)"  # noqa: S608
         " AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR contestation_id < $3)"
+        " AND ($5 = '' OR position(lower($5)"
+        " IN lower(concat_ws(' ', provider_code, note_id, rule, text, answer))) > 0)"
         " ORDER BY contestation_id DESC LIMIT $4",
         biller_id,
         state.value if state else None,
         before,
         limit,
+        text,
     )
     return [_contestation(row) for row in rows]
 

@@ -69,16 +69,19 @@ class Contestations:
         state: ContestationState | None = None,
         cursor: str | None = None,
         limit: int = 20,
+        *,
+        text: str = "",
     ) -> Page[Contestation]:
         """Return a page of contestations, the newest first: the requester's, or all for operators and the insurance.
 
+        `text`: a part of the provider code, of the note's id, of the rule, or of what was written.
         Raises: `Problem` 403 for others.
         """
         sees_all = _answers(requester)
         if not sees_all and requester.kind != "practitioner":
             raise Problem(403, "forbidden", N_("You cannot do this here."))
         biller_id, before = None if sees_all else requester.id, decode_uuid_cursor(cursor)
-        found = await contestation_store.search(self._db, biller_id, state, before, limit + 1)
+        found = await contestation_store.search(self._db, biller_id, state, text, before, limit + 1)
         return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
     async def count_open(self) -> int:

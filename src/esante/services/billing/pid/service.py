@@ -164,10 +164,11 @@ class ImmediatePayments:
         first = min(line.period.start for line in note.lines)
         try:
             covers = await self._cases.covers(request.matricule, first)
+            approvals = await self._cases.approvals(note)
         except PidUnavailable:
-            covers = [Cover(fund="CNS", since=person.birth_date)]
+            covers, approvals = [Cover(fund="CNS", since=person.birth_date)], []
         await self._journal.append_for(requester, EligibilityAsked(eligible=bool(covers)), person_id=person.id)
-        return note, self._adjudicate(await self._cases.gather(note, person, biller, covers, today()))
+        return note, self._adjudicate(await self._cases.gather(note, person, biller, covers, today(), None, approvals))
 
     async def simulation(self, requester: Requester, simulation_id: UUID) -> Simulation:
         """Return a simulation of the requester. Raises: `Problem` 404 for an unknown one and for another's."""

@@ -141,12 +141,18 @@ async def fetch_waiting(source: Database | Connection, keys: Sequence[tuple[UUID
     return [Waiting(**row) for row in rows]
 
 
-async def fetch_dead(db: Database, start: int, limit: int) -> list[Waiting]:
-    """Return messages that are not tried any more by themselves, for operators, the latest first."""
+async def fetch_dead(db: Database, text: str, start: int, limit: int) -> list[Waiting]:
+    """Return messages that are not tried any more by themselves, for operators, the latest first.
+
+    `text`: a part of the note's id or of the cause ("": any).
+    """
     rows = await db.fetch(
-        f"SELECT {_WAITING} FROM billing_waiting WHERE dead ORDER BY turn_at DESC, note_id OFFSET $1 LIMIT $2",  # noqa: S608
+        f"SELECT {_WAITING} FROM billing_waiting WHERE dead"  # noqa: S608 - declared
+        " AND ($3 = '' OR position(lower($3) IN lower(concat_ws(' ', note_id, last_error))) > 0)"
+        " ORDER BY turn_at DESC, note_id OFFSET $1 LIMIT $2",
         start,
         limit,
+        text,
     )
     return [Waiting(**row) for row in rows]
 

@@ -313,14 +313,17 @@ class Reimbursements:
         page = await self._notes.of_biller(requester, biller, received, start, limit)
         return Page(await self._with_progress(page.items), page.next)
 
-    async def given_up(self, requester: Requester, cursor: str | None = None, limit: int = 20) -> Page[Waiting]:
+    async def given_up(
+        self, requester: Requester, cursor: str | None = None, limit: int = 20, *, text: str = ""
+    ) -> Page[Waiting]:
         """Return a page of the messages that are not tried any more by themselves, the latest first.
 
+        `text`: a part of the note's id or of the cause.
         Raises: Problem 403 for others than operators, 400 for a wrong cursor.
         """
         require_operator(requester)
         start = decode_offset_cursor(cursor)
-        found = await store.fetch_dead(self._db, start, limit + 1)
+        found = await store.fetch_dead(self._db, text, start, limit + 1)
         return Page(found[:limit], encode_cursor(start + limit) if len(found) > limit else None)
 
     async def _progress(self, person_id: UUID, note_id: UUID) -> Progress:

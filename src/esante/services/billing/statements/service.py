@@ -1,6 +1,7 @@
 """The use cases of a patient with their fee notes: see them with the shares, and the statement of a year."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,19 +14,24 @@ from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.billing.adjudication.model import Adjudication, Case, Cover
 from esante.services.billing.insurance.client import Insurance, Silent
+from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note.model import FeeNote, KeptNote, NoteQuery, NoteStatus
 from esante.services.billing.note.service import Notes
 from esante.services.billing.payment.service import Payments
 from esante.services.billing.pid.cases import Cases
+from esante.services.billing.pid.model import PidUnavailable
 from esante.services.billing.ra import reimbursement_store
 from esante.services.billing.statements import statement_store
 from esante.services.billing.statements.model import OwnNote, YearStatement
 from esante.services.billing.statements.rules import participation_limit, standing_of
 from esante.services.billing.statements.terms import participation_terms
 
+log = logging.getLogger(__name__)
 MOST_NOTES = 1_000
 """Notes of a year that a statement has at most."""
 FIRST_YEAR = 2000
+_AT_ONCE = 50
+"""Notes whose contents are read at a time."""
 
 
 class Statements:
@@ -57,6 +63,28 @@ class Statements:
         kept, content = await self._notes.read(requester, _own(requester), note_id)
         (own,) = await self._with_shares(requester, [kept])
         return own, content
+
+    async def contents(
+        self, requester: Requester
+    ) -> AsyncIterator[tuple[KeptNote, FeeNote | None, Adjudication | None]]:
+        """Yield each fee note of the requester with its content and the decision on it (None: there is none).
+
+        A content that is lost or damaged is None. Raises: Problem 404 for who is no patient.
+        """
+        person_id, start, more = _own(requester), 0, True
+        while more:
+            page = await self._notes.of_person(requester, person_id, NoteQuery(), start, _AT_ONCE)
+            keys = [(person_id, one.note_id) for one in page.items]
+            decisions = await statement_store.fetch_decisions(self._db, keys)
+            await self._notes.record_read(requester, person_id, [one.note_id for one in page.items], part="export")
+            for kept in page.items:
+                try:
+                    content = await self._notes.content(kept)
+                except (BadNote, FileNotFoundError, ValueError):
+                    log.exception("the fee note %s is lost or damaged; it is left out", kept.note_id)
+                    content = None
+                yield kept, content, decisions.get((person_id, kept.note_id))
+            start, more = start + _AT_ONCE, page.next is not None
 
     async def count_to_send(self, requester: Requester) -> int:
         """Return how many fee notes the requester may send to the insurance. Raises: Problem 404 for others."""
@@ -107,10 +135,12 @@ class Statements:
         biller = await self._directory.practitioner(kept.biller_id)
         first = min(line.period.start for line in note.lines)
         try:
-            covers = await self._insurance.cover(note.patient.matricule, first)
-        except Silent:
-            covers = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)]
-        case = await self._cases.gather(note, person, biller, covers, day_of(kept.received_at), kept.note_id)
+            covers = await self._cases.covers(note.patient.matricule, first)
+            approvals = await self._cases.approvals(note)
+        except PidUnavailable:
+            covers, approvals = [Cover(fund=note.patient.fund or "CNS", since=person.birth_date)], []
+        received = day_of(kept.received_at)
+        case = await self._cases.gather(note, person, biller, covers, received, kept.note_id, approvals)
         return self._adjudicate(case)
 
     async def _income(self, requester: Requester, year: int) -> Decimal | None:

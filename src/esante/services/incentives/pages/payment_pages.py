@@ -5,10 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from esante.core.sepa import MAX_BYTES
 from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.incentives.pages.page_words import PageWords, shown
-from esante.services.incentives.payments.bank_answers import MAX_BYTES
 from esante.services.incentives.payments.model import Reconciliation
 from esante.services.incentives.payments.service import Payments
 

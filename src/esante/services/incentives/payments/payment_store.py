@@ -221,6 +221,16 @@ async def lock_order(conn: Connection, order_id: UUID) -> tuple[Order, str] | No
     return order, message or ""
 
 
+async def fetch_sent(conn: Connection, message_id: str) -> list[UUID]:
+    """Return the orders of a file that are at the bank."""
+    rows = await conn.fetch(
+        "SELECT order_id FROM incentive_order JOIN incentive_payment_file USING (file_id)"
+        " WHERE message_id = $1 AND state = 'sent' ORDER BY order_id",
+        message_id,
+    )
+    return [row[0] for row in rows]
+
+
 async def apply_line(conn: Connection, reference: str, order_id: UUID, at: datetime) -> bool:
     """Keep that a line of the bank was applied; False when it was applied before."""
     status = await conn.execute(

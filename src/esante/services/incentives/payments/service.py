@@ -6,13 +6,22 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
-from schwifty import IBAN
-from schwifty.exceptions import SchwiftyException
-
 from esante.core import clock
 from esante.core.journal import Event, Journal
+from esante.core.sepa import (
+    AccountHolder,
+    BadMessage,
+    BookedLine,
+    CreditTransfer,
+    OrderStatus,
+    Outcome,
+    StatusReport,
+    order_key,
+    parse_iban,
+    read_message,
+    write_credit_transfers,
+)
 from esante.core.storage import Connection, Database, Row, insert, uuid7
-from esante.core.time_zone import today
 from esante.core.web import (
     N_,
     NOT_FOUND,
@@ -26,7 +35,6 @@ from esante.core.web import (
 from esante.identity.access import Requester, require_operator
 from esante.services.incentives.decisions.model import NOTHING, KeptLine, PayeeKind
 from esante.services.incentives.payments import payment_store
-from esante.services.incentives.payments.bank_answers import BadAnswer, read_answers
 from esante.services.incentives.payments.model import (
     Account,
     AccountChanged,
@@ -39,7 +47,6 @@ from esante.services.incentives.payments.model import (
     PaymentRejected,
     Reconciliation,
 )
-from esante.services.incentives.payments.payment_file import Debtor, write_payment_file
 
 PAGE_SIZE = 20
 MOST_ORDERS = 5_000
@@ -49,7 +56,7 @@ MOST_ORDERS = 5_000
 class Payments:
     """Orders, accounts and files; every order is in one file at a time."""
 
-    def __init__(self, db: Database, journal: Journal, debtor: Debtor) -> None:
+    def __init__(self, db: Database, journal: Journal, debtor: AccountHolder) -> None:
         self._db, self._journal, self._debtor = db, journal, debtor
 
     async def add_orders(
@@ -106,20 +113,12 @@ class Payments:
 
         Raises: Problem 400 for a name that is too short, or a number that is no IBAN of the euro payments area.
         """
-        try:
-            number = IBAN(iban)
-            number.validate(validate_bban=True)
-            in_area = number.in_sepa_zone
-        except SchwiftyException as error:
-            raise _no_iban() from error
-        if not in_area:
-            raise _no_iban()
         account = Account(
             account_id=uuid7(),
             payee_kind=payee_kind,
             payee=payee,
             holder=clean_text(holder, 2, 70, "holder"),
-            iban=str(number.compact),
+            iban=parse_iban(iban),
             entered_at=clock.now(),
             entered_by=requester.name,
             entered_by_id=requester.id,
@@ -169,22 +168,22 @@ class Payments:
             found = (await payment_store.take_payable(conn))[:MOST_ORDERS]
             if not found:
                 raise Problem(409, "conflict", N_("There is nothing to pay now."))
-            orders = [(replace(order, iban=iban), holder) for order, iban, holder in found]
-            message_id, content = write_payment_file(self._debtor, orders, today())
+            orders = [_transfer(*one) for one in found]
+            file_id, now = uuid7(), clock.now()
             file = PaymentFile(
-                file_id=uuid7(),
-                message_id=message_id,
-                made_at=clock.now(),
+                file_id=file_id,
+                message_id=file_id.hex,
+                made_at=now,
                 made_by=requester.name,
                 orders=len(orders),
-                amount=sum((order.amount for order, _ in orders), NOTHING),
-                content=content,
+                amount=sum((one.amount for one in orders), NOTHING),
+                content=write_credit_transfers(self._debtor, orders, message_id=file_id.hex, at=now),
             )
             event = PaymentFileMade(
-                file_id=file.file_id, message_id=message_id, orders=file.orders, amount=str(file.amount)
+                file_id=file_id, message_id=file.message_id, orders=file.orders, amount=str(file.amount)
             )
             await insert(conn, [payment_store.file_row(file), *self._journal.rows_for(requester, event)])
-            await payment_store.mark_sent(conn, file.file_id, [(order.order_id, order.iban) for order, _ in orders])
+            await payment_store.mark_sent(conn, file.file_id, [(order.order_id, iban) for order, iban, _ in found])
         return file
 
     async def files(self, requester: Requester, cursor: str | None) -> Page[PaymentFile]:
@@ -226,14 +225,14 @@ class Payments:
         """
         require_operator(requester)
         try:
-            answers = read_answers(data)
-        except BadAnswer as error:
+            said = read_message(data)
+        except BadMessage as error:
             raise bad_request("file", N_("This is no answer of the bank."), detail=str(error), code="value") from error
         counts = {True: 0, False: 0}
         unmatched = []
         async with self._db.transaction() as conn:
             await payment_store.lock_payments(conn)
-            for answer in answers:
+            for answer in await self._answers(conn, said):
                 applied = await self._apply_one(conn, requester, answer)
                 if applied is None:
                     unmatched.append(answer.end_to_end_id[:40] or "–")
@@ -241,9 +240,20 @@ class Payments:
                     counts[answer.paid] += 1
         return Reconciliation(counts[True], counts[False], tuple(unmatched))
 
+    async def _answers(self, conn: Connection, said: StatusReport | Sequence[BookedLine]) -> list[BankAnswer]:
+        """Return what the bank says of each order; a file that it rejected as a whole is said of all its orders."""
+        if not isinstance(said, StatusReport):
+            return [_answer_of_line(one) for one in said]
+        statuses = said.orders
+        if not statuses and said.whole.outcome is Outcome.REJECTED:
+            sent = await payment_store.fetch_sent(conn, said.message_id)
+            statuses = tuple(replace(said.whole, end_to_end_id=one.hex) for one in sent)
+        known = [one for one in statuses if one.outcome in (Outcome.PAID, Outcome.REJECTED)]
+        return [_answer_of_status(one, said.message_id) for one in known]
+
     async def _apply_one(self, conn: Connection, requester: Requester, answer: BankAnswer) -> bool | None:
         """Apply an answer; return whether it changed something, None when it fits no order that is at the bank."""
-        order_id = _order_id(answer.end_to_end_id)
+        order_id = order_key(answer.end_to_end_id)
         found = await payment_store.lock_order(conn, order_id) if order_id else None
         if found is None:
             return None
@@ -284,17 +294,19 @@ def _changes(order: Order, answer: BankAnswer) -> bool:
     return order.state is OrderState.SENT or (order.state is OrderState.PAID and bool(answer.reference))
 
 
-def _order_id(text: str) -> UUID | None:
-    try:
-        return UUID(hex=text) if len(text) == 32 else None
-    except ValueError:
-        return None
-
-
-def _no_iban() -> Problem:
-    return bad_request(
-        "iban",
-        N_("This is not an account number (IBAN) in the euro payments area."),
-        N_("Copy it from your bank statement. It begins with two letters, in Luxembourg with LU."),
-        code="value",
+def _transfer(order: Order, iban: str, holder: str) -> CreditTransfer:
+    return CreditTransfer(
+        end_to_end_id=order.end_to_end_id,
+        creditor=AccountHolder(name=holder, iban=iban),
+        amount=order.amount,
+        purpose=f"{order.scheme} {order.quarter}",
     )
+
+
+def _answer_of_status(status: OrderStatus, message_id: str) -> BankAnswer:
+    paid = status.outcome is Outcome.PAID
+    return BankAnswer(status.end_to_end_id, paid, status.cause, message_id=message_id)
+
+
+def _answer_of_line(line: BookedLine) -> BankAnswer:
+    return BankAnswer(line.end_to_end_id, not line.returned, line.cause, amount=line.amount, reference=line.reference)

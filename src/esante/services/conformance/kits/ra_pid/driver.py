@@ -78,7 +78,7 @@ async def order(session: Session, action: str, **fields: Any) -> Json:
 
 
 async def send_note(session: Session, way: str = "pid", note: Json | None = None) -> SentNote:
-    """Ask the software to send a note by a way: "pid" (RA where that cannot be had) or "ra"."""
+    """Ask the software to send a note by a way: "pid" (RA where that cannot be had), "ra" or "exchange"."""
     place, note = sandbox_of(session).mark(), note or new_note(session)
     answer = await order(session, "send-note", way=way, note=note)
     return SentNote(uuid=as_uuid(answer.get("uuid"), "uuid"), note=note, place=place)

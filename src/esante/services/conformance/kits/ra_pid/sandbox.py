@@ -57,7 +57,14 @@ class Call:
 
 
 Answer = tuple[int, Any]
-"""A status, and an object that becomes JSON."""
+"""A status, and an object that becomes JSON; a text is XML."""
+EXCHANGE = "/billing/exchange"
+"""The path of the SOAP exchange."""
+_RECEIVED = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+    '<r:ResponseInfo xmlns:r="http://ws.mysecu.lu/generic/sync"/></s:Body></s:Envelope>'
+)
+"""The answer to a message of the exchange; that of the platform is signed."""
 
 
 @dataclass
@@ -141,6 +148,8 @@ class Sandbox:
                 return self._cancel(call)
             case "KNOWN":
                 return self._known(call)
+            case "SOAP":
+                return 200, _RECEIVED
         return 404, {"code": "not-found", "title": "There is nothing here."}
 
     def _simulate(self, asked: dict[str, Any]) -> Answer:
@@ -181,7 +190,7 @@ class Sandbox:
         payment_id = self._payments.setdefault(str(asked["idReponseSimulation"]), str(uuid4()))
         self._paid[simulation["note"]] = payment_id
         amounts = {"montantPartStatutaire": simulation["statutory"], "montantPaye": simulation["statutory"]}
-        return 200, {"identifiantInitiationPaiement": payment_id, "montantRecouvrement": "0.00", **amounts}
+        return 201, {"identifiantInitiationPaiement": payment_id, "montantRecouvrement": "0.00", **amounts}
 
     def _deposit(self, call: Call) -> Answer:
         note_id = package_note_id(call.body)
@@ -220,6 +229,8 @@ def classify(method: str, path: str) -> tuple[str, dict[str, str]]:
         return "SIM", {}
     if (method, path) == ("POST", "/pid/v1/payments"):
         return "VAL", {}
+    if (method, path) == ("POST", EXCHANGE):
+        return "SOAP", {}
     if document := _DOCUMENT.fullmatch(path):
         parts = {name: value for name, value in document.groupdict().items() if value}
         steps = {("POST", False): "DEPOSIT", ("PATCH", True): "CANCEL", ("GET", True): "KNOWN"}
@@ -290,8 +301,9 @@ async def _serve(sandbox: Sandbox, reader: asyncio.StreamReader, writer: asyncio
     if answer is None:
         return
     status, content = answer
-    data = orjson.dumps(content)
+    data = content.encode() if isinstance(content, str) else orjson.dumps(content)
     kind = b"application/json" if status < 400 else b"application/problem+json"
+    kind = b"text/xml; charset=utf-8" if isinstance(content, str) else kind
     headers = [(b"content-type", kind), (b"content-length", str(len(data)).encode()), (b"connection", b"close")]
     response = h11.Response(status_code=status, headers=headers)
     for part in (response, h11.Data(data=data), h11.EndOfMessage()):

@@ -1,0 +1,1 @@
+"""The end of fee notes: what is deleted once its time of keeping is over."""
