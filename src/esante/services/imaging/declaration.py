@@ -81,7 +81,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Deposits(db, platform.objects, record, directory, access)
     yield FrameRenderer()
     days = settings.imaging_share_days
-    yield Shares(db, platform.journal, archive, record, directory, access, base_url=base_url, days=days)
+    yield Shares(db, platform.journal, archive, directory, access, base_url=base_url, days=days)
 
 
 def _holdings(platform: Platform, settings: ImagingSettings, locations: Locations) -> Holdings:

@@ -24,7 +24,6 @@ def shares(world, imaging):
         world.db,
         world.journal,
         imaging.archive,
-        world.record,
         world.directory,
         world.access,
         base_url=BASE,

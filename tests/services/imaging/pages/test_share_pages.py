@@ -13,6 +13,7 @@ from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.web import Problem
 from esante.identity.access import Act, Confidentiality, Disposition, requester_of
+from esante.services.imaging.release.service import Releases
 from esante.services.imaging.sharing.model import MAX_ATTEMPTS, VISIT, ShareCreated, ShareEnded, ShareOpened
 from esante.services.imaging.sharing.service import PATH
 from tests.support.dicom import study_files, uids
@@ -88,8 +89,8 @@ async def test_picture_has_the_name_of_the_recipient_in_it(browse, recipient, pe
     assert (pictures[0] == pictures[1]).all() and (pictures[0] != pictures[2]).any()
 
 
-@pytest.mark.parametrize("gone", ["ended", "expired", "unknown", "locked", "withdrawn", "pin"])
-async def test_what_does_not_open_is_answered_alike(recipient, world, shares, make, person, study, gone):
+@pytest.mark.parametrize("gone", ["ended", "expired", "unknown", "locked", "withdrawn", "withheld", "pin"])
+async def test_what_does_not_open_is_answered_alike(recipient, world, imaging, shares, make, person, study, gone):
     other, made = await make(), await make(days=1)
     url, pin, later = made.url, made.pin, timedelta(0)
     if gone == "ended":
@@ -108,6 +109,9 @@ async def test_what_does_not_open_is_answered_alike(recipient, world, shares, ma
         timeline = await world.record.timeline(hospital, person.id)
         (document,) = [one for one in timeline.documents if one.category == "imaging_study"]
         await world.record.withdraw(hospital, person.id, document.id, "of another patient")
+    elif gone == "withheld":
+        releases = Releases(world.db, imaging.archive, world.record)
+        await releases.withhold(world.people["hospital"], uids(study[0])[0], 1)
     else:
         pin = wrong(pin)
     with running_clock(clock.now() + later):

@@ -16,7 +16,8 @@ from esante.core import clock
 from esante.core.storage import NIL, Database, DataLoader, Objects
 from esante.core.types import Json
 from esante.core.web import NOT_FOUND, Problem
-from esante.identity.access import Requester, Verdict
+from esante.identity.access import Requester, Verdict, requester_of
+from esante.identity.directory import Person
 from esante.services.imaging.archive import store
 from esante.services.imaging.archive.contents import Contents
 from esante.services.imaging.archive.openings import Openings
@@ -62,6 +63,18 @@ class Archive:
             await self._journal_refusal(requester, place.person_id, current.verdict, study_uid, action, **rule)
             raise not_found()
         _remember(self._allowed, key, place)
+        return VisibleStudy(study_uid, current.document, current.verdict)
+
+    async def shown_to(self, person: Person, study_uid: str) -> VisibleStudy | None:
+        """Return a study as its person sees it now, without an entry in the journal; None where they do not see it."""
+        place = (await store.fetch_places(self._db, [study_uid])).get(study_uid)
+        if place is None or place.person_id != person.id:
+            return None
+        requester = requester_of(person)
+        current = await self._record.current.find(requester, person.id, place.document_series_id)
+        withheld = await self._withheld(requester, person.id, [study_uid])
+        if current.document is None or current.verdict is None or withheld:
+            return None
         return VisibleStudy(study_uid, current.document, current.verdict)
 
     async def persons(self, requester: Requester, study_uids: Sequence[str]) -> set[UUID]:

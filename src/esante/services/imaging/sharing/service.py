@@ -15,10 +15,9 @@ from esante.core.link_secrets import hash_address, hash_pin, new_address, new_pi
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text, network_of
-from esante.identity.access import Access, Disposition, Requester, StepOutcome, policy, requester_of
+from esante.identity.access import Access, Disposition, Requester, StepOutcome, policy
 from esante.identity.directory import Directory
 from esante.services.imaging.archive.service import Archive
-from esante.services.imaging.archive.store import fetch_places
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.model import CATEGORY
 from esante.services.imaging.sharing import store
@@ -36,7 +35,6 @@ from esante.services.imaging.sharing.model import (
     ShareOpened,
     Visit,
 )
-from esante.services.record import Record
 
 PATH = "/shared-images"
 _SHORTER = (1, 7, 30)
@@ -51,7 +49,6 @@ class Shares:
         db: Database,
         journal: Journal,
         archive: Archive,
-        record: Record,
         directory: Directory,
         access: Access,
         *,
@@ -59,7 +56,7 @@ class Shares:
         days: int,
     ) -> None:
         self._db, self._journal, self._archive = db, journal, archive
-        self._record, self._directory, self._access = record, directory, access
+        self._directory, self._access = directory, access
         self._url, self.days = f"{base_url}{PATH}", days
 
     @property
@@ -201,13 +198,7 @@ class Shares:
     async def _study(self, share: Share) -> VisibleStudy | None:
         """Return the study of a link as its person sees it now; None once they do not."""
         person = await self._directory.person(share.person_id)
-        place = (await fetch_places(self._db, [share.study_uid])).get(share.study_uid)
-        if person is None or place is None or place.person_id != person.id:
-            return None
-        current = await self._record.current.find(requester_of(person), person.id, place.document_series_id)
-        if current.document is None or current.verdict is None:
-            return None
-        return VisibleStudy(share.study_uid, current.document, current.verdict)
+        return await self._archive.shown_to(person, share.study_uid) if person else None
 
 
 def _hash(address: str) -> bytes:
