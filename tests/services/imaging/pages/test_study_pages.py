@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from esante.core.storage import uuid7
+from esante.core.time_zone import day_of
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.imaging.model import ImagesRefused, SeriesOpened, StudiesSearched
+from esante.services.imaging.release.service import Releases
 from esante.services.record import Deposit
 from tests.support.dicom import ct_image, file_of, pydicom_file, study_files, uids
 from tests.support.record_pages import load_page, main_text, state_motive
@@ -38,6 +40,21 @@ async def test_person_sees_the_list_of_their_studies_and_searches_it(browse, sto
 async def test_person_without_images_sees_that_there_are_none(browse, person):
     page = await load_page(await browse(requester_of(person)), "/images")
     assert "There are no images in your record yet" in main_text(page)
+
+
+async def test_person_reads_when_withheld_images_are_shown(browse, imaging, world, person, study):
+    study_uid = uids(study[0])[0]
+    releases = Releases(world.db, imaging.archive, world.record)
+    release = await releases.withhold(world.people["hospital"], study_uid, 3)
+    patient, day = await browse(requester_of(person)), day_of(release.withheld_until)
+    for address in ("/images", f"/images/{study_uid}"):
+        page = await load_page(patient, address)
+        shown = main_text(page)
+        assert "Your doctor would like to talk to you first" in shown
+        assert f"{day.day} {day:%B} {day.year}" in shown
+        assert not page.xpath("//img[@id='picture']") and "There are no images" not in shown
+    await releases.release(world.people["hospital"], study_uid)
+    assert picture_of(await load_page(patient, f"/images/{study_uid}"))
 
 
 async def test_long_list_has_pages(browse, store, person):

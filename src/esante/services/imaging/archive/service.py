@@ -7,6 +7,7 @@ does not exist, are answered alike.
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -92,13 +93,11 @@ class Archive:
         documents, verdict = await self._record.current.list(requester, person_id, CATEGORY)
         visible = {document.series_id: (document, of_document) for document, of_document in documents}
         found = await store.fetch_studies(self._db, person_id, list(visible))
-        withheld = await self._withheld(requester, person_id, [one.study_uid for one in found])
-        studies = [
-            (one, VisibleStudy(one.study_uid, *visible[one.document_series_id]))
-            for one in found
-            if one.study_uid not in withheld
-        ]
-        return Studies(person_id, tuple(studies), verdict)
+        until = await self._withheld(requester, person_id, [one.study_uid for one in found])
+        studies = [(one, VisibleStudy(one.study_uid, *visible[one.document_series_id])) for one in found]
+        shown = tuple(pair for pair in studies if pair[0].study_uid not in until)
+        withheld = tuple((one, until[one.study_uid]) for _, one in studies if one.study_uid in until)
+        return Studies(person_id, shown, withheld, verdict)
 
     async def searched(
         self, requester: Requester, studies: "Studies", shown: Sequence[VisibleStudy], count: int
@@ -195,12 +194,12 @@ class Archive:
         """Journal that images of series are opened, before they are sent; `form`: what of them."""
         await self._openings.journal(requester, study, series_uids, form)
 
-    async def _withheld(self, requester: Requester, person_id: UUID, study_uids: Sequence[str]) -> set[str]:
-        """Return those of some studies that are withheld from the patient now; for professionals none is."""
+    async def _withheld(self, requester: Requester, person_id: UUID, study_uids: Sequence[str]) -> dict[str, datetime]:
+        """Return until when those of some studies are withheld that are now; from professionals none is."""
         if requester.kind != "patient":
-            return set()
+            return {}
         now, found = clock.now(), await fetch_releases(self._db, person_id, study_uids)
-        return {uid for uid, release in found.items() if release.withheld_until > now}
+        return {uid: release.withheld_until for uid, release in found.items() if release.withheld_until > now}
 
     async def _journal_refusal(
         self, requester: Requester, person_id: UUID, verdict: Verdict | None, study_uid: str, action: str, **rule: str
@@ -222,10 +221,15 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Studies:
-    """The studies of a person that a requester may see, and the verdict on the list."""
+    """The studies of a person that a requester may see, and the verdict on the list.
+
+    `withheld`: those of which the requester, who is the patient, sees the entry in the record and no images yet, with
+    the moment until when.
+    """
 
     person_id: UUID
     studies: tuple[tuple[Study, VisibleStudy], ...]
+    withheld: tuple[tuple[VisibleStudy, datetime], ...]
     verdict: Verdict
 
 

@@ -104,6 +104,7 @@ class StudyPages:
                 for one, visible in shown
             ],
             total=len(studies.studies),
+            withheld=[(visible.document, until) for visible, until in studies.withheld],
             next=encode_cursor(offset + PAGE_SIZE) if len(found) > offset + PAGE_SIZE else None,
             text=text,
             **await self._banner(page),
@@ -111,7 +112,19 @@ class StudyPages:
 
     async def study(self, request: Request, page: PageContext) -> Response:
         """Show one study: a picture of a series, what belongs to it, and to the person who opened it."""
-        studies, study, visible = await self._find(request, page)
+        studies = await self._archive.studies(page.requester, page.person_id)
+        for visible, until in studies.withheld:
+            if visible.study_uid == request.path_params["study"]:
+                return await render(
+                    request,
+                    "imaging/withheld.html",
+                    page=page,
+                    document=visible.document,
+                    display_of_type=display_of_type,
+                    until=until,
+                    list_url=images_url(page),
+                )
+        study, visible = await self._find(request, page, studies)
         await self._archive.searched(page.requester, studies, [visible], 1)
         series = await store.fetch_series(self._db, page.person_id, [study.study_uid])
         instances = await store.fetch_instances(self._db, page.person_id, [study.study_uid])
@@ -135,15 +148,14 @@ class StudyPages:
             **await self._banner(page),
         )
 
-    async def _find(self, request: Request, page: PageContext) -> tuple[Studies, Study, VisibleStudy]:
+    async def _find(self, request: Request, page: PageContext, studies: Studies) -> tuple[Study, VisibleStudy]:
         """Return the study of a request among those that its requester may see. Raises: Problem 404, journalled."""
         study_uid = request.path_params["study"]
         if not is_uid(study_uid):
             raise not_found()
-        studies = await self._archive.studies(page.requester, page.person_id)
         for study, visible in studies.studies:
             if study.study_uid == study_uid:
-                return studies, study, visible
+                return study, visible
         await self._archive.study(page.requester, study_uid, "page")
         raise not_found()
 
