@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.async_api import Browser
 
-from tests.e2e import test_deposit_story, test_proof_story, test_story
+from tests.e2e import test_deposit_story, test_imaging_story, test_proof_story, test_story
 from tests.e2e.test_pages_of_operators import declare_emergency
 from tests.support.demo_server import DemoServer
 from tests.support.page_tour import (
@@ -29,6 +29,7 @@ pytestmark = pytest.mark.browser
 TYPED = frozenset(
     [
         *(test_story.REASON, test_story.TITLE, test_story.TEXT, test_deposit_story.REASON, test_proof_story.RECIPIENT),
+        test_imaging_story.RECIPIENT,
         "Schwerer Asthmaanfall, nicht ansprechbar. Admise inconsciente aux urgences, antécédents et traitement inconnus",
         "Je ne connais pas le cabinet qui a consulté mon dossier hier soir. Der Text eines eingescannten Briefs",
         *("wird nicht vorgelesen", "The page of the bulletin is empty."),

@@ -116,7 +116,7 @@ def test_anomalies_of_insurance_are_kept_once():
 
 def test_refused_deposit_of_cancelled_note_cancels_it():
     waiting = rules.cancel(replace(NEW, tried=True), "x", None, AT)
-    refused = rules.refused(waiting, Anomaly(type="deposit", code="XML"), AT)
+    refused = rules.refused(waiting, Anomaly(type="deposit", code="XML"), AT, is_first=True)
     assert refused.state is State.CANCELED
 
 

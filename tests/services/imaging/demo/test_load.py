@@ -27,6 +27,7 @@ async def test_studies_are_loaded_once_with_a_report_each(tmp_path):
             practitioners=[],
             organizations=build_world(datetime.now(UTC).date(), persons=20).organizations,
             account_holders=[person],
+            software={},
             months=0,
         )
         await load_studies(platform, country, lambda *_: None)

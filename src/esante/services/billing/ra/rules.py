@@ -103,13 +103,16 @@ def reimbursed(one: Reimbursement, amount: Decimal, on: date, at: datetime) -> R
     return replace(paid, state=State.REIMBURSEMENT_SENT)
 
 
-def refused(one: Reimbursement, anomaly: Anomaly, at: datetime) -> Reimbursement:
+def refused(one: Reimbursement, anomaly: Anomaly, at: datetime, *, is_first: bool) -> Reimbursement:
     """Return a note of which the insurance refused a message for good.
 
-    One that it does not take at all, and that was cancelled meanwhile, is cancelled by that.
+    `is_first`: its deposit was not tried before, so the insurance does not have it; if it was cancelled meanwhile, it
+    is cancelled by that. After an earlier try without an answer the insurance may have it all the same.
     """
     marked = _with_anomaly(one, anomaly, at)
-    return cancelled(marked, at) if one.secu_id is None else marked
+    if one.secu_id is not None or not is_first:
+        return marked
+    return cancelled(replace(marked, tried=False), at)
 
 
 def _with_anomaly(one: Reimbursement, anomaly: Anomaly, at: datetime) -> Reimbursement:

@@ -89,7 +89,7 @@ class ReimbursementSender:
         begun = await self._begin(waiting)
         if begun is None:
             return
-        one, kept, message = begun
+        one, kept, message, is_first = begun
         try:
             change = await self._send(one, kept, message)
         except Silent as silence:
@@ -101,13 +101,20 @@ class ReimbursementSender:
             anomaly = Anomaly(type=message.value, code=refusal.code, reason=str(refusal))
             cause = f"{refusal.code} {refusal}".strip()
             await self._give_up(
-                waiting, kept, message, cause, lambda current: rules.refused(current, anomaly, clock.now())
+                waiting,
+                kept,
+                message,
+                cause,
+                lambda current: rules.refused(current, anomaly, clock.now(), is_first=is_first),
             )
         else:
             await self._store(kept, replace(waiting, failures=0, last_error=""), change)
 
-    async def _begin(self, waiting: Waiting) -> tuple[Reimbursement, KeptNote, Message] | None:
-        """Return what is sent; that it is tried is on disk before. None: nothing is to be sent any more."""
+    async def _begin(self, waiting: Waiting) -> tuple[Reimbursement, KeptNote, Message, bool] | None:
+        """Return what is sent, and whether it is for the first time; that it is tried is on disk before.
+
+        None: nothing is to be sent any more.
+        """
         key = waiting.person_id, waiting.note_id
         async with self._db.transaction() as conn:
             one = await store.fetch(conn, *key, lock=True)
@@ -116,10 +123,11 @@ class ReimbursementSender:
             if one is None or kept is None or message is None:
                 await store.remove_waiting(conn, *key)
                 return None
-            if not one.tried:
+            is_first = not one.tried
+            if is_first:
                 one = replace(one, tried=True)
                 await store.update(conn, one)
-        return one, kept, message
+        return one, kept, message, is_first
 
     async def _send(self, one: Reimbursement, kept: KeptNote, message: Message) -> Change:
         """Send a message; return what its answer changes. Raises: `Silent`, `Refused`."""
