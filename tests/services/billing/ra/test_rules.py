@@ -120,6 +120,13 @@ def test_refused_deposit_of_cancelled_note_cancels_it():
     assert refused.state is State.CANCELED
 
 
+def test_refusal_after_a_try_without_an_answer_leaves_the_cancellation_open():
+    waiting = rules.cancel(replace(NEW, tried=True), "x", None, AT)
+    refused = rules.refused(waiting, Anomaly(type="deposit", code="XML"), AT, is_first=False)
+    assert refused.state is State.CANCEL_ASKED
+    assert refused.tried
+
+
 def test_pause_grows_to_a_bound_and_is_spread():
     pauses = [rules.pause(failures, 0.5) for failures in range(1, rules.MAX_FAILURES)]
     assert pauses == sorted(pauses)
