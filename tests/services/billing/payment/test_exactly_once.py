@@ -112,7 +112,7 @@ def machine_of(laboratory: Laboratory):
                 case "correct":
                     self.correct(simulation, data.draw(st.sampled_from(ACTS)), crash)
                 case "cancel":
-                    self.attempt(world.pid.cancel(self.requester, simulation.note.id, "slip"), crash)
+                    self.attempt(world.pid.reversals.cancel(self.requester, simulation.note.id, "slip"), crash)
 
         def bill(self, acts, crash):
             note = fee_note(do(world.patient()), self.code, *acts)

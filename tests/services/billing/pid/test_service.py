@@ -250,8 +250,8 @@ async def test_cancelled_paid_note_is_recovered_from_the_next_payment(world):
     requester, note = requester_of(doctor), fee_note(person, code)
     first = await world.validated(doctor, note)
     await world.settle_all()
-    await world.pid.cancel(requester, note.id, "wrong patient")
-    await refused(409, world.pid.cancel(requester, note.id, "again"))
+    await world.pid.reversals.cancel(requester, note.id, "wrong patient")
+    await refused(409, world.pid.reversals.cancel(requester, note.id, "again"))
     assert await world.payments.recoverable(code) == first.amount
     other = await world.validated(doctor, fee_note(await world.patient(), code, "C1", "9T01"))
     assert other.recovered == first.amount
@@ -265,7 +265,7 @@ async def test_note_cancelled_before_it_was_paid_moves_no_money(world):
     person, (doctor, code) = await world.patient(), await world.doctor()
     note = fee_note(person, code)
     payment = await world.validated(doctor, note)
-    reversed_ = await world.pid.cancel(requester_of(doctor), note.id, "slip")
+    reversed_ = await world.pid.reversals.cancel(requester_of(doctor), note.id, "slip")
     assert reversed_.state is PaymentState.WITHDRAWN
     await world.settle_all()
     assert payment.id.hex not in world.bank.paid
@@ -277,10 +277,10 @@ async def test_note_cannot_be_cancelled_while_the_bank_is_being_asked(world):
     note = fee_note(person, code)
     await world.validated(doctor, note)
     await world.transfers.claim(100)
-    await refused(409, world.pid.cancel(requester_of(doctor), note.id, "slip"))
+    await refused(409, world.pid.reversals.cancel(requester_of(doctor), note.id, "slip"))
     with later(seconds=30):
         await world.settle_all()
-    await world.pid.cancel(requester_of(doctor), note.id, "slip")
+    await world.pid.reversals.cancel(requester_of(doctor), note.id, "slip")
 
 
 async def test_correction_reverses_bills_again_and_nets_in_one_act(world):
@@ -327,7 +327,7 @@ async def test_note_of_another_cannot_be_cancelled_or_corrected(world):
     note = fee_note(person, code)
     await world.validated(doctor, note)
     await world.settle_all()
-    await refused(404, world.pid.cancel(requester_of(other), note.id, "theft"))
+    await refused(404, world.pid.reversals.cancel(requester_of(other), note.id, "theft"))
     await refused(404, world.pid.correct(requester_of(other), note.id, fee_note(person, theirs), YES))
 
 
@@ -352,7 +352,7 @@ async def test_every_step_is_journalled_for_the_patient(world):
     note = fee_note(person, code)
     await world.validated(doctor, note)
     await world.settle_all()
-    await world.pid.cancel(requester_of(doctor), note.id, "slip")
+    await world.pid.reversals.cancel(requester_of(doctor), note.id, "slip")
     types = [Simulated, Validated, NoteKept, Paid, NoteEnded, PaymentReversed]
     entries = await world.journal.entries_of(person.id, types)
     assert {entry.type for entry in entries} == {type_.TYPE for type_ in types}

@@ -83,7 +83,7 @@ async def test_newer_note_of_the_same_professional_stays(world, retention):
 
 async def test_notes_stay_until_what_is_owed_back_is_netted_by_notes_that_go_with_them(world, retention):
     person, doctor, code, first = await paid_note(world)
-    await world.pid.cancel(requester_of(doctor), first.id, "erreur")
+    await world.pid.reversals.cancel(requester_of(doctor), first.id, "erreur")
     with later(KEPT + timedelta(days=2)):
         await retention.delete_due()
     assert "billing_payment" in await rows_of(world, first.id)

@@ -112,7 +112,7 @@ class DoctorPages:
         billed, content, _ = await self._billed.read(requester, note_id)
         try:
             if billed.payment is not None:
-                await self._pid.cancel(requester, note_id, motive)
+                await self._pid.reversals.cancel(requester, note_id, motive)
             else:
                 biller = await self._billed.biller(requester)
                 await self._reimbursements.cancel(requester, biller, content.patient.matricule, note_id, motive)

@@ -157,12 +157,12 @@ class _PidEndpoints:
         """Cancel a validated note: what was paid is recovered from the next payments."""
         requester = await self.access.authorize(request, "Claim", "u")
         asked = await _read(request, _Annulation)
-        return _answer(payment_json(await self.payments.cancel(requester, _path_id(request), asked.motif)))
+        return _answer(payment_json(await self.payments.reversals.cancel(requester, _path_id(request), asked.motif)))
 
     async def payment(self, request: Request) -> Response:
         """Return the payment of a note of the requester."""
         requester = await self.access.authorize(request, "PaymentReconciliation", "r")
-        return _answer(payment_json(await self.payments.payment(requester, _path_id(request))))
+        return _answer(payment_json(await self.payments.reversals.payment(requester, _path_id(request))))
 
     async def accounts(self, request: Request) -> Response:
         """Return the accounts of a provider code, without their numbers."""

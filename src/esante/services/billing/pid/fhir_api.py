@@ -107,7 +107,7 @@ class _FhirEndpoints:
         data = await read_resource(request, MAX_BODY)
         note, claim = read_claim(data), decode(data)
         if claim["status"] == "cancelled":
-            paid = await self.payments.cancel(requester, note.id, _motive(claim))
+            paid = await self.payments.reversals.cancel(requester, note.id, _motive(claim))
             return await self._paid(requester, paid)
         match claim["use"]:
             case "predetermination":

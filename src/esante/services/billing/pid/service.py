@@ -10,13 +10,12 @@ import asyncpg
 
 from esante.core import clock
 from esante.core.journal import Journal
-from esante.core.storage import NIL, Connection, Database, Row, insert, uuid7
+from esante.core.storage import NIL, Connection, Database, Row, uuid7
 from esante.core.time_zone import today
-from esante.core.web import N_, NOT_FOUND, Problem, clean_text
+from esante.core.web import N_, NOT_FOUND, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person, Practitioner
 from esante.services.billing.adjudication.model import Adjudication, Case, Cover, PastAct
-from esante.services.billing.note import note_store
 from esante.services.billing.note.faults import BadNote
 from esante.services.billing.note.limits import note_limits
 from esante.services.billing.note.model import Channel, FeeNote
@@ -36,18 +35,17 @@ from esante.services.billing.pid.model import (
     EligibilityAsked,
     NoteRequest,
     Objection,
-    PaymentReversed,
     PidUnavailable,
     Simulated,
     Simulation,
     Validated,
 )
 from esante.services.billing.pid.requests import compose_note, with_amounts
+from esante.services.billing.pid.reversals import Reversals
 from esante.services.billing.pid.simulation_store import Found
 from esante.services.billing.pid.terms import pid_terms
 
 EXPIRED_AT_ONCE = 1_000
-MAX_MOTIVE = 200
 _Keep = Callable[[Payment, Sequence[Row], Connection | None], Awaitable[None]]
 
 
@@ -72,6 +70,7 @@ class ImmediatePayments:
         self._notes, self.payments, self._cases = notes, payments, cases
         self._adjudicate, self._lifetime = adjudicate, lifetime
         self.contestations = Contestations(db, journal)
+        self.reversals = Reversals(db, journal, notes, payments, cases)
 
     # Before billing
 
@@ -138,7 +137,7 @@ class ImmediatePayments:
         if not known.has_payee:
             remedy = N_("Name the account in the portal, or send the fee note for accelerated reimbursement.")
             raise Problem(409, "conflict", N_("There is no confirmed account to pay to."), remedy=remedy)
-        corrected = await self._corrected(requester, biller, replaces_id) if replaces_id else None
+        corrected = await self.reversals.require_correctable(requester, biller, replaces_id) if replaces_id else None
         person, case = await self._cases.case(requester, note, biller, corrected, person)
         adjudication = self._adjudicate(case)
         note = with_amounts(note, adjudication)
@@ -233,10 +232,10 @@ class ImmediatePayments:
             payment = new_payment(payment, NOTHING)
             await keep(payment, self.payments.new_rows(payment), None)
             return payment
-        old = await self._validated(requester, simulation.replaces_id) if simulation.replaces_id else None
+        old = await self.reversals.validated(requester, simulation.replaces_id) if simulation.replaces_id else None
         async with self._db.transaction() as conn:
             if old is not None:
-                await self._end(conn, requester, old, replaced_by_id=simulation.note.id)
+                await self.reversals.end(conn, requester, old, replaced_by_id=simulation.note.id)
             payment = await self.payments.create(conn, payment)
             await keep(payment, [], conn)
         return payment
@@ -273,18 +272,6 @@ class ImmediatePayments:
 
         return keep
 
-    # After payment
-
-    async def cancel(self, requester: Requester, note_id: UUID, motive: str) -> Payment:
-        """Cancel a validated note: what was paid is recovered from the next payments. Returns the reversed payment.
-
-        Raises: `Problem` 404 for an unknown note and for another's, 409 while the bank is being asked or once done.
-        """
-        motive = clean_text(motive, 1, MAX_MOTIVE, "motive")
-        old = await self._validated(requester, note_id)
-        async with self._db.transaction() as conn:
-            return await self._end(conn, requester, old, motive=motive)
-
     async def correct(
         self, requester: Requester, note_id: UUID, note: FeeNote, confirmations: Confirmations
     ) -> Correction:
@@ -295,50 +282,8 @@ class ImmediatePayments:
         _require(confirmations)
         simulation = await self.simulate(requester, note, replaces_id=note_id)
         payment = await self.validate(requester, simulation.id, confirmations)
-        old = await self._validated(requester, note_id)
+        old = await self.reversals.validated(requester, note_id)
         return Correction(reversed=old[1], payment=payment, simulation=simulation)
-
-    async def payment(self, requester: Requester, note_id: UUID) -> Payment:
-        """Return the payment of a note for which the requester may bill. Raises: `Problem` 404."""
-        return (await self._validated(requester, note_id))[1]
-
-    async def _end(
-        self,
-        conn: Connection,
-        requester: Requester,
-        old: tuple[Simulation, Payment],
-        *,
-        motive: str = "",
-        replaced_by_id: UUID | None = None,
-    ) -> Payment:
-        """End a validated note and reverse its payment, in a transaction."""
-        person_id, note_id = old[1].person_id, old[1].note_id
-        reversed_ = await self.payments.reverse(conn, person_id, note_id, clock.now())
-        kept = await note_store.fetch_note(conn, person_id, note_id)
-        if kept is None:
-            raise Problem(404, "not-found", NOT_FOUND)
-        await self._notes.end(conn, requester, kept, replaced_by_id=replaced_by_id)
-        is_paid = reversed_.state is PaymentState.PAID
-        event = PaymentReversed(
-            payment_id=reversed_.id,
-            note_id=note_id,
-            provider_code=reversed_.provider_code,
-            owed=reversed_.statutory if is_paid else reversed_.recovered,
-            motive=motive,
-            replaced_by_id=replaced_by_id,
-        )
-        await insert(conn, self._journal.rows_for(requester, event, person_id=person_id))
-        return reversed_
-
-    async def _validated(self, requester: Requester, note_id: UUID) -> tuple[Simulation, Payment]:
-        """Return the validated simulation and the payment of a note for which a requester may bill.
-
-        Raises: `Problem` 404 when there is none.
-        """
-        for found in await simulation_store.fetch_paid(self._db, note_id):
-            if found.payment and await self._cases.may_bill(requester, found.simulation.biller_id):
-                return found.simulation, found.payment
-        raise Problem(404, "not-found", NOT_FOUND)
 
     async def tidy(self) -> None:
         """Delete the simulations that nobody validated, some time after they expired."""
@@ -348,15 +293,6 @@ class ImmediatePayments:
                 pass
 
     # Parts
-
-    async def _corrected(self, requester: Requester, biller: Practitioner, note_id: UUID) -> UUID:
-        """Return the note that a new one of a biller is to replace. Raises: `Problem` 404, 409."""
-        simulation, payment = await self._validated(requester, note_id)
-        if simulation.biller_id != biller.id:
-            raise Problem(404, "not-found", NOT_FOUND)
-        if payment.cancelled_at is not None:
-            raise Problem(409, "conflict", N_("This fee note was cancelled already."))
-        return note_id
 
     def _freeze(
         self,
