@@ -16,7 +16,7 @@ from esante.core.types import Progress
 from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_cursor, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester, require_operator
 from esante.services.incentives.claims import claim_store
-from esante.services.incentives.decisions import decision_store, rules
+from esante.services.incentives.decisions import decision_store, rules, signal_store
 from esante.services.incentives.decisions.facts import FactLoader
 from esante.services.incentives.decisions.model import (
     NOTHING,
@@ -138,7 +138,7 @@ class Decisions:
             if not await decision_store.clear_draft(conn, run.quarter):
                 return
             await insert_in_batches(conn, [decision_store.line_row(one) for one in kept])
-            await insert(conn, [decision_store.signal_row(run.quarter, one) for one in signals])
+            await insert(conn, [signal_store.signal_row(run.quarter, one) for one in signals])
             await decision_store.finish(conn, run.quarter, upto, now)
             await insert(conn, self._journal.rows_for(by, event))
         progress(steps, steps, "schemes")
@@ -195,7 +195,7 @@ class Decisions:
             if not await decision_store.confirm(conn, text, clock.now(), requester.name, requester.id):
                 raise _conflict(N_("There is nothing to confirm: the decision is not worked out, or is confirmed."))
             lines = await decision_store.fetch_lines(conn, text)
-            held = await decision_store.open_payees(conn, text)
+            held = await signal_store.open_payees(conn, text)
             await self._settle_claims(conn, Quarter.parse(text), lines)
             orders = await self._payments.add_orders(conn, text, lines, held)
             event = QuarterConfirmed(
@@ -263,7 +263,7 @@ class Decisions:
         """Return a page of what is unusual in a quarter ("": what is open in all). Raises: Problem 403, 400."""
         require_operator(requester)
         state, after = "" if quarter else "open", decode_uuid_cursor(cursor)
-        found = await decision_store.fetch_signals(self._db, quarter, state, after, PAGE_SIZE + 1)
+        found = await signal_store.fetch_signals(self._db, quarter, state, after, PAGE_SIZE + 1)
         more = encode_cursor(found[PAGE_SIZE - 1]["signal_id"]) if len(found) > PAGE_SIZE else None
         return Page(found[:PAGE_SIZE], more)
 
@@ -280,7 +280,7 @@ class Decisions:
             raise bad_request("decision", N_("Choose what becomes of the payment."), code="value")
         async with self._db.transaction() as conn:
             await decision_store.lock_runs(conn)
-            found = await decision_store.lock_signal(conn, signal_id)
+            found = await signal_store.lock_signal(conn, signal_id)
             if found is None:
                 raise Problem(404, "not-found", NOT_FOUND)
             if found["state"] != "open":
@@ -294,20 +294,20 @@ class Decisions:
             if second:
                 await self._settle_signal(conn, found, decision, requester.name)
             else:
-                await decision_store.propose(conn, signal_id, decision, requester.name, requester.id)
+                await signal_store.propose(conn, signal_id, decision, requester.name, requester.id)
             event = SignalDecided(signal_id=signal_id, decision=decision, second=second)
             await insert(conn, self._journal.rows_for(requester, event))
 
     async def _settle_signal(self, conn: Connection, found: dict[str, Any], decision: str, by: str) -> None:
         state = "released" if decision == "pay" else "refused"
-        await decision_store.settle(conn, found["signal_id"], state, by, clock.now())
+        await signal_store.settle(conn, found["signal_id"], state, by, clock.now())
         key = found["scheme"], found["payee"]
-        if decision == "refuse" or key not in await decision_store.open_payees(conn, found["quarter"]):
+        if decision == "refuse" or key not in await signal_store.open_payees(conn, found["quarter"]):
             await self._payments.release(conn, found["quarter"], *key, pay=decision == "pay")
 
     async def count_waiting(self) -> int:
         """Return how many signals wait for operators."""
-        return await decision_store.count_open_signals(self._db)
+        return await signal_store.count_open_signals(self._db)
 
 
 class OwnDecisions:
