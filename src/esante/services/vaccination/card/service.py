@@ -9,27 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
-from urllib.parse import urlencode
 from uuid import UUID
 
-import msgspec
-import orjson
-
 from esante.core import clock
-from esante.core.fhir.rest import BundleEntry
 from esante.core.storage import Database
 from esante.core.time_zone import day_of
-from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access import Access, Requester, opening_grant
 from esante.identity.directory import Directory, Person
 from esante.services.record import Record, no_access
 from esante.services.vaccination.card import pack_store, resources, rules, write_rules
 from esante.services.vaccination.card.advice import judge_entry
+from esante.services.vaccination.card.card_resources import CardResources
 from esante.services.vaccination.card.checks import check_terms, contraindication_kinds
 from esante.services.vaccination.card.immunization import (
-    CORRECTION_EXTENSION,
-    WRITTEN,
     identifier_of,
     immunization,
 )
@@ -90,8 +83,7 @@ class VaccinationCards:
         base_url: str,
     ) -> None:
         self._db, self._directory, self._access = db, directory, access
-        self._transactions = record.transactions(base_url)
-        self._writer = record.clinical_writer(base_url)
+        self._resources = CardResources(record, base_url)
         self._record, self._loader = record, CardLoader(record)
 
     async def load(self, requester: Requester, person_id: UUID) -> LoadedCard:
@@ -127,7 +119,7 @@ class VaccinationCards:
                 self._require_valid(requester, entry, situation)
             answered.append(_answered(entry, rules.find_warnings(entry, situation), reason))
         made = [immunization(one, person_id, _author(requester), catalogue(), clock.now()) for one in answered]
-        return await self._create(requester, made)
+        return await self._resources.create(requester, made)
 
     async def correct(
         self,
@@ -150,12 +142,14 @@ class VaccinationCards:
         self._require_valid(requester, entry, situation)
         entry = _answered(entry, rules.find_warnings(entry, situation), reason)
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
-        await self._replace(requester, person_id, dose_id, version, made, why)
+        await self._resources.replace(requester, person_id, dose_id, version, made, why)
 
     async def withdraw(self, requester: Requester, person_id: UUID, dose_id: UUID, version: str, why: str) -> None:
         """Mark a dose of the requester as entered in error. Raises: as `correct`."""
         why = clean_text(why, 3, rules.MAX_NOTE, "why")
-        await self._replace(requester, person_id, dose_id, version, {"status": DoseStatus.ENTERED_IN_ERROR.value}, why)
+        await self._resources.replace(
+            requester, person_id, dose_id, version, {"status": DoseStatus.ENTERED_IN_ERROR.value}, why
+        )
 
     async def confirm(self, requester: Requester, person_id: UUID, dose_id: UUID) -> UUID:
         """Confirm a dose that the person wrote themselves: an own record of the same dose; return its key.
@@ -170,7 +164,7 @@ class VaccinationCards:
         self._require_valid(requester, entry, await self._situation(person, card, entry))
         made = immunization(entry, person_id, _author(requester), catalogue(), clock.now())
         made["identifier"] = [{"system": system, "value": value} for system, value in sorted(dose.identifiers)]
-        return (await self._create(requester, [made], conditional=False))[0]
+        return (await self._resources.create(requester, [made], conditional=False))[0]
 
     async def find(self, requester: Requester, person_id: UUID, dose_id: UUID) -> Dose:
         """Return a dose or refusal. Raises: `Problem` 404."""
@@ -203,7 +197,7 @@ class VaccinationCards:
         if since is not None and since > day_of(clock.now()):
             raise bad_request("since", N_("This day is in the future."), N_("Check the date."), code="value")
         made = resources.contraindication(kinds[kind], key, person_id, since, note, clock.now())
-        return (await self._create(requester, [made]))[0]
+        return (await self._resources.create(requester, [made]))[0]
 
     async def end_contraindication(
         self, requester: Requester, person_id: UUID, id_: UUID, version: str, on: date
@@ -212,11 +206,10 @@ class VaccinationCards:
         if on > day_of(clock.now()):
             raise bad_request("on", N_("This day is in the future."), N_("Check the date."), code="value")
         key = person_id, id_
-        current = await self._record.clinical.read(requester, "Condition", key)
-        resource: Json = orjson.loads(current.body)
+        resource = await self._resources.read(requester, "Condition", key)
         resource["abatementDateTime"] = on.isoformat()
         resource["clinicalStatus"]["coding"][0]["code"] = "resolved"
-        await self._writer.update(requester, "Condition", key, orjson.dumps(resource), f'W/"{version}"')
+        await self._resources.update(requester, "Condition", key, resource, version)
 
     async def report_adverse_event(
         self, requester: Requester, person_id: UUID, key: UUID, dose_id: UUID, on: date, text: str, *, serious: bool
@@ -231,7 +224,7 @@ class VaccinationCards:
             if (known.dose_id, known.text, known.on) == (dose_id, text, on.isoformat()):
                 return known.id
         made = resources.adverse_event(key, person_id, dose_id, on, text, clock.now(), serious=serious)
-        return (await self._create(requester, [made], conditional=False))[0]
+        return (await self._resources.create(requester, [made], conditional=False))[0]
 
     async def suspect_doses(self, card: Card) -> set[UUID]:
         """Return the doses of a card of which the vaccine may not have been fit for use (breaks of the cold chain)."""
@@ -294,29 +287,6 @@ class VaccinationCards:
         rules.require_possible(entry, situation)
         rules.require_vaccinator(entry, requester.profession, situation.catalogue)
 
-    async def _create(self, requester: Requester, made: Sequence[Json], *, conditional: bool = True) -> list[UUID]:
-        """Create resources in one transaction, each once by its identifier; return their keys."""
-        entries = [_bundle_entry(index, resource, conditional=conditional) for index, resource in enumerate(made)]
-        answers = await self._transactions.process(requester, entries, with_resources=False)
-        return [_key_in(answer) for answer in answers]
-
-    async def _replace(
-        self, requester: Requester, person_id: UUID, dose_id: UUID, version: str, changed: Json, why: str
-    ) -> None:
-        """Give a dose its next version: what the card writes is replaced, what others added stays."""
-        key = person_id, dose_id
-        before: Json = orjson.loads((await self._record.clinical.read(requester, "Immunization", key)).body)
-        is_whole = "vaccineCode" in changed
-        kept = {name: value for name, value in before.items() if not is_whole or name not in WRITTEN}
-        extensions = [*changed.pop("extension", before.get("extension", []) if not is_whole else [])]
-        extensions = [one for one in extensions if one["url"] != CORRECTION_EXTENSION]
-        extensions.append({"url": CORRECTION_EXTENSION, "valueString": why})
-        resource = kept | changed | {"extension": extensions, "id": before["id"]}
-        resource["identifier"] = before.get("identifier") or changed.get("identifier") or []
-        if not resource["identifier"]:
-            del resource["identifier"]
-        await self._writer.update(requester, "Immunization", key, orjson.dumps(resource), f'W/"{version}"')
-
 
 @contextmanager
 def _naming_index(index: int) -> Iterator[None]:
@@ -372,31 +342,6 @@ def _author(requester: Requester) -> Author:
         organization_id=requester.organization_id,
         organization=requester.organization,
     )
-
-
-def _bundle_entry(index: int, resource: Json, *, conditional: bool) -> BundleEntry:
-    """Return the entry of a transaction that creates a resource unless its identifier is known."""
-    type_, identifier = resource["resourceType"], resource["identifier"]
-    identifier = identifier[0] if isinstance(identifier, list) else identifier
-    criteria = urlencode({"identifier": f"{identifier['system']}|{identifier['value']}"})
-    return BundleEntry(
-        index=index,
-        full_url="",
-        method="POST",
-        path=type_,
-        query="",
-        type=type_,
-        id="",
-        criteria=criteria if conditional else None,
-        conditions=(),
-        body=msgspec.Raw(orjson.dumps(resource)),
-    )
-
-
-def _key_in(answer: Json) -> UUID:
-    """Return the own key of the resource of a response entry."""
-    logical_id = str(answer["response"]["location"]).split("/")[1]
-    return UUID(hex=logical_id[32:])
 
 
 def _not_given() -> Problem:
