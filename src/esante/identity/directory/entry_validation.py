@@ -1,12 +1,14 @@
 """Validation of entries and identifiers: the pure `rules`, as canonical values or as a `Problem`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
+from uuid import UUID
 
 import asyncpg
 
+from esante.core.time_zone import today
 from esante.core.web import N_, Problem, bad_request
 from esante.identity.directory import rules
 from esante.identity.directory.model import Catalogue, Fault, Identifier, Organization, Person, Practitioner
@@ -32,6 +34,21 @@ class EntryValidator:
         identifiers = (rules.canonicalize_identifier(identifier, systems) for identifier in holder.identifiers)
         return replace(holder, identifiers=tuple(sorted(set(identifiers), key=_sort_key)))
 
+    def accept_person(self, person: Person, place: str) -> tuple[Person, tuple[str, ...]]:
+        """Return a canonical entry, and the codes of its accepted faults. Raises: as `accept_faults`."""
+        person = self.canonicalize(person)
+        return person, self.accept_faults(place, rules.person_faults(person, today(), self._catalogue))
+
+    def accept_practitioner(self, practitioner: Practitioner, place: str) -> tuple[Practitioner, tuple[str, ...]]:
+        """Return a canonical entry, and the codes of its accepted faults. Raises: as `accept_faults`."""
+        practitioner = self.canonicalize(practitioner)
+        return practitioner, self.accept_faults(place, rules.practitioner_faults(practitioner, self._catalogue))
+
+    def accept_organization(self, organization: Organization, place: str) -> tuple[Organization, tuple[str, ...]]:
+        """Return a canonical entry, and the codes of its accepted faults. Raises: as `accept_faults`."""
+        organization = self.canonicalize(organization)
+        return organization, self.accept_faults(place, rules.organization_faults(organization, self._catalogue))
+
     def accept_faults(self, place: str, faults: Sequence[rules.FieldFault]) -> tuple[str, ...]:
         """Return the codes of faults that a lenient check accepts; `place` is the path of the entry.
 
@@ -54,6 +71,17 @@ class EntryValidator:
             faults = rules.text_faults(identifier.value, rules.MAX_IDENTIFIER)
         self.accept_faults("", [("identifier", fault) for fault in faults])
         return (None if system is None else identifier.system), identifier.value
+
+
+def require_employers(practitioners: Sequence[Practitioner], known: Collection[UUID]) -> None:
+    """Raise Problem 400 when a role is at an organisation that is not among the `known`."""
+    if any(role.organization_id not in known for practitioner in practitioners for role in practitioner.roles):
+        raise bad_request(
+            "practitioners.roles.organization_id",
+            N_("A role refers to an organisation that is not in the directory."),
+            N_("Register the organisation first."),
+            code="not-found",
+        )
 
 
 def refuse_value(place: str, fault: Fault) -> Problem:

@@ -11,7 +11,6 @@ import msgspec
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
-from esante.core.time_zone import day_of
 from esante.core.web import (
     N_,
     Page,
@@ -22,7 +21,12 @@ from esante.core.web import (
 )
 from esante.identity.directory import rules, store, tables
 from esante.identity.directory.cache import EntryCache
-from esante.identity.directory.entry_validation import EntryValidator, refuse_duplicates, refuse_value
+from esante.identity.directory.entry_validation import (
+    EntryValidator,
+    refuse_duplicates,
+    refuse_value,
+    require_employers,
+)
 from esante.identity.directory.functions.delegations import Delegations
 from esante.identity.directory.functions.referring_doctors import ReferringDoctors
 from esante.identity.directory.lookups import Lookups, UnlimitedLookups
@@ -157,8 +161,7 @@ class Directory:
         None when there is no such person, or the actor may see only another one (`only_person_id`). Raises: what
         `Lookups.motive` raises.
         """
-        motive = self.lookups.motive()
-        person = await self.person(person_id)
+        motive, person = self.lookups.motive(), await self.person(person_id)
         allowed = person is not None and only_person_id in (None, person.id)
         filed_under = person.id if person else NIL
         event = PersonRead(allowed=allowed, motive=motive.purpose, file_reference=motive.file_reference)
@@ -180,7 +183,7 @@ class Directory:
         rows: list[Row] = []
         stored = []
         for index, given in enumerate(persons):
-            person, findings = self._check_person(given, f"persons[{index}].")
+            person, findings = self._validator.accept_person(given, f"persons[{index}].")
             stored.append(person)
             rows += tables.person_rows(person)
             event = PersonRegistered(findings=findings)
@@ -193,7 +196,7 @@ class Directory:
 
         Raises: Problem 404 when there is no such person, 400 and 409 as `register_persons`.
         """
-        person, findings = self._check_person(person, "")
+        person, findings = self._validator.accept_person(person, "")
         async with self._db.transaction() as conn:
             before = await store.lock_person(conn, person.id)
             if before is None:
@@ -222,12 +225,6 @@ class Directory:
                 await store.update_person(conn, replace(person, deceased_at=at))
                 event = PersonDeceased(at=at)
                 await insert(conn, self._journal.rows(event, person_id=person_id, actor=actor, origin=origin))
-
-    def _check_person(self, person: Person, place: str) -> tuple[Person, tuple[str, ...]]:
-        """Return a canonical entry, and the codes of its accepted faults."""
-        person = self._validator.canonicalize(person)
-        faults = rules.person_faults(person, day_of(clock.now()), self.catalogue)
-        return person, self._validator.accept_faults(place, faults)
 
     # Practitioners
 
@@ -307,13 +304,12 @@ class Directory:
 
         Raises: Problem 400 and 409 as `register_persons`, 400 also for a role at an unknown organisation.
         """
-        await self._check_employers(practitioners)
+        employers = {role.organization_id for practitioner in practitioners for role in practitioner.roles}
+        require_employers(practitioners, await self.organizations(employers))
         rows: list[Row] = []
         stored = []
         for index, given in enumerate(practitioners):
-            practitioner = self._validator.canonicalize(given)
-            faults = rules.practitioner_faults(practitioner, self.catalogue)
-            findings = self._validator.accept_faults(f"practitioners[{index}].", faults)
+            practitioner, findings = self._validator.accept_practitioner(given, f"practitioners[{index}].")
             stored.append(practitioner)
             rows += tables.practitioner_rows(practitioner)
             event: Event = PractitionerRegistered(
@@ -322,17 +318,6 @@ class Directory:
             rows += self._journal.rows(event, actor=actor, origin=origin)
         await self._write(rows)
         return stored
-
-    async def _check_employers(self, practitioners: Sequence[Practitioner]) -> None:
-        """Raise Problem 400 when a role is at an organisation that is not registered."""
-        wanted = {role.organization_id for practitioner in practitioners for role in practitioner.roles}
-        if wanted - set(await self.organizations(wanted)):
-            raise bad_request(
-                "practitioners.roles.organization_id",
-                N_("A role refers to an organisation that is not in the directory."),
-                N_("Register the organisation first."),
-                code="not-found",
-            )
 
     # Organisations
 
@@ -391,9 +376,7 @@ class Directory:
         rows: list[Row] = []
         stored = []
         for index, given in enumerate(organizations):
-            organization = self._validator.canonicalize(given)
-            faults = rules.organization_faults(organization, self.catalogue)
-            findings = self._validator.accept_faults(f"organizations[{index}].", faults)
+            organization, findings = self._validator.accept_organization(given, f"organizations[{index}].")
             stored.append(organization)
             rows += tables.organization_rows(organization)
             event: Event = OrganizationRegistered(
