@@ -36,7 +36,7 @@ class SimilarStudy:
 
 
 class SimilarStudies:
-    """Finds similar studies among those that the depositor may see: a hidden one is never told of."""
+    """Finds similar studies among those that the depositor may see: a hidden one is not disclosed."""
 
     def __init__(self, db: Database, archive: Archive) -> None:
         self._db, self._archive = db, archive

@@ -40,7 +40,7 @@ class StudyIndex:
                 await self._record.clinical.indexer.revise(conn, place.person_id, place.document_series_id, bundle)
 
     async def _bundle(self, study_uid: str, place: Place) -> Json | None:
-        """Return what the archive says of a study; one that cannot be told is logged and does not block others."""
+        """Return what the archive says of a study; one that has no manifest is logged and blocks no other."""
         try:
             manifest = await self._manifests.compile(place.person_id, place.document_series_id)
             return study_bundle(manifest) if manifest is not None else None

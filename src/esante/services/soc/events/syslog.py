@@ -1,4 +1,4 @@
-"""Syslog messages: RFC 5424, and the older form of RFC 3164 as far as it can be told."""
+"""Syslog messages: RFC 5424, and the older form of RFC 3164 as far as it can be recognised."""
 
 import re
 from dataclasses import dataclass, field

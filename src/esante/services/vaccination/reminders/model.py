@@ -61,7 +61,7 @@ class Reminded(Event, frozen=True, kw_only=True):
 
 @event("vaccination.representative_reminded")
 class RepresentativeReminded(Event, frozen=True, kw_only=True):
-    """The person was told that doses are due to somebody for whom they act (`represented_id`)."""
+    """The person was notified that doses are due to somebody for whom they act (`represented_id`)."""
 
     represented_id: UUID
 
