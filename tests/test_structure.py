@@ -65,7 +65,7 @@ def test_assembly_stays_short(module, lines):
 
 
 def test_assembly_names_no_service():
-    for module in ("app.py", "cli.py", "contract.py", "command_line.py", "settings.py"):
+    for module in ("app.py", "cli.py", "contract.py", "notifications.py", "command_line.py", "settings.py"):
         names = re.findall(r"esante\.(?:services|portal|demo)\b\S*", (SOURCE / module).read_text("utf-8"))
         assert names == [], module
 

@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.core.fhir", "esante.core.witness", "esante.core.sepa"),
     ("esante.identity.directory",),
     ("esante.identity.access",),
+    ("esante.notifications",),
     ("esante.contract",),
     ("esante.services.record",),
     ("esante.services.*",),

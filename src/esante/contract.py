@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import click
@@ -18,13 +18,12 @@ from starlette.datastructures import State
 from starlette.routing import BaseRoute
 
 from esante.core.fhir.rest import merge_capabilities
-from esante.core.journal import Consumer, Entry, Event, Journal
+from esante.core.journal import Consumer, Journal
 from esante.core.storage import Database, Objects, Unavailable
 from esante.core.types import Json, Progress
 from esante.core.web import Meter
 from esante.identity.access import (
     Access,
-    AccessEvent,
     Act,
     DispositionExecutor,
     DispositionHandler,
@@ -32,8 +31,31 @@ from esante.identity.access import (
     SoftwareClient,
 )
 from esante.identity.directory import Organization, Person, Practitioner
+from esante.notifications import Focus, NoticeKind, Topic, TopicFilter, actor_name, allowed_and_by_another
 from esante.settings import Settings
 
+__all__ = [
+    "DemoCountry",
+    "DemoProcess",
+    "DemoStep",
+    "Focus",
+    "HomeTile",
+    "KeptData",
+    "NavigationItem",
+    "NoticeKind",
+    "PersonalFile",
+    "PersonalFiles",
+    "Platform",
+    "QuickAction",
+    "Service",
+    "SignInPeople",
+    "Task",
+    "Topic",
+    "TopicFilter",
+    "actor_name",
+    "allowed_and_by_another",
+    "capability_statement",
+]
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -176,83 +198,6 @@ class KeptData:
     why: str
     how_long: Callable[[date], timedelta | None] = lambda day: None
     with_data: bool = False
-
-
-def allowed_and_by_another(entry: Entry) -> bool:
-    """Whether an entry is of something allowed that another than the person did."""
-    return bool(getattr(entry.event, "allowed", True)) and entry.actor.id != entry.person_id
-
-
-def actor_name(entry: Entry) -> str:
-    """Return the name of who acted, or else of the organisation acted for."""
-    return entry.actor.name or entry.actor.organization
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeKind:
-    """A kind of notice to a person: which entries of `event` make one, its text and how it looks.
-
-    `name` is stored. `text` is a msgid that may hold %(actor)s and %(categories)s. `link` is a page of the portal, or
-    "document": the page of the document that the event names. `urgent`: shown above everything else until it is read.
-    `contact`: shown with whom to ask about it. `by_any_means`: a person who never signed in gets it as a letter.
-    `settled_by`: an event after which there is nothing left to do: older notices of the kind count as read.
-    """
-
-    name: str
-    event: type[Event]
-    text: str
-    icon: str
-    tone: str
-    link: str
-    urgent: bool = False
-    contact: bool = False
-    by_any_means: bool = False
-    settled_by: type[Event] | None = None
-    applies: Callable[[Entry], bool] = allowed_and_by_another
-    actor: Callable[[Entry], str] = actor_name
-
-
-class Focus(NamedTuple):
-    """The resource that an event is about (SubscriptionStatus.notificationEvent.focus), of a person."""
-
-    type: str
-    person_id: UUID
-    id: UUID
-
-    @property
-    def reference(self) -> str:
-        """The resource's relative address."""
-        return f"{self.type}/{self.person_id.hex}{self.id.hex}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopicFilter:
-    """A filter of a topic by a code: the code's system, which codes are known, and the code of a resource.
-
-    `code` gets the service's view of the resources and the focus.
-    """
-
-    system: str
-    known: Callable[[str], bool]
-    code: Callable[[Any, Focus], str]
-    description: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Topic:
-    """A topic of subscriptions (SubscriptionTopic): changes of resources of a type that the subscriber may read.
-
-    `url` is the topic's canonical address, `title` a msgid. `follows`: the events that may be notified, `foci`: the
-    resources that an entry is about. Every topic also has the filter `patient`.
-    """
-
-    url: str
-    title: str
-    description: str
-    resource: str
-    follows: tuple[type[AccessEvent], ...]
-    foci: Callable[[Entry], Iterable[Focus]]
-    filters: Mapping[str, TopicFilter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
