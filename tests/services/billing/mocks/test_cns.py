@@ -1,11 +1,13 @@
 """The mock of the insurance as vendors use it: its messages, its faults, its controls."""
 
-from datetime import date
+import asyncio
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from esante.core.clock import use_clock
 from esante.services.billing.insurance.client import Insurance, Refused, Silent
 from esante.services.billing.insurance.messages import (
     CANCELLATION,
@@ -17,10 +19,11 @@ from esante.services.billing.insurance.messages import (
     write_cancellation,
     write_consent,
 )
+from esante.services.billing.mocks.cns import MockCns
 from esante.services.billing.note.national_xml import write_note
 from tests.support.fee_notes import TEST_MATRICULE, a_line, a_note
 from tests.support.mock_process import MockProcess
-from tests.support.processes import run_esante
+from tests.support.processes import free_port, run_esante
 
 ON = date(2026, 11, 20)
 
@@ -44,6 +47,24 @@ async def insurance(mock):
 
 async def deposited(insurance, note):
     return read_answer(await insurance.send(DEPOSIT, write_note(note))).secu_id
+
+
+async def test_reimbursement_is_reported_although_the_timer_ends_before_the_note_is_due():
+    now, lines = datetime(2026, 11, 20, 10, tzinfo=UTC), []
+    mock = MockCns(reimburse_after=0.01, callback=f"http://127.0.0.1:{free_port()}/", say=lines.append)
+    with use_clock(lambda: now):
+        await mock.take(DEPOSIT, write_note(a_note(a_line())))
+        [note] = mock.notes.values()
+        await mock.take(CONSENT, write_consent(ReimbursementConsent(secu_id=note.secu_id, matricule=note.matricule)))
+        await asyncio.sleep(0.1)
+        assert note.state == "asked"
+        now += timedelta(seconds=1)
+        for _ in range(100):
+            if any(one.startswith(f"could not report {note.note_id}") for one in lines):
+                break
+            await asyncio.sleep(0.05)
+    assert note.state == "reimbursed"
+    assert lines[-1].startswith(f"could not report {note.note_id}")
 
 
 async def test_golden_note_is_paid_half_up_per_line(insurance):
