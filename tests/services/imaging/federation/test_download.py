@@ -42,3 +42,17 @@ async def test_download_without_the_hospital_is_answered_503_and_sends_nothing(p
     answer = await patient.get(f"/images/{uids(study[0])[0]}/download")
     assert answer.status_code == 503
     assert not answer.content.startswith(b"PK")
+
+
+async def test_copy_is_checked_by_the_hashes_of_the_manifest_also_without_the_hospital(
+    imaging,
+    world,
+    person,
+    hospital,
+    study,  # noqa: F811
+):
+    hospital.failure = "error"
+    downloads = Downloads(world.db, imaging.archive, imaging.renderer, world.directory)
+    visible = await imaging.archive.study(requester_of(person), uids(study[0])[0], "test")
+    check = await downloads.fingerprints(visible)
+    assert {digest for _, digest in check["files"]} == {hashlib.sha256(file).hexdigest() for file in study}

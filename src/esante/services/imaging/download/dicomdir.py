@@ -49,19 +49,30 @@ def lay_out(study: Study, series: Sequence[Series], instances: Sequence[Instance
     """Return the DICOMDIR of a study and where its instances are; it names pictures, the others are in `OTHER`."""
     study_record = _Record(_record("STUDY", _required(study.attributes, _STUDY)), [])
     patient = _Record(_record("PATIENT", _required(study.attributes, _PATIENT)), [study_record])
-    paths: dict[str, str] = {}
+    paths = paths_of(series, instances)
     for number, one in enumerate(series):
         record = _Record(_series_record(one, number), [])
-        for instance in instances:
-            if instance.series_uid == one.series_uid and has_picture(instance.attributes):
-                path = f"PT000000/ST000000/SE{number:06d}/IM{len(record.children):06d}"
-                paths[instance.instance_uid] = path
-                record.children.append(_Record(_image_record(instance, path, len(record.children) + 1), []))
+        for instance in _pictures(one, instances):
+            path = paths[instance.instance_uid]
+            record.children.append(_Record(_image_record(instance, path, len(record.children) + 1), []))
         if record.children:
             study_record.children.append(record)
-    others = [one.instance_uid for one in instances if one.instance_uid not in paths]
-    paths |= {uid: f"OTHER/OT{number:06d}" for number, uid in enumerate(others)}
     return Media(_dicomdir(study.study_uid, patient), paths)
+
+
+def paths_of(series: Sequence[Series], instances: Sequence[Instance]) -> Mapping[str, str]:
+    """Return the path of each instance by its UID: pictures by series, the others in `OTHER`."""
+    paths = {
+        instance.instance_uid: f"PT000000/ST000000/SE{number:06d}/IM{place:06d}"
+        for number, one in enumerate(series)
+        for place, instance in enumerate(_pictures(one, instances))
+    }
+    others = [one.instance_uid for one in instances if one.instance_uid not in paths]
+    return paths | {uid: f"OTHER/OT{number:06d}" for number, uid in enumerate(others)}
+
+
+def _pictures(series: Series, instances: Sequence[Instance]) -> list[Instance]:
+    return [one for one in instances if one.series_uid == series.series_uid and has_picture(one.attributes)]
 
 
 def _series_record(series: Series, number: int) -> Dataset:

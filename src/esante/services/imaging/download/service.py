@@ -18,9 +18,9 @@ from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.stack import Stack, stacks_of
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.pictures import render_frame
-from esante.services.imaging.download.dicomdir import lay_out
+from esante.services.imaging.download.dicomdir import paths_of
 from esante.services.imaging.download.package import Fingerprints, Packed, fingerprints, stream_package
-from esante.services.imaging.model import Instance, Series, Study
+from esante.services.imaging.model import Series
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer, Picture
 
 MAX_PREVIEWS = 50
@@ -40,13 +40,15 @@ class Downloads:
         return await store.fetch_series(self._db, study.person_id, [study.study_uid])
 
     async def fingerprints(self, study: VisibleStudy) -> Fingerprints:
-        """Return what a copy of a study is checked against.
+        """Return what a copy of a study is checked against; only images without a known hash are retrieved for it.
 
         Raises: as `respond`.
         """
-        kept, instances = await self._contents_of(study)
-        media = await asyncio.to_thread(lay_out, kept, await self.series_of(study), instances)
-        return fingerprints(instances, media.paths)
+        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
+        if not listed:
+            raise not_found()
+        instances = [one if one.sha256 else await self._archive.contents.resolved(one) for one in listed]
+        return fingerprints(instances, paths_of(await self.series_of(study), instances))
 
     async def respond(self, request: Request, study: VisibleStudy, series: Sequence[Series]) -> Response:
         """Return the ZIP file.
@@ -54,7 +56,11 @@ class Downloads:
         Raises: Problem 404 for a study that has no instances, 503 while the archive of a hospital that keeps them does
         not answer.
         """
-        kept, instances = await self._contents_of(study)
+        found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
+        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
+        if not found or not listed:
+            raise not_found()
+        instances = [await self._archive.contents.resolved(one) for one in listed]
         stacks = stacks_of(series, instances)
         person = await self._directory.person(study.person_id)
         variables = {"document": study.document, "person": person, "stacks": stacks, "series": series}
@@ -65,18 +71,10 @@ class Downloads:
         async def index(packed: Packed) -> str:
             return await asyncio.to_thread(_index_page, request, packed, variables)
 
-        pieces = stream_package(self._archive.contents, kept, series, instances, previews, index)
+        pieces = stream_package(self._archive.contents, found[0], series, instances, previews, index)
         name = f"{study.document.event_date:%Y-%m-%d}-images.zip"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return StreamingResponse(pieces, media_type="application/zip", headers=headers)
-
-    async def _contents_of(self, study: VisibleStudy) -> tuple[Study, list[Instance]]:
-        """Return the stored study and its instances. Raises: Problem 404, 503 as `respond`."""
-        found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
-        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
-        if not found or not listed:
-            raise not_found()
-        return found[0], [await self._archive.contents.resolved(one) for one in listed]
 
     async def _previews(self, study: VisibleStudy, stacks: Sequence[Stack]) -> AsyncIterator[tuple[str, bytes]]:
         """Yield the middle picture of each series that has one which can be drawn."""
