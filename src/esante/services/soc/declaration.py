@@ -1,6 +1,18 @@
 """Declaration of the watch over the security of the health sector."""
 
-from esante.contract import Service
-from esante.services.soc.cli import soc
+from collections.abc import Iterable
 
-SERVICE = Service(package="esante.services.soc", commands=[soc])
+from esante.contract import Platform, Service
+from esante.identity.directory import Directory
+from esante.services.soc.alerts.service import Alerts
+from esante.services.soc.cli import soc
+from esante.services.soc.tenants.service import Tenants
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    tenants = Tenants(platform.db, platform.journal, platform[Directory])
+    yield tenants
+    yield Alerts(platform.db, platform.journal, tenants)
+
+
+SERVICE = Service(package="esante.services.soc", build=_build, commands=[soc])
