@@ -4,16 +4,25 @@ import base64
 import secrets
 from dataclasses import replace
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from esante.core import clock
 from esante.core.storage import uuid7
+from esante.core.time_zone import today
 from esante.identity.access import Requester, requester_of
 from esante.identity.directory import Address, Directory, Identifier
 from esante.services.healthnet.addresses.plan import AddressPlan
 from esante.services.healthnet.addresses.service import Addresses
+from esante.services.healthnet.certificates import authority
+from esante.services.healthnet.certificates.algorithms import ALGORITHMS
+from esante.services.healthnet.certificates.service import Certificates
+from esante.services.healthnet.certificates.terms import terms_on
 from esante.services.healthnet.sites.model import Contact, SiteRequest
 from esante.services.healthnet.sites.service import Sites
 from tests.support.directory_entries import PROVIDER_CODE, a_practitioner, an_organization
 
-TABLES = ("healthnet_enrolment", "healthnet_address", "healthnet_site")
+TABLES = ("healthnet_certificate", "healthnet_authority", "healthnet_enrolment", "healthnet_address", "healthnet_site")
 CONTACT = Contact(name="Anne Weber", phone="+352 26 12 34", email="anne@practice.example")
 PLACE = Address("1, rue du Test", "L-1234", "Lëtzebuerg")
 
@@ -23,13 +32,30 @@ def a_key():
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def pem(found):
+    """A certificate or request as PEM."""
+    return found.public_bytes(Encoding.PEM)
+
+
+def der(found):
+    """A certificate as DER."""
+    return found.public_bytes(Encoding.DER)
+
+
+def a_request(key, name="whatever"):
+    """A request (PEM) for a certificate."""
+    return pem(authority.make_request(key, name))
+
+
 class HealthnetWorld:
     """The use cases, and two operators."""
 
-    def __init__(self, db, journal, prefix6="fd5a:4c58:e540::/48", prefix4="10.96.0.0/16"):
+    def __init__(self, db, journal, folder=None, prefix6="fd5a:4c58:e540::/48", prefix4="10.96.0.0/16"):
         self.db, self.journal, self.directory = db, journal, Directory(db, journal)
         self.addresses = Addresses(db, journal, AddressPlan.parse(prefix6, prefix4))
         self.sites = Sites(db, journal, self.directory, self.addresses)
+        if folder:
+            self.certificates = Certificates(db, journal, self.sites, folder / "ca.pem", "healthnet.internal")
         self.ann, self.ben = (Requester(kind="operator", id=uuid7(), name=name) for name in ("Ann", "Ben"))
 
     async def clear(self):
@@ -71,6 +97,24 @@ class HealthnetWorld:
         site, provider = await self.approved(kind)
         token = await self.sites.issue_token(provider, site.site_id)
         return await self.sites.enrol(token.token, a_key()), provider
+
+    async def install_authority(self):
+        """Hold the ceremony of the root; its key and certificate."""
+        terms = terms_on(today())
+        key = ALGORITHMS[terms.root_algorithm].make_key()
+        root = authority.make_root(key, "Test", clock.now(), terms.root_lasts)
+        request = authority.parse_request(self.certificates.request().encode())
+        found = authority.sign_intermediate(root, key, request, clock.now(), terms.intermediate_lasts)
+        await self.certificates.install(self.ann, pem(found), pem(root))
+        return key, root
+
+    async def certified(self, kind="practice", algorithm="ecdsa-p256"):
+        """An active site with a certificate: the site, its key, the certificate."""
+        site, _ = await self.active(kind)
+        key = ALGORITHMS[algorithm].make_key()
+        async with self.db.transaction() as conn:
+            found = await self.certificates.certify(conn, self.ann, site, a_request(key))
+        return site, key, x509.load_pem_x509_certificate(found.encode())
 
     async def events(self, site=""):
         """The types of the events of the network in their order; of one site if its key is given."""

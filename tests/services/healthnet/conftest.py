@@ -6,8 +6,8 @@ from tests.support.healthnet_world import HealthnetWorld
 
 
 @pytest.fixture
-async def world(db, journal):
+async def world(db, journal, tmp_path):
     """A world without sites."""
-    found = HealthnetWorld(db, journal)
+    found = HealthnetWorld(db, journal, tmp_path)
     await found.clear()
     return found

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from esante.services.healthnet.policy.parser import Vocabulary
 
 _file = click.Path(exists=True, path_type=Path, dir_okay=False)
+MIN_PASSWORD = 12
+"""Characters of the password of the root's key."""
 _sites = click.option("--sites", "sites_file", type=_file, help="CSV of sites: site,kind,profession,quarantined.")
 
 
@@ -177,3 +179,97 @@ def _write_zones(folder: Path, zones: "list[ZoneFile]") -> None:
         written.write_text(zone.text, encoding="utf-8")
         written.replace(folder / f"{zone.name}.zone")
         click.echo(f"{zone.name}.zone")
+
+
+@healthnet.group()
+def ca() -> None:
+    """The certificate authority: a root that stays offline, and the intermediate authority of this installation."""
+
+
+@ca.command("make-root")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--organization", required=True, help="The name of the agency in the certificate.")
+@click.password_option(help="What the key is encrypted with; asked for where it is not given.")
+def make_root(folder: Path, organization: str, password: str) -> None:
+    """Make root.pem and root.key in FOLDER, on a machine without a network (docs/healthnet.md, ceremony)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+    from esante.core import clock
+    from esante.core.storage import read_or_create_key
+    from esante.core.time_zone import today
+    from esante.services.healthnet.certificates import authority
+    from esante.services.healthnet.certificates.algorithms import ALGORITHMS
+    from esante.services.healthnet.certificates.terms import terms_on
+
+    if (folder / "root.key").exists():
+        raise click.ClickException(f"{folder / 'root.key'} exists: a root is made once; name another folder")
+    if len(password) < MIN_PASSWORD:
+        raise click.ClickException(f"the password has fewer than {MIN_PASSWORD} characters")
+    terms = terms_on(today())
+    key = ALGORITHMS[terms.root_algorithm].make_key()
+    certificate = authority.make_root(key, organization, clock.now(), terms.root_lasts)
+    encryption = BestAvailableEncryption(password.encode())
+    read_or_create_key(folder / "root.key", lambda: key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+    (folder / "root.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    click.echo(f"{terms.root_algorithm}, until {certificate.not_valid_after_utc:%Y-%m-%d}")
+    click.echo(f"SHA-256 {certificate.fingerprint(SHA256()).hex(':')}")
+
+
+@ca.command()
+@click.argument("folder", type=click.Path(exists=True, path_type=Path, file_okay=False))
+@click.argument("request", type=_file)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), default="healthnet.pem", show_default=True)
+@click.password_option(confirmation_prompt=False, help="The password of the root's key.")
+def sign(folder: Path, request: Path, out: Path, password: str) -> None:
+    """Sign the REQUEST of an installation with the root in FOLDER, on the machine without a network."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+
+    from esante.core import clock
+    from esante.core.time_zone import today
+    from esante.services.healthnet.certificates import authority
+    from esante.services.healthnet.certificates.terms import terms_on
+
+    try:
+        root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+        key = load_pem_private_key((folder / "root.key").read_bytes(), password.encode())
+        parsed = authority.parse_request(request.read_bytes())
+        lasts = terms_on(today()).intermediate_lasts
+        found = authority.sign_intermediate(root, key, parsed, clock.now(), lasts)
+    except (OSError, ValueError, TypeError) as error:
+        raise click.ClickException(f"{error}") from error
+    out.write_bytes(found.public_bytes(Encoding.PEM))
+    click.echo(f"{out}: until {found.not_valid_after_utc:%Y-%m-%d}")
+
+
+@ca.command("request")
+@platform_command
+async def request_certificate(platform: "Platform") -> None:
+    """Print the request of this installation, which the root signs."""
+    from esante.services.healthnet.certificates.service import Certificates
+
+    click.echo(platform[Certificates].request(), nl=False)
+
+
+@ca.command()
+@click.argument("certificate", type=_file)
+@click.argument("root", type=_file)
+@click.option(
+    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
+)
+@platform_command
+async def install(platform: "Platform", certificate: Path, root: Path, by: str) -> None:
+    """Take the CERTIFICATE that the ROOT signed for this installation into use."""
+    from esante.core.storage import uuid8
+    from esante.core.web import Problem
+    from esante.identity.access import Requester
+    from esante.services.healthnet.certificates.service import Certificates
+
+    operator = Requester(kind="operator", id=uuid8(by.encode()), name=by)
+    await ensure_journal_month(platform)
+    try:
+        found = await platform[Certificates].install(operator, _read(certificate).encode(), _read(root).encode())
+    except Problem as problem:
+        raise click.ClickException(" ".join(filter(None, (problem.title, problem.detail)))) from problem
+    click.echo(f"installed, until {found.not_valid_after_utc:%Y-%m-%d}")

@@ -7,6 +7,7 @@ from esante.core.web import N_
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan
 from esante.services.healthnet.addresses.service import Addresses
+from esante.services.healthnet.certificates.service import Certificates
 from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.service import Sites
@@ -17,7 +18,10 @@ def _build(platform: Platform) -> Iterable[object]:
     plan = AddressPlan.parse(settings.healthnet_prefix6, settings.healthnet_prefix4)
     addresses = Addresses(platform.db, platform.journal, plan)
     yield addresses
-    yield Sites(platform.db, platform.journal, platform[Directory], addresses)
+    sites = Sites(platform.db, platform.journal, platform[Directory], addresses)
+    yield sites
+    key = platform.settings.data / "keys" / "healthnet.pem"
+    yield Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
 
 
 SERVICE = Service(

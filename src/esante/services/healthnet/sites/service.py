@@ -222,6 +222,10 @@ class Sites:
         """Return a site for which the requester acts. Raises: Problem 404 for others, and for none."""
         return await self._own(requester, await site_store.fetch(self._db, site_id))
 
+    async def by_id(self, site_id: UUID) -> NetworkSite | None:
+        """Return a site, for packages that have decided already; None for no site."""
+        return await site_store.fetch(self._db, site_id)
+
     async def page(self, requester: Requester, text: str, state: str, cursor: str | None) -> Page[NetworkSite]:
         """Return a page of all sites, for operators, the newest first. Raises: Problem 403, 400."""
         require_operator(requester)
