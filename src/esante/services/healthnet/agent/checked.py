@@ -17,7 +17,7 @@ _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9-]{1,63}){1,8}")
 _INTERFACE = re.compile(r"hn[0-3]")
 _PORTS = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))?")
 _ELEMENT = re.compile(r"([0-9a-f.:]{2,43}/\d{1,3}) \. (tcp|udp) \. (\d{1,5})(?:-(\d{1,5}))?")
-_TABLE = re.compile(r'[A-Za-z0-9_ \t\n{}",.:;/*-]*')
+_TABLE = re.compile(r'[A-Za-z0-9_ \t\n{}",.:;/*@-]*')
 _CLASS = re.compile(r"[a-z]{1,20}")
 _SETS = ("incoming4", "incoming6", "outgoing4", "outgoing6")
 

@@ -19,7 +19,8 @@ from esante.services.healthnet.bundles.format import Bundle, BundleRefused, Chan
 log = logging.getLogger("healthnet")
 LONGEST_PAUSE = 30.0
 """Seconds between tries to reach a controller that does not answer."""
-DRIFT_EVERY = 15.0
+DRIFT_EVERY = 10.0
+"""Seconds between looks at what was applied."""
 
 
 class Agent:
@@ -142,6 +143,7 @@ class Agent:
             self._trials.check(bundle)
         except BundleRefused as error:
             self._state.write_json("refused.json", max(bundle.head.serial, self._state.refused_serial))
+            log.error("bundle %s refused: %s", bundle.head.serial, error)
             self._note(bundle.head.serial, "refused", str(error))
             return
         reason = self._trials.take(bundle)

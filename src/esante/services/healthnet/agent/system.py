@@ -3,6 +3,7 @@
 Every command is a list of arguments, never text for a shell; texts for `nft` and `wg` go to their standard input.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -49,6 +50,7 @@ class System:
         self._applied: Checked | None = None
         self._private: Mapping[int, str] = {}
         self._fingerprint = ""
+        self._shaped: dict[str, str] = {}
 
     def apply(self, wanted: Checked, private: Mapping[int, str]) -> None:
         """Make the machine what a bundle asks for; `private`: WireGuard keys (base64) by generation.
@@ -73,12 +75,22 @@ class System:
                 given=_configuration(private[generation], port, wanted.peers[name]),
             )
             run("ip", "link", "set", name, "mtu", str(wanted.mtu), "up")
-            _shape(name, wanted)
+            self._shape(name, wanted)
         self.choose_routes(force=True)
         for name in present - wanted.interfaces.keys():
             run("ip", "link", "delete", name)
+            self._shaped.pop(name, None)
         self._hosts_file.write_text(wanted.hosts)
         self._fingerprint = self._read_fingerprint()
+
+    def _shape(self, name: str, wanted: Checked) -> None:
+        """Divide the bandwidth of an interface, when that is not done; htb cannot be changed as a whole."""
+        classes = _htb(name, wanted)
+        if self._shaped.get(name) != classes:
+            with contextlib.suppress(CommandFailed):  # there is none before the first time
+                run("tc", "qdisc", "delete", "dev", name, "root")
+            run("tc", "-batch", "-", given=classes)
+            self._shaped[name] = classes
 
     def remove(self) -> None:
         """Take everything of the network away."""
@@ -91,6 +103,7 @@ class System:
             run("ip", "address", "delete", f"{address}/{'128' if ':' in address else '32'}", "dev", "lo")
         self._applied, self._fingerprint = None, ""
         self._routes.clear()
+        self._shaped.clear()
 
     def interfaces(self) -> set[str]:
         """Return the interfaces of the network that there are."""
@@ -155,6 +168,7 @@ class System:
         """Apply again what was applied last."""
         if self._applied is not None:
             self._routes.clear()
+            self._shaped.clear()
             self.apply(self._applied, self._private)
 
     def _read_fingerprint(self) -> str:
@@ -205,7 +219,22 @@ def _create(name: str) -> None:
     except CommandFailed as error:
         if not shutil.which("wireguard-go"):
             raise CommandFailed(f"the kernel has no WireGuard ({error}), and wireguard-go is not installed") from error
-        run("wireguard-go", name)
+        _start_wireguard_go(name)
+
+
+def _start_wireguard_go(name: str) -> None:
+    """Start it; it goes on beside this process and keeps what it has open, so its output goes nowhere."""
+    command = ["wireguard-go", name]
+    done = subprocess.run(  # noqa: S603 - a list of arguments
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        raise CommandFailed(f"wireguard-go {name} ended with {done.returncode}")
 
 
 def _configuration(private: str, port: int, peers: Sequence[Peer]) -> str:
@@ -242,21 +271,21 @@ table {_SHAPING_TABLE} {{
 """
 
 
-def _shape(name: str, wanted: Checked) -> None:
-    """Give an interface the bandwidth of the site, divided by class of traffic (htb)."""
+def _htb(name: str, wanted: Checked) -> str:
+    """Return what gives an interface the bandwidth of the site, divided by class of traffic."""
     rate = wanted.rate_kbit
     lines = [
-        f"qdisc replace dev {name} root handle 1: htb default 1",
-        f"class replace dev {name} parent 1: classid 1:ffff htb rate {rate}kbit ceil {rate}kbit",
-        f"class replace dev {name} parent 1:ffff classid 1:1 htb rate 8kbit ceil {rate}kbit prio 7",
+        f"qdisc add dev {name} root handle 1: htb default 1",
+        f"class add dev {name} parent 1: classid 1:ffff htb rate {rate}kbit ceil {rate}kbit",
+        f"class add dev {name} parent 1:ffff classid 1:1 htb rate 8kbit ceil {rate}kbit prio 7",
     ]
     for number, (priority, percentage, _) in enumerate(wanted.classes.values(), 1):
         sure = max(8, rate * percentage // 100)
         lines.append(
-            f"class replace dev {name} parent 1:ffff classid 1:{number + 1} htb rate {sure}kbit ceil {rate}kbit"
+            f"class add dev {name} parent 1:ffff classid 1:{number + 1} htb rate {sure}kbit ceil {rate}kbit"
             f" prio {priority}"
         )
-    run("tc", "-batch", "-", given="\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def _forward() -> None:

@@ -70,7 +70,7 @@ def release_state(state: State) -> dict[str, Any]:
 def newest_tried(state: State) -> int:
     """Return the highest number of a release that was installed or has failed."""
     bad = state.read_json("bad_release.json")
-    return max(release_state(state)["current"], bad if isinstance(bad, int) else 0)
+    return max(int(release_state(state)["current"]), bad if isinstance(bad, int) else 0)
 
 
 def install(state: State, number: int, content: bytes) -> None:

@@ -1,8 +1,8 @@
 """The format of a bundle: canonical JSON, a signed head, and its parts whole or as changes of those before.
 
 An envelope is a JSON object: `head` (text of canonical JSON), `signatures`, and either `parts` or `base` (a serial)
-with `changes`. The signature is over the head, the head has the digest of the whole parts: changes need no signature of
-their own. Parts are sections of keyed values: `{section: {key: value}}`.
+with `changes`. The signature is over the head, the head has the digest of the whole parts: changes need no signature
+of their own. Parts are sections of keyed values: `{section: {key: value}}`.
 
 This module is part of the agent's file: nothing but the standard library and `cryptography` (38 or later).
 """

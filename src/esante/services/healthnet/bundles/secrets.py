@@ -35,7 +35,7 @@ class Secrets:
         if len(root) != ROOT_BYTES:
             raise ValueError(f"the root key of the network has {len(root)} bytes and not {ROOT_BYTES}")
         self._tokens, self._pairs = derive(root, "tokens"), derive(root, "pre-shared keys")
-        self.signing_key = derive(root, "signing of bundles")
+        self.signing_key, self.release_key = derive(root, "signing of bundles"), derive(root, "signing of releases")
 
     def token_secret(self, token_id: UUID) -> bytes:
         """Return the secret of a token (32 bytes)."""
