@@ -12,7 +12,7 @@ from esante.services.soc.duties.model import Period
 
 LUXEMBOURG = ZoneInfo("Europe/Luxembourg")
 ZONES = st.sampled_from([LUXEMBOURG, ZoneInfo("UTC"), ZoneInfo("Atlantic/Azores"), ZoneInfo("Australia/Lord_Howe")])
-MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2032, 12, 31), timezones=st.just(UTC))
+MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2032, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 def walk_minutes(start, hours):
