@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from esante.contract import Platform, Service
+from esante.contract import DemoStep, Platform, Service
 from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cli import soc
+from esante.services.soc.demo.load import load_members
 from esante.services.soc.intake.settings import IntakeSettings
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
@@ -20,4 +21,10 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Sources(platform.db, platform.journal, tenants)
 
 
-SERVICE = Service(package="esante.services.soc", settings=IntakeSettings, build=_build, commands=[soc])
+SERVICE = Service(
+    package="esante.services.soc",
+    settings=IntakeSettings,
+    build=_build,
+    commands=[soc],
+    demo=[DemoStep(name="security events", load=load_members, background=True)],
+)
