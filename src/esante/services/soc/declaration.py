@@ -16,6 +16,7 @@ from esante.services.soc.cases.demo import load_cases
 from esante.services.soc.cases.service import Cases
 from esante.services.soc.cases.triage import Triage
 from esante.services.soc.cli import soc
+from esante.services.soc.demo.load import load_members
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
@@ -77,7 +78,10 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     commands=[soc],
-    demo=[DemoStep(name="security cases", load=load_cases)],
+    demo=[
+        DemoStep(name="security cases", load=load_cases),
+        DemoStep(name="security events", load=load_members, background=True),
+    ],
     navigation=[
         NavigationItem(
             role="operator",

@@ -2,7 +2,8 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -93,8 +94,18 @@ def _first_event(reference: object) -> str:
     return str(reference[1]) if isinstance(reference, tuple) else ""
 
 
+def alert_of_many(found: NewAlert) -> NewAlert:
+    """Return the alert that stands for all that a rule finds beyond the bound; in the period it has one key."""
+    return replace(
+        found,
+        key=f"{found.origin}:{found.rule}:many:{_period(found.last_at)}",
+        why=REASON_MANY,
+        values={"count": MOST},
+    )
+
+
 class AlertBound:
-    """How many alerts of a rule about a member there are: what goes beyond the bound becomes one alert.
+    """How many alerts of a rule about a member there are: for all that goes beyond the bound there is one more.
 
     Kept by each process by itself: where several find the same, there may be as many times more.
     """
@@ -102,33 +113,19 @@ class AlertBound:
     def __init__(self) -> None:
         self._counts: OrderedDict[tuple[UUID, str, int], int] = OrderedDict()
 
-    def bounded(self, alerts: Sequence[NewAlert]) -> list[NewAlert]:
-        """Return the alerts that are to be raised."""
-        return [self._bounded(one) for one in alerts]
-
-    def _bounded(self, one: NewAlert) -> NewAlert:
-        period = int(one.last_at.timestamp() // WITHIN.total_seconds())
-        place = one.tenant_id, one.rule, period
+    def bounded(self, tenant_id: UUID, rule: str, at: datetime, make: Callable[[], NewAlert]) -> list[NewAlert]:
+        """Return the alert that a finding is (`make`), one that stands for many, or none."""
+        place = tenant_id, rule, _period(at)
         count = self._counts[place] = self._counts.pop(place, 0) + 1
         while len(self._counts) > _KEPT:
             self._counts.popitem(last=False)
-        if count <= MOST:
-            return one
-        return NewAlert(
-            tenant_id=one.tenant_id,
-            key=f"{one.origin}:{one.rule}:many:{period}",
-            first_at=one.first_at,
-            last_at=one.last_at,
-            origin=one.origin,
-            rule=one.rule,
-            title=one.title,
-            level=one.level,
-            subject=one.subject,
-            why=REASON_MANY,
-            values={"count": MOST},
-            techniques=one.techniques,
-            evidence=one.evidence,
-        )
+        if count > MOST + 1:
+            return []
+        return [make() if count <= MOST else alert_of_many(make())]
+
+
+def _period(at: datetime) -> int:
+    return int(at.timestamp() // WITHIN.total_seconds())
 
 
 def level_of(rule: RuleHead) -> Level:

@@ -9,7 +9,8 @@ are made again from the hits of the longest timespan, in the order in which they
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from esante.services.soc.findings.stream_rules import StreamRules
 PAUSE_SECONDS = 0.3
 ROUND = 5_000
 """Hits of a round."""
-PATIENCE = timedelta(seconds=3)
+PATIENCE = timedelta(seconds=1)
 """How long a process leaves new hits to the one that has the windows already."""
 LATENESS = timedelta(minutes=1)
 """How late an event may come before a window that waits for its end is decided."""
@@ -90,7 +91,7 @@ class Correlations:
             try:
                 await self._process(conn, rows, overdue)
             except BaseException:
-                self._last = None
+                self._last, self._bound = None, AlertBound()
                 raise
         return len(rows) == ROUND
 
@@ -98,14 +99,13 @@ class Correlations:
         """Take hits into the windows, and raise what they lead to besides what was found before."""
         assert self._last is not None
         for row in rows:
-            found += [alert_of_correlation(row["tenant_id"], one) for one in self._observe(row)]
+            found += self._alerts_of(row["tenant_id"], self._observe(row))
         now = (clock.now() - LATENESS).timestamp()
         for tenant_id, correlator in self._windows.items():
-            found += [alert_of_correlation(tenant_id, one) for one in correlator.advance(now)]
+            found += self._alerts_of(tenant_id, correlator.advance(now))
         numbers = range(self._last + 1, self._last + 1 + len(rows))
         await hit_store.mark_processed(conn, [row["hit_id"] for row in rows], [*numbers])
-        spoken = [one for one in found if one.rule not in self._rules.silent]
-        await self._alerts.raise_in(conn, self._bound.bounded(spoken))
+        await self._alerts.raise_in(conn, found)
         self._last += len(rows)
 
     def _observe(self, row: Any) -> list[CorrelationAlert]:
@@ -129,10 +129,19 @@ class Correlations:
         self._last = await hit_store.fetch_last_processed(conn)
         now = (clock.now() - LATENESS).timestamp()
         return [
-            alert_of_correlation(tenant_id, one)
+            alert
             for tenant_id, correlator in self._windows.items()
-            for one in correlator.advance(now)
+            for alert in self._alerts_of(tenant_id, correlator.advance(now))
         ]
+
+    def _alerts_of(self, tenant_id: UUID, found: Sequence[CorrelationAlert]) -> list[NewAlert]:
+        """Return the alerts of correlations that hold, but for those that others only correlate further."""
+        alerts: list[NewAlert] = []
+        for one in found:
+            if (key := one.correlation.key) not in self._rules.silent:
+                at = datetime.fromtimestamp(one.entries[-1].time, UTC)
+                alerts += self._bound.bounded(tenant_id, key, at, partial(alert_of_correlation, tenant_id, one))
+        return alerts
 
     async def _is_alone(self) -> bool:
         """Return whether no other process has processed anything: then nobody is waited for."""

@@ -135,4 +135,4 @@ def _user(event: Event) -> str:
 
 def _text(value: Any, longest: int) -> str:
     """Return a text for a column, which can hold no NUL."""
-    return value[:longest].replace("\0", "") if type(value) is str else ""
+    return value[:longest].replace("\0", "").strip() if type(value) is str else ""

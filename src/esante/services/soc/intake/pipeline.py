@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -188,7 +189,6 @@ class Pipeline:
                 faults += self._prepare_one(reader, message, batch)
             batch.parts.append((delivery, len(messages), faults))
             await asyncio.sleep(0)
-        batch.alerts = self._bound.bounded(batch.alerts)
         return batch
 
     def _prepare_one(self, reader: MessageReader, message: Message, batch: _Batch) -> bool:
@@ -198,8 +198,11 @@ class Pipeline:
         if met:
             rules = self.rules
             event = _with_rules(event, tuple(rule.key for rule in met))
-            batch.alerts += [alert_of_rule(one, event, fields) for one in met if one.key not in rules.silent]
             at = event_time(event)
+            for one in met:
+                if one.key not in rules.silent:
+                    make = partial(alert_of_rule, one, event, fields)
+                    batch.alerts += self._bound.bounded(event.tenant_id, one.key, at, make)
             batch.hits += [
                 (
                     event.tenant_id,
