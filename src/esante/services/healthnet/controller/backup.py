@@ -1,6 +1,6 @@
 """Backup and restore of the controller: one file of JSON lines, which has no secrets, beside the root key.
 
-A controller that was restored is behind its agents: they refuse its old serials, tell it theirs, and get the next ones.
+A controller that was restored is behind its agents: they refuse old serials, tell theirs, and get the next ones.
 What was revoked or put into quarantine after the backup must be done again: the journal says what.
 """
 

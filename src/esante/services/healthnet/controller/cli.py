@@ -1,7 +1,8 @@
 """The commands of the controller."""
 
+from collections.abc import Awaitable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -11,12 +12,35 @@ if TYPE_CHECKING:
     from esante.contract import Platform
     from esante.services.healthnet.controller.service import Controller
 
+T = TypeVar("T")
 _file = click.Path(exists=True, path_type=Path, dir_okay=False)
+
+
+class _Content(click.Path):
+    """A file that exists; the parameter is its content."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        return Path(str(super().convert(value, param, ctx))).read_bytes()  # type: ignore[arg-type]
+
+
+_content = _Content(exists=True, dir_okay=False)
 
 
 @click.group()
 def controller() -> None:
-    """The controller of the network: policies, tokens of agents, quarantine, keys, backup."""
+    """The controller of the network: policies, tokens of agents, keys, backup."""
+
+
+async def _done(platform: "Platform", work: Awaitable[T]) -> T:
+    """Return what an act returns; a refusal is shown as an error of the command."""
+    from esante.services.healthnet.controller.model import ControlRefused
+    from esante.services.healthnet.policy.faults import PolicyError
+
+    await ensure_journal_month(platform)
+    try:
+        return await work
+    except (ControlRefused, PolicyError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _controller(platform: "Platform") -> "Controller":
@@ -26,87 +50,64 @@ def _controller(platform: "Platform") -> "Controller":
 
 
 @controller.command("release")
-@click.argument("policy", type=_file)
+@click.argument("policy", type=_content)
 @click.option("--canary", multiple=True, help="A site that gets it first; again for another one.")
 @click.option("--stages", default="5,25,100", show_default=True, help="Percentages of the sites.")
 @click.option("--tolerance", default=2, show_default=True, help="Per cent of the sites that may fail.")
-def release_policy(policy: Path, canary: tuple[str, ...], stages: str, tolerance: int) -> None:
+@platform_command
+async def release_policy(
+    platform: "Platform", policy: bytes, canary: tuple[str, ...], stages: str, tolerance: int
+) -> None:
     """Roll out a POLICY in stages; it is undone by itself when sites cannot use it. The first is in force at once."""
 
-    @platform_command
-    async def work(platform: "Platform") -> str:
-        from esante.services.healthnet.controller.model import ControlRefused
-        from esante.services.healthnet.policy.faults import PolicyError
+    async def begin() -> object:
+        percentages = [int(part) for part in stages.split(",")]
+        rollouts = _controller(platform).rollouts
+        return await rollouts.begin(policy.decode(), canary, stages=percentages, tolerance=tolerance)
 
-        await ensure_journal_month(platform)
-        try:
-            percentages = [int(part) for part in stages.split(",")]
-            started = await _controller(platform).rollouts.begin(
-                policy.read_text("utf-8"), canary, stages=percentages, tolerance=tolerance
-            )
-        except (ControlRefused, PolicyError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
-        return f"roll-out {started} began" if started else "in force"
-
-    click.echo(work())
+    started = await _done(platform, begin())
+    click.echo(f"roll-out {started} began" if started else "in force")
 
 
-def _act(name: str, method: str, about: str) -> None:
-    """Add a command that calls a use case of connections with a site."""
-
-    @controller.command(name, help=about)
-    @click.argument("site")
-    def command(site: str) -> None:
-        @platform_command
-        async def work(platform: "Platform") -> str:
-            from esante.services.healthnet.controller.model import ControlRefused
-
-            await ensure_journal_month(platform)
-            connections = _controller(platform).connections
-            try:
-                await connections.site(site)
-                done = await getattr(connections, method)(site)
-            except ControlRefused as error:
-                raise click.ClickException(str(error)) from error
-            return str(done or "done")
-
-        click.echo(work())
+@controller.command("stop")
+@click.argument("reason")
+@platform_command
+async def stop_rollout(platform: "Platform", reason: str) -> None:
+    """Undo the roll-out that runs, for a REASON."""
+    await _done(platform, _controller(platform).rollouts.stop(reason))
 
 
-_act(
-    "token",
-    "issue_token",
-    "Print a new one-time token with which the agent of SITE enrols. Hand it over outside the network.",
-)
-_act(
-    "rotate",
-    "ask_rotation",
-    "Ask the agent of SITE for a new WireGuard key; tunnels of the old one stay until the new ones work.",
-)
-_act(
-    "revoke",
-    "revoke",
-    "Revoke SITE for good: its requests are refused, other sites end their tunnels with it.",
-)
+@controller.command()
+@click.argument("site")
+@platform_command
+async def token(platform: "Platform", site: str) -> None:
+    """Print a new one-time token with which the agent of SITE enrols. Hand it over outside the network."""
+    click.echo(await _done(platform, _controller(platform).connections.issue_token(site)))
 
 
-@controller.command("endpoint")
+@controller.command()
+@click.argument("site")
+@platform_command
+async def rotate(platform: "Platform", site: str) -> None:
+    """Ask the agent of SITE for a new WireGuard key; tunnels of the old one stay until the new ones work."""
+    await _done(platform, _controller(platform).connections.ask_rotation(site))
+
+
+@controller.command()
+@click.argument("site")
+@platform_command
+async def revoke(platform: "Platform", site: str) -> None:
+    """Revoke SITE for good: its requests are refused, other sites end their tunnels with it."""
+    await _done(platform, _controller(platform).connections.revoke(site))
+
+
+@controller.command()
 @click.argument("site")
 @click.argument("address", default="")
-def endpoint(site: str, address: str) -> None:
+@platform_command
+async def endpoint(platform: "Platform", site: str, address: str) -> None:
     """Set the Internet ADDRESS of SITE; without one the site is behind a router that translates addresses."""
-
-    @platform_command
-    async def work(platform: "Platform") -> None:
-        from esante.services.healthnet.controller.model import ControlRefused
-
-        await ensure_journal_month(platform)
-        try:
-            await _controller(platform).connections.set_endpoint(site, address)
-        except (ControlRefused, ValueError) as error:
-            raise click.ClickException(str(error)) from error
-
-    work()
+    await _done(platform, _controller(platform).connections.set_endpoint(site, address))
 
 
 @controller.command("agent-file")
@@ -117,50 +118,33 @@ def write_agent_file(path: Path) -> None:
 
     path.write_bytes(agent_file())
     path.chmod(0o755)
-    path.with_name("healthnet-agent.service").write_text(unit_file())
+    path.with_name("healthnet-agent.service").write_text(unit_file(), "utf-8")
 
 
 @controller.command("release-agent")
-@click.argument("path", type=_file)
-def release_agent(path: Path) -> None:
-    """Release an agent's file to all sites: they install it by themselves, and undo it when it does not work."""
-
-    @platform_command
-    async def work(platform: "Platform") -> int:
-        await ensure_journal_month(platform)
-        return await _controller(platform).releases.release(path.read_bytes())
-
-    click.echo(f"release {work()}")
+@click.argument("file", type=_content)
+@platform_command
+async def release_agent(platform: "Platform", file: bytes) -> None:
+    """Release an agent's FILE to all sites: they install it by themselves, and undo it when it does not work."""
+    click.echo(f"release {await _done(platform, _controller(platform).releases.release(file))}")
 
 
 @controller.command()
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
-def backup(path: Path) -> None:
+@platform_command
+async def backup(platform: "Platform", path: Path) -> None:
     """Write all that the controller keeps into a file; keep the root key apart from it."""
+    from esante.services.healthnet.controller.backup import write_backup
 
-    @platform_command
-    async def work(platform: "Platform") -> int:
-        from esante.services.healthnet.controller.backup import write_backup
-
-        return await write_backup(platform.db, _controller(platform).signer, path)
-
-    click.echo(f"{work():,} rows")
+    click.echo(f"{await _done(platform, write_backup(platform.db, _controller(platform).signer, path)):,} rows")
 
 
 @controller.command()
 @click.argument("path", type=_file)
 @click.confirmation_option(prompt="Replace all that the controller keeps now?")
-def restore(path: Path) -> None:
+@platform_command
+async def restore(platform: "Platform", path: Path) -> None:
     """Replace all that the controller keeps by a backup."""
+    from esante.services.healthnet.controller.backup import read_backup
 
-    @platform_command
-    async def work(platform: "Platform") -> int:
-        from esante.services.healthnet.controller.backup import read_backup
-        from esante.services.healthnet.controller.model import ControlRefused
-
-        try:
-            return await read_backup(platform.db, _controller(platform).signer, path)
-        except ControlRefused as error:
-            raise click.ClickException(str(error)) from error
-
-    click.echo(f"{work():,} rows")
+    click.echo(f"{await _done(platform, read_backup(platform.db, _controller(platform).signer, path)):,} rows")
