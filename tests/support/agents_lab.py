@@ -6,10 +6,12 @@ commands enter by its number. Everything ends with the lab.
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -86,7 +88,7 @@ class AgentsLab:
         self.internet, self.control = f"{self._prefix}i", f"{self._prefix}c"
         self._made, self._holders, self._servers = [], {}, []
         self.agents, self.controller = {}, None
-        self._logs = []
+        self._logs, self._ended, self._accepting = [], threading.Event(), None
         self.file = folder / "healthnet-agent.pyz"
         self.python = agent_python()
 
@@ -127,8 +129,21 @@ class AgentsLab:
         for site in self.sites:
             with inside(self.names[site]):
                 for port in PORTS:
-                    server = socket.create_server(("::", port), family=socket.AF_INET6, backlog=64)
+                    server = socket.create_server(
+                        ("::", port), family=socket.AF_INET6, backlog=64, dualstack_ipv6=True
+                    )
                     self._servers.append(server)
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
+    def _accept(self):
+        """Accept and close every connection, until the lab ends."""
+        with selectors.DefaultSelector() as selector:
+            for server in self._servers:
+                selector.register(server, selectors.EVENT_READ)
+            while not self._ended.is_set():
+                for key, _ in selector.select(0.2):
+                    key.fileobj.accept()[0].close()
 
     def addresses(self, site):
         """The networks of a site."""
@@ -231,6 +246,9 @@ class AgentsLab:
             if agent is not None and agent.poll() is None:
                 agent.kill()
                 agent.wait()
+        self._ended.set()
+        if self._accepting:
+            self._accepting.join()
         for server in self._servers:
             server.close()
         for name in self._made:

@@ -8,9 +8,11 @@ class HealthnetSettings:
     """`healthnet_prefix6`: the prefix of the sites' IPv6 networks; `healthnet_prefix4`: of IPv4 networks, empty: none.
 
     `healthnet_zone`: the private zone of names. `healthnet_policy`: an own file in place of the packaged sample.
+    `healthnet_heartbeat_seconds`: between heartbeats of an agent.
     """
 
     healthnet_prefix6: str = "fd5a:4c58:e540::/48"
     healthnet_prefix4: str = "10.96.0.0/16"
     healthnet_zone: str = "healthnet.internal"
     healthnet_policy: str = ""
+    healthnet_heartbeat_seconds: int = 30

@@ -27,3 +27,8 @@ def agent_file() -> bytes:
         for name, source in sorted(content.items()):
             archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), source, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def unit_file() -> str:
+    """Return the unit by which systemd runs the agent."""
+    return (files(f"{PACKAGE}.agent") / "healthnet-agent.service").read_text("utf-8")

@@ -39,7 +39,16 @@ def _connection(row: Any) -> Connection:
         rate_kbit=row["rate_kbit"],
         mtu=row["mtu"],
     )
-    names = ("is_quarantined", "is_revoked", "identity", "token_id", "policy_version", "serial", "receipt_serial")
+    names = (
+        "is_quarantined",
+        "is_revoked",
+        "is_suspended",
+        "identity",
+        "token_id",
+        "policy_version",
+        "serial",
+        "receipt_serial",
+    )
     return Connection(
         facts=facts,
         outcome=row["outcome"],
@@ -101,6 +110,17 @@ async def set_quarantine(conn: Conn, site: str, is_quarantined: bool) -> bool:
         " WHERE site = $1 AND is_quarantined <> $2 AND NOT is_revoked",
         site,
         is_quarantined,
+    )
+    return str(status) == "UPDATE 1"
+
+
+async def set_suspended(conn: Conn, site: str, is_suspended: bool) -> bool:
+    """Take a site off the network or bring it back; return whether that changed anything."""
+    status = await conn.execute(
+        "UPDATE healthnet_connection SET is_suspended = $2, changed_at = clock_timestamp()"
+        " WHERE site = $1 AND is_suspended <> $2 AND NOT is_revoked",
+        site,
+        is_suspended,
     )
     return str(status) == "UPDATE 1"
 

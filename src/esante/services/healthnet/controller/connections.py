@@ -2,7 +2,9 @@
 
 from base64 import b64decode, urlsafe_b64encode
 from binascii import Error as NoBase64
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 
 from asyncpg import UniqueViolationError
 
@@ -12,10 +14,11 @@ from esante.core.storage import Database, insert, uuid7
 from esante.services.healthnet.bundles.secrets import Secrets
 from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
 from esante.services.healthnet.controller.model import (
+    AgentTokenIssued,
     BundleReceived,
     Connection,
+    ConnectionSuspended,
     ControlRefused,
-    EnrolmentIssued,
     QuarantineSet,
     SiteConnected,
     SiteFacts,
@@ -57,6 +60,19 @@ class Connections:
         except UniqueViolationError as error:
             raise ControlRefused(409, f"another site has one of the networks {', '.join(networks)}") from error
 
+    async def has_policy(self) -> bool:
+        """Return whether a policy is in force."""
+        return await rollout_store.version_in_force(self._db) > 0
+
+    async def all(self) -> list[Connection]:
+        """Return all sites, by key."""
+        return await connection_store.fetch_connections(self._db)
+
+    async def set_endpoint(self, site: str, endpoint: str, actor: Actor = SYSTEM) -> None:
+        """Set the address at which other sites reach a site from the Internet. Raises: ControlRefused, ValueError."""
+        found = await self.site(site)
+        await self.put(replace(found.facts, endpoint=str(ip_address(endpoint)) if endpoint else ""), actor)
+
     async def site(self, site: str) -> Connection:
         """Return a site. Raises: ControlRefused for an unknown one."""
         found = await connection_store.fetch_connection(self._db, site)
@@ -76,7 +92,7 @@ class Connections:
                 raise ControlRefused(404, f"there is no site {site}")
             await connection_store.end_tokens(conn, site)
             row = (connection_store.TOKEN, (token_id, site, clock.now() + TOKEN_VALIDITY))
-            event = EnrolmentIssued(site=site, token_id=token_id)
+            event = AgentTokenIssued(site=site, token_id=token_id)
             await insert(conn, [row, *self._journal.rows(event, actor=actor)])
         secret = urlsafe_b64encode(self._secrets.token_secret(token_id)).decode().rstrip("=")
         return f"hn1.{token_id}.{site}.{secret}"
@@ -87,6 +103,14 @@ class Connections:
             if await connection_store.set_quarantine(conn, site, is_quarantined):
                 await bundle_store.ask(conn, {site: 0})
                 event = QuarantineSet(site=site, is_quarantined=is_quarantined)
+                await insert(conn, self._journal.rows(event, actor=actor))
+
+    async def set_suspended(self, site: str, is_suspended: bool, actor: Actor = SYSTEM) -> None:
+        """Take a site off the network, until it is brought back: no other site has a tunnel with it meanwhile."""
+        async with self._db.transaction() as conn:
+            if await connection_store.set_suspended(conn, site, is_suspended):
+                await bundle_store.ask(conn, {site: 0})
+                event = ConnectionSuspended(site=site, is_suspended=is_suspended)
                 await insert(conn, self._journal.rows(event, actor=actor))
 
     async def revoke(self, site: str, actor: Actor = SYSTEM) -> None:

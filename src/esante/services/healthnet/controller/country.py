@@ -22,7 +22,7 @@ class Country:
         trusted: Mapping[str, Mapping[str, str]],
         check_service: str = "",
     ) -> None:
-        found = [one for one in connections if not one.is_revoked]
+        found = [one for one in connections if _takes_part(one)]
         self._secrets, self._trusted, self._check_service = secrets, trusted, check_service
         self.connections = {one.facts.site: one for one in found}
         self._sites = {one.facts.site: self._site(one) for one in found}
@@ -46,9 +46,9 @@ class Country:
             )
 
     def change(self, key: str, connection: Connection | None) -> set[str]:
-        """Take what a site is now (None or revoked: gone); return the sites whose bundles that may change."""
+        """Take what a site is now (None, revoked, suspended: gone); return the sites whose bundles that may change."""
         before = self._sites.get(key)
-        if connection is None or connection.is_revoked:
+        if connection is None or not _takes_part(connection):
             if before is None:
                 return set()
             affected = {other for network in self._networks.values() for other in network.remove(key)}
@@ -83,6 +83,10 @@ class Country:
             keys=one.keys,
             sealing_key=self._secrets.sealing_key(one.token_id) if one.token_id else b"",
         )
+
+
+def _takes_part(one: Connection) -> bool:
+    return not one.is_revoked and not one.is_suspended
 
 
 def _policy_site(one: Connection) -> Site:

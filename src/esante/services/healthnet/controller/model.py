@@ -36,6 +36,7 @@ class Connection:
     facts: SiteFacts
     is_quarantined: bool
     is_revoked: bool
+    is_suspended: bool
     identity: bytes | None
     token_id: UUID | None
     policy_version: int
@@ -87,8 +88,8 @@ class SiteConnected(Event, frozen=True, kw_only=True):
     networks: tuple[str, ...]
 
 
-@event("healthnet.enrolment_issued")
-class EnrolmentIssued(Event, frozen=True, kw_only=True):
+@event("healthnet.agent_token_issued")
+class AgentTokenIssued(Event, frozen=True, kw_only=True):
     """A one-time token of enrolment was made for a site."""
 
     site: str
@@ -104,7 +105,7 @@ class AgentEnrolled(Event, frozen=True, kw_only=True):
     key: str
 
 
-@event("healthnet.enrolment_refused")
+@event("healthnet.agent_refused")
 class EnrolmentRefused(Event, frozen=True, kw_only=True):
     """Somebody tried to enrol with a token that was used by another, or without its secret."""
 
@@ -127,6 +128,14 @@ class QuarantineSet(Event, frozen=True, kw_only=True):
 
     site: str
     is_quarantined: bool
+
+
+@event("healthnet.connection_suspended")
+class ConnectionSuspended(Event, frozen=True, kw_only=True):
+    """A site was taken off the network until further notice, or may use it again."""
+
+    site: str
+    is_suspended: bool
 
 
 @event("healthnet.site_revoked")

@@ -11,6 +11,7 @@ CREATE TABLE healthnet_connection (
     rate_kbit integer NOT NULL,
     mtu integer NOT NULL,
     is_revoked boolean NOT NULL DEFAULT false,
+    is_suspended boolean NOT NULL DEFAULT false,
     identity bytea,
     token_id uuid,
     policy_version integer NOT NULL,
