@@ -212,7 +212,11 @@ async def test_key_of_another_site_is_refused_and_the_token_stays(world):
     assert (await world.sites.enrol(token.token, a_key())).state is SiteState.ACTIVE
 
 
-@pytest.mark.parametrize("key", ["", "A" * 44, "AAAA", "A" * 43 + "=", a_key()[:-1], a_key() + "\n", "é" * 44])
+@pytest.mark.parametrize(
+    "key",
+    ["", "A" * 44, "AAAA", "A" * 43 + "=", a_key()[:-1], a_key() + "\n", "é" * 44],
+    ids=["none", "no base64", "short", "zero", "without padding", "with a line break", "not ASCII"],
+)
 async def test_what_is_no_public_key_is_refused(world, key):
     await refused(world.sites.enrol("token", key), 400, "wireguard_key")
 
