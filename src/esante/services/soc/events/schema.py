@@ -57,12 +57,17 @@ def new_event(
 
 
 def put(event: Event, path: str, value: Any) -> None:
-    """Set an attribute by its path, such as `src_endpoint.ip`; nothing for a value that says nothing."""
+    """Set an attribute by its path, such as `src_endpoint.ip`; nothing for a value that says nothing.
+
+    What the sender of an event in OCSF set as a plain value stays.
+    """
     if value is None or value in ("", "-", [], {}):
         return
     *parents, name = path.split(".")
     for parent in parents:
         event = event.setdefault(parent, {})
+        if type(event) is not dict:
+            return
     event[name] = value
 
 
