@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from esante.services.soc.alerts.model import Alert, AlertFilter
-from esante.services.soc.intake.listening import listen
+from esante.services.soc.intake.listener import listen
 from esante.services.soc.intake.process import Intake, IntakePlan
 from esante.services.soc.sources.model import Source, SourceKind
 from esante.services.soc.sources.service import Sources

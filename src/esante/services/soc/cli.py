@@ -227,7 +227,7 @@ async def load(platform: Platform, files: tuple[Path, ...], member_id: UUID, sou
     """
     from esante.services.soc.alerts.service import Alerts
     from esante.services.soc.findings.rule_folder import RuleFolder
-    from esante.services.soc.intake.loading import load_files
+    from esante.services.soc.intake.file_loader import load_files
     from esante.services.soc.intake.pipeline import Pipeline
     from esante.services.soc.intake.settings import IntakeSettings
     from esante.services.soc.sources.service import Sources
@@ -271,7 +271,7 @@ def intake(
 
     The certificate is named by ESANTE_SOC_CERTIFICATE and ESANTE_SOC_KEY, the folder of rules by ESANTE_SOC_RULES.
     """
-    from esante.services.soc.intake.listening import listen
+    from esante.services.soc.intake.listener import listen
     from esante.services.soc.intake.process import IntakePlan, run_workers
     from esante.services.soc.intake.settings import IntakeSettings
 

@@ -13,7 +13,7 @@ from esante.core import clock
 from esante.core.storage import Unavailable, uuid7
 from esante.services.soc.events.normalize import normalize
 from esante.services.soc.intake.model import Delivery
-from esante.services.soc.intake.reading import MessageReader
+from esante.services.soc.intake.message_reader import MessageReader
 from tests.support.soc_intake import SHADOW_EVENT, line, until
 
 

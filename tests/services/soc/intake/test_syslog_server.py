@@ -6,7 +6,7 @@ import ssl
 import orjson
 import pytest
 
-from esante.services.soc.intake import listening, syslog_server
+from esante.services.soc.intake import listener, syslog_server
 from tests.support.certificates import self_signed
 from tests.support.soc_intake import SHADOW_EVENT, counted, keyed_line, line, until
 
@@ -96,7 +96,7 @@ async def test_key_revoked_in_the_middle_of_a_connection_ends_it_within_seconds(
 
 
 async def test_half_open_tls_is_closed_and_others_are_served_meanwhile(world, running, monkeypatch):
-    monkeypatch.setattr(listening, "HANDSHAKE_SECONDS", 1.0)
+    monkeypatch.setattr(listener, "HANDSHAKE_SECONDS", 1.0)
     feed = await world.feed()
     await running.intake.keys.refresh()
     half_open = [await asyncio.open_connection("localhost", running.syslog_tls) for _ in range(20)]

@@ -45,12 +45,12 @@ async def read_body(chunks: AsyncIterator[bytes], encoding: str, hold: Callable[
     return bytes(found)
 
 
-def _inflated(inflate: Any, chunk: bytes, room: int) -> bytes:
+def _inflated(inflate: Any, chunk: bytes, space: int) -> bytes:
     try:
-        found = inflate.decompress(chunk, room + 1)
+        found = inflate.decompress(chunk, space + 1)
     except zlib.error as error:
         raise _broken(str(error)) from error
-    if len(found) > room or inflate.unconsumed_tail:
+    if len(found) > space or inflate.unconsumed_tail:
         raise too_large(MAX_UNPACKED)
     if inflate.unused_data:
         raise _broken("there is something after the compressed data")

@@ -23,7 +23,7 @@ from esante.services.soc.intake.bodies import audit_events, read_body, split_bod
 from esante.services.soc.intake.event_uploads import is_file, read_upload
 from esante.services.soc.intake.model import Delivery, Message
 from esante.services.soc.intake.pipeline import Pipeline
-from esante.services.soc.sources.key_ring import KeyRing, Sender
+from esante.services.soc.sources.valid_keys import ValidKeys, Sender
 
 STORED_SECONDS = 30.0
 """How long a request waits to be stored."""
@@ -42,7 +42,7 @@ CERTIFICATE = "esante.certificate"
 class IntakeEndpoints:
     """The endpoints of a process."""
 
-    def __init__(self, pipeline: Pipeline, keys: KeyRing) -> None:
+    def __init__(self, pipeline: Pipeline, keys: ValidKeys) -> None:
         self._pipeline, self._keys = pipeline, keys
         self._waiting: dict[UUID, int] = {}
         self._held = 0
@@ -136,11 +136,11 @@ class IntakeEndpoints:
                 del self._waiting[sender.tenant_id]
 
     def _admit(self, sender: Sender) -> None:
-        """Raise Problem 429 for a member that is over its quota, 503 where there is no room."""
+        """Raise Problem 429 for a member that is over its quota, 503 where there is no space."""
         seconds = self._pipeline.seconds_to_wait(sender.tenant_id, sender.quota)
         if seconds > MAX_WAIT or self._waiting.get(sender.tenant_id, 0) >= MAX_UNSTORED:
             raise _later(429, N_("You send more events than agreed."), seconds)
-        if not self._pipeline.has_room(sender.tenant_id):
+        if not self._pipeline.has_space(sender.tenant_id):
             raise _later(503, N_("Too many events are waiting."), 2.0)
 
     async def _stored(self, sender: Sender, messages: Sequence[Message]) -> Delivery:

@@ -25,7 +25,7 @@ from esante.services.soc.findings import hit_store
 from esante.services.soc.findings.alerts_of_rules import AlertBound, alert_of_rule, event_time
 from esante.services.soc.findings.stream_rules import StreamRules
 from esante.services.soc.intake.model import KEPT_OF_BROKEN, Broken, Delivery, Message, size_of
-from esante.services.soc.intake.reading import MessageReader
+from esante.services.soc.intake.message_reader import MessageReader
 from esante.services.soc.sources import source_store
 from esante.services.soc.sources.allowance import Allowance
 from esante.services.soc.storage.model import StoredEvent
@@ -82,7 +82,7 @@ class Pipeline:
         self._bound = AlertBound()
         self._counts: dict[tuple[UUID, UUID], tuple[int, int, datetime]] = {}
 
-    def has_room(self, tenant_id: UUID) -> bool:
+    def has_space(self, tenant_id: UUID) -> bool:
         """Return whether a member's lane takes more."""
         lane = self._lanes.get(tenant_id)
         return self._size < TOTAL_BYTES and (lane is None or lane.size < LANE_BYTES)

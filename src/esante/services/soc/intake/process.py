@@ -23,11 +23,11 @@ from esante.services.soc.findings.rule_folder import Load, RuleFolder
 from esante.services.soc.findings.stream_rules import StreamRules
 from esante.services.soc.intake.http_api import IntakeEndpoints
 from esante.services.soc.intake.http_connection import HttpServer
-from esante.services.soc.intake.listening import Listener, server_context
+from esante.services.soc.intake.listener import Listener, server_context
 from esante.services.soc.intake.pipeline import Pipeline
 from esante.services.soc.intake.syslog_server import SyslogServer
 from esante.services.soc.scan.samples import load_admitted_rules
-from esante.services.soc.sources.key_ring import KeyRing
+from esante.services.soc.sources.valid_keys import ValidKeys
 from esante.services.soc.storage.service import EventStore
 from esante.settings import Settings
 
@@ -59,7 +59,7 @@ class Intake:
     def __init__(self, db: Database, journal: Journal, events: EventStore, alerts: Alerts, plan: IntakePlan) -> None:
         self._journal, self._events = journal, events
         self.rules = RuleFolder(plan.rules, plan.load)
-        self.keys = KeyRing(db)
+        self.keys = ValidKeys(db)
         self.pipeline = Pipeline(db, events, alerts, self.rules.rules)
         self.correlations = Correlations(db, alerts, self.rules.rules)
         self.syslog = SyslogServer(self.pipeline, self.keys)

@@ -14,7 +14,7 @@ from esante.core import clock
 from esante.services.soc.intake.frames import FrameReader
 from esante.services.soc.intake.model import Broken, Delivery, Message
 from esante.services.soc.intake.pipeline import Pipeline
-from esante.services.soc.sources.key_ring import KeyRing, Sender
+from esante.services.soc.sources.valid_keys import ValidKeys, Sender
 
 AHEAD_BYTES = 512 << 10
 """Bytes of a connection that are read and not stored."""
@@ -23,7 +23,7 @@ FIRST_SECONDS = 15.0
 MESSAGE_SECONDS = 60.0
 """Within which a message that has begun must be complete."""
 CHECK_SECONDS = 1.0
-ROOM_SECONDS = 0.1
+SPACE_SECONDS = 0.1
 _ELEMENT = re.compile(rb'\[esante@32473((?: [^ =\]"]{1,32}="[^"\]]*"){1,4})\]')
 _KEY = re.compile(rb' key="([A-Za-z0-9_-]{1,100})"')
 _MARK = b"[esante@32473 "
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 class SyslogServer:
     """The connections of a process; `keep_checking` must run beside them."""
 
-    def __init__(self, pipeline: Pipeline, keys: KeyRing) -> None:
+    def __init__(self, pipeline: Pipeline, keys: ValidKeys) -> None:
         self.pipeline, self.keys = pipeline, keys
         self.connections: set[SyslogConnection] = set()
 
@@ -55,7 +55,7 @@ class SyslogServer:
 
 
 class SyslogConnection(asyncio.Protocol):
-    """A connection: its frames become messages, which are handed to the pipeline as far as there is room."""
+    """A connection: its frames become messages, which are handed to the pipeline as far as there is space."""
 
     def __init__(self, server: SyslogServer) -> None:
         self._server = server
@@ -133,7 +133,7 @@ class SyslogConnection(asyncio.Protocol):
         self._ahead += delivery.size
         delivery.done.add_done_callback(lambda _: self._stored(delivery.size))
         self._server.pipeline.deliver(delivery)
-        if self._ahead > AHEAD_BYTES or not self._server.pipeline.has_room(sender.tenant_id):
+        if self._ahead > AHEAD_BYTES or not self._server.pipeline.has_space(sender.tenant_id):
             self._pause()
 
     def _authenticated(self, message: Message) -> Sender | None:
@@ -154,20 +154,20 @@ class SyslogConnection(asyncio.Protocol):
             self._look_again()
 
     def _resume(self) -> None:
-        """Read on where there is room."""
+        """Read on where there is space."""
         if self._transport.is_closing() or self._sender is None:
             return
-        if self._ahead <= AHEAD_BYTES // 2 and self._server.pipeline.has_room(self._sender.tenant_id):
+        if self._ahead <= AHEAD_BYTES // 2 and self._server.pipeline.has_space(self._sender.tenant_id):
             self._is_paused = False
             if self._message_began is not None:
                 self._message_began = self._loop.time()
             self._transport.resume_reading()
 
     def _look_again(self) -> None:
-        """Look for room again and again: others of the member may have made some."""
+        """Look for space again and again: others of the member may have made some."""
         self._resume()
         if self._is_paused and not self._transport.is_closing():
-            self._loop.call_later(ROOM_SECONDS, self._look_again)
+            self._loop.call_later(SPACE_SECONDS, self._look_again)
 
 
 def without_key(message: Message) -> Message:

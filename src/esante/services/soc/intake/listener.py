@@ -48,7 +48,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                await self._has_room()
+                await self._has_space()
                 await _readable(self._listening)
                 await asyncio.sleep(min(SPREAD_SECONDS * len(self._open), MAX_SPREAD_SECONDS))
                 try:
@@ -67,7 +67,7 @@ class Listener:
             for task in self._tasks:
                 task.cancel()
 
-    async def _has_room(self) -> None:
+    async def _has_space(self) -> None:
         while True:
             self._open = {one for one in self._open if not one.is_closing()}
             if len(self._open) < MAX_CONNECTIONS and len(self._tasks) < MAX_HANDSHAKES:
@@ -105,7 +105,7 @@ async def _readable(listening: socket.socket) -> None:
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
     """Return the context of a server that asks for a client certificate and needs none.
 
-    Registered certificates are trusted one by one (`KeyRing.trust_in`), whoever issued them (RFC 5425, 4.2).
+    Registered certificates are trusted one by one (`ValidKeys.trust_in`), whoever issued them (RFC 5425, 4.2).
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -35,15 +35,15 @@ async def load_files(
     pipeline: Pipeline, source: Source, paths: list[Path], progress: Progress = lambda done, total, step: None
 ) -> Loaded:
     """Store the events of files and folders as those of a source; the pipeline must be one for archived events."""
-    reader, room = EventFiles(), asyncio.Semaphore(AHEAD)
+    reader, space = EventFiles(), asyncio.Semaphore(AHEAD)
     deliveries: list[Delivery] = []
     loop = asyncio.get_running_loop()
     stopped = threading.Event()
 
     async def deliver(messages: list[Message]) -> None:
-        await room.acquire()
+        await space.acquire()
         delivery = Delivery(source.tenant_id, source.source_id, 1, messages, clock.now())
-        delivery.done.add_done_callback(lambda _: room.release())
+        delivery.done.add_done_callback(lambda _: space.release())
         pipeline.deliver(delivery)
         deliveries.append(delivery)
 

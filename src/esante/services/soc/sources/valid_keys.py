@@ -30,7 +30,7 @@ class Sender:
     expires_at: datetime
 
 
-class KeyRing:
+class ValidKeys:
     """The valid keys. `keep_fresh` must run beside its use; a key that was revoked is gone within seconds."""
 
     def __init__(self, db: Database) -> None:
