@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from esante.core import clock
 from esante.core.storage import Unavailable, uuid7
 from esante.services.soc.events.normalize import normalize
-from esante.services.soc.intake.model import Delivery
 from esante.services.soc.intake.message_reader import MessageReader
+from esante.services.soc.intake.model import Delivery
 from tests.support.soc_intake import SHADOW_EVENT, line, until
 
 

@@ -23,7 +23,7 @@ from esante.services.soc.intake.bodies import audit_events, read_body, split_bod
 from esante.services.soc.intake.event_uploads import is_file, read_upload
 from esante.services.soc.intake.model import Delivery, Message
 from esante.services.soc.intake.pipeline import Pipeline
-from esante.services.soc.sources.valid_keys import ValidKeys, Sender
+from esante.services.soc.sources.valid_keys import Sender, ValidKeys
 
 STORED_SECONDS = 30.0
 """How long a request waits to be stored."""

@@ -24,8 +24,8 @@ from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.findings import hit_store
 from esante.services.soc.findings.alerts_of_rules import AlertBound, alert_of_rule, event_time
 from esante.services.soc.findings.stream_rules import StreamRules
-from esante.services.soc.intake.model import KEPT_OF_BROKEN, Broken, Delivery, Message, size_of
 from esante.services.soc.intake.message_reader import MessageReader
+from esante.services.soc.intake.model import KEPT_OF_BROKEN, Broken, Delivery, Message, size_of
 from esante.services.soc.sources import source_store
 from esante.services.soc.sources.allowance import Allowance
 from esante.services.soc.storage.model import StoredEvent

@@ -14,7 +14,7 @@ from esante.core import clock
 from esante.services.soc.intake.frames import FrameReader
 from esante.services.soc.intake.model import Broken, Delivery, Message
 from esante.services.soc.intake.pipeline import Pipeline
-from esante.services.soc.sources.valid_keys import ValidKeys, Sender
+from esante.services.soc.sources.valid_keys import Sender, ValidKeys
 
 AHEAD_BYTES = 512 << 10
 """Bytes of a connection that are read and not stored."""
