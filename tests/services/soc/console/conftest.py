@@ -6,18 +6,25 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from esante.core.web import HANDLERS
-from esante.identity.access import Access
 from esante.services.soc.console.event_search import EventSearch
 from esante.services.soc.console.flow import EventFlow
 from esante.services.soc.console.members import MemberLists
+from esante.services.soc.console.overview import Overview
 from esante.services.soc.console.pages.event_pages import EventPages
 from esante.services.soc.console.pages.member_pages import MemberPages
+from esante.services.soc.console.pages.overview_pages import OverviewPages
 from esante.services.soc.console.pages.source_pages import SourcePages
+from esante.services.soc.console.timeline import Timeline
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
 from tests.support.portal_browser import PortalBrowser
+from tests.support.soc_cases import BASE, CaseWorld
 
-BASE = "https://esante.example"
+
+@pytest.fixture
+async def world(db, journal, objects):
+    """Operators, members, and the use cases of cases and duties."""
+    return CaseWorld(db, journal, objects)
 
 
 @pytest.fixture
@@ -33,22 +40,23 @@ def flow(world):
 
 
 @pytest.fixture
-def app(world, sources):
+def app(world, sources, flow):
     """The pages; a POST to /become signs in."""
-    access = Access(world.db, world.journal, world.directory, base_url=BASE)
-    people = {}
+    access, people = world.access, {}
 
     async def become(request):
         return await access.sign_in(request, people["requester"], method="demo")
 
     search = EventSearch(world.db, world.journal, world.tenants, EventStore(world.db))
     lists = MemberLists(world.db, world.tenants, world.directory)
+    overview = Overview(world.db, world.tenants)
     application = Starlette(
         routes=[
             Route("/become", become, methods=["POST"]),
             *MemberPages(lists, world.tenants, sources, access).routes(),
             *SourcePages(sources, search, access, "soc.example").routes(),
             *EventPages(search, lists, access).routes(),
+            *OverviewPages(overview, flow, Timeline(world.db, world.tenants), world.duties, access).routes(),
         ],
         exception_handlers=HANDLERS,
     )

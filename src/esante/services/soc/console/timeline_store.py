@@ -39,7 +39,8 @@ async def fetch_page(
         if not internal:
             where = f"{where} AND NOT e.is_internal" if where else " WHERE NOT e.is_internal"
         parts.append(f"({_CASES}{where} ORDER BY e.entry_id DESC LIMIT {limit:d})")
-    rows = await db.fetch(f"{' UNION ALL '.join(parts)} ORDER BY key DESC LIMIT {limit:d}", *values)
+    both = " UNION ALL ".join(parts)
+    rows = await db.fetch(f"SELECT * FROM ({both}) found ORDER BY key DESC LIMIT {limit:d}", *values)  # noqa: S608
     return [Moment(**dict(row) | {"params": orjson.loads(row["params"])}) for row in rows]
 
 
