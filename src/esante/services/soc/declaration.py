@@ -6,12 +6,14 @@ from esante.contract import Platform, Service
 from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cli import soc
+from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
 
 
 def _build(platform: Platform) -> Iterable[object]:
     tenants = Tenants(platform.db, platform.journal, platform[Directory])
     yield tenants
+    yield EventStore(platform.db)
     yield Alerts(platform.db, platform.journal, tenants)
 
 
