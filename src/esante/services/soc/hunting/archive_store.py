@@ -8,6 +8,7 @@ from esante.core import clock
 from esante.core.storage import Connection, Database, Kind, Row, Table
 from esante.services.soc.hunting.model import ArchiveFile
 from esante.services.soc.hunting.parquet_file import FileFacts
+from esante.services.soc.storage.days import day_bounds
 
 FILE = Table(
     "soc_archive_file",
@@ -27,7 +28,7 @@ FILE = Table(
 )
 _FILE = (
     "SELECT tenant_id, file_id, day, rows, size, sha256, first_at, last_at, archived_at FROM soc_archive_file"
-    " WHERE state = 'complete'"
+    " WHERE state IN ('complete', 'final')"
 )
 
 
@@ -39,6 +40,27 @@ def writing_row(tenant_id: UUID, file_id: UUID, day: date) -> Row:
 async def try_lock(conn: Connection) -> bool:
     """Return whether this transaction is the only one that archives."""
     return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended('soc_archive', 0))"))
+
+
+async def count_hot(db: Database | Connection, day: date) -> dict[UUID, int]:
+    """Return how many events of each member the partition of a day has."""
+    rows = await db.fetch(
+        "SELECT tenant_id, count(*) AS count FROM soc_event WHERE event_id >= $1::uuid AND event_id < $2::uuid"
+        " GROUP BY tenant_id",
+        *day_bounds(day),
+    )
+    return {row["tenant_id"]: row["count"] for row in rows}
+
+
+async def lock_day(conn: Connection, day: date) -> None:
+    """Let nobody add events to a day until the transaction ends."""
+    await conn.execute("SET LOCAL lock_timeout = '5s'")
+    await conn.execute(f"LOCK TABLE soc_event_{day:%Y_%m_%d} IN SHARE MODE")
+
+
+async def close_files(conn: Connection, day: date) -> None:
+    """Make the complete files of a day final: the database no longer has their events."""
+    await conn.execute("UPDATE soc_archive_file SET state = 'final' WHERE day = $1 AND state = 'complete'", day)
 
 
 async def complete(conn: Connection, file: ArchiveFile) -> None:
@@ -63,7 +85,7 @@ async def complete(conn: Connection, file: ArchiveFile) -> None:
 
 
 async def fetch_rows_of_day(db: Database | Connection, day: date) -> dict[UUID, int]:
-    """Return how many events of a day are in files, by member."""
+    """Return how many events of a day that the database still has are in files, by member."""
     rows = await db.fetch("SELECT tenant_id, rows FROM soc_archive_file WHERE day = $1 AND state = 'complete'", day)
     return {row["tenant_id"]: row["rows"] for row in rows}
 
@@ -82,7 +104,9 @@ async def fetch_files(
     return [ArchiveFile(**row) for row in rows]
 
 
-async def fetch_page(db: Database, tenant_id: UUID | None, before: Sequence[object] | None, limit: int) -> list[ArchiveFile]:
+async def fetch_page(
+    db: Database, tenant_id: UUID | None, before: Sequence[object] | None, limit: int
+) -> list[ArchiveFile]:
     """Return files by day, the newest first; `before`: day and key of the last one of the page before."""
     rows = await db.fetch(
         f"{_FILE} AND ($1::uuid IS NULL OR tenant_id = $1)"
@@ -98,7 +122,8 @@ async def fetch_days(db: Database, tenant_id: UUID | None, since: date) -> list[
     """Return events and bytes in files by day, the oldest first."""
     rows = await db.fetch(
         "SELECT day, sum(rows)::bigint AS rows, sum(size)::bigint AS size FROM soc_archive_file"
-        " WHERE state = 'complete' AND ($1::uuid IS NULL OR tenant_id = $1) AND day >= $2 GROUP BY day ORDER BY day",
+        " WHERE state IN ('complete', 'final') AND ($1::uuid IS NULL OR tenant_id = $1) AND day >= $2"
+        " GROUP BY day ORDER BY day",
         tenant_id,
         since,
     )
@@ -108,8 +133,8 @@ async def fetch_days(db: Database, tenant_id: UUID | None, since: date) -> list[
 async def mark_removing(conn: Connection, tenant_id: UUID, before: date | None = None) -> list[ArchiveFile]:
     """Take the files of a member (those of days before one) out of use; return them."""
     rows = await conn.fetch(
-        "UPDATE soc_archive_file SET state = 'removing' WHERE tenant_id = $1 AND state = 'complete'"
-        " AND ($2::date IS NULL OR day < $2)"
+        "UPDATE soc_archive_file SET state = 'removing' WHERE tenant_id = $1"
+        " AND state IN ('complete', 'final') AND ($2::date IS NULL OR day < $2)"
         " RETURNING tenant_id, file_id, day, rows, size, sha256, first_at, last_at, archived_at",
         tenant_id,
         before,
@@ -130,14 +155,16 @@ async def fetch_unfinished(db: Database | Connection, age: timedelta) -> list[tu
 async def delete_unfinished(db: Database, tenant_id: UUID, file_id: UUID) -> None:
     """Delete the row of a file whose object is gone."""
     await db.fetch(
-        "DELETE FROM soc_archive_file WHERE tenant_id = $1 AND file_id = $2 AND state <> 'complete'", tenant_id, file_id
+        "DELETE FROM soc_archive_file WHERE tenant_id = $1 AND file_id = $2 AND state IN ('writing', 'removing')",
+        tenant_id,
+        file_id,
     )
 
 
 async def fetch_tenants_before(db: Database, before: date) -> list[UUID]:
     """Return the members with files of days before one."""
     rows = await db.fetch(
-        "SELECT DISTINCT tenant_id FROM soc_archive_file WHERE state = 'complete' AND day < $1", before
+        "SELECT DISTINCT tenant_id FROM soc_archive_file WHERE state IN ('complete', 'final') AND day < $1", before
     )
     return [row["tenant_id"] for row in rows]
 

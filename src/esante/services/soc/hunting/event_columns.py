@@ -1,8 +1,7 @@
 """The columns of events in Parquet files: what hunts compare, the observables, and the whole event."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from esante.services.soc.intelligence.observables import observables_of
 from esante.services.soc.scalars import plain_text
+from esante.services.soc.storage.model import StoredEvent
 
 SCHEMA = pa.schema(
     [
@@ -30,14 +30,19 @@ SCHEMA = pa.schema(
         ("file", pa.string()),
         ("message", pa.string()),
         ("observables", pa.list_(pa.string())),
+        ("received_at", pa.timestamp("ms")),
+        ("occurred_at", pa.timestamp("ms")),
+        ("clock_is_off", pa.bool_()),
+        ("key", pa.string()),
+        ("rules", pa.list_(pa.string())),
+        ("fault", pa.string()),
         ("event", pa.string()),
     ]
 )
-"""Times are UTC. Texts but `event_id`, `source_id` and `event` (JSON) are in lower case, "" where an event has none."""
+"""Times are UTC; `time` is when it happened, or was received where its sender's clock is off. What hunts compare is in
+lower case, "" or -1 where an event has none; `event` is the OCSF event as JSON."""
 _TEXTS: dict[str, tuple[str, ...]] = {
     "product": ("metadata.product.name", "metadata.log_name"),
-    "host": ("device.hostname", "device.name", "dst_endpoint.hostname"),
-    "user_name": ("actor.user.name", "user.name", "actor.user.email_addr", "user.email_addr", "actor.user.uid"),
     "src_ip": ("src_endpoint.ip", "device.ip"),
     "dst_ip": ("dst_endpoint.ip",),
     "process": ("process.file.path", "process.name", "actor.process.file.path", "actor.process.name"),
@@ -50,41 +55,48 @@ _MAX_TEXT = 8_192
 _MAX_NUMBER = 2**31
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event as it is kept: its key, when it happened, the source that sent it, and the OCSF event as JSON."""
-
-    event_id: str
-    at: datetime
-    source_id: str
-    event: bytes
+def batch_of(events: Sequence[StoredEvent]) -> pa.RecordBatch:
+    """Return events as a batch of `SCHEMA`."""
+    rows = [_row(one) for one in events]
+    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
 
-def table_of(events: Iterable[StoredEvent]) -> pa.Table:
-    """Return events as a table of `SCHEMA`."""
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-    for one in events:
-        for name, value in _row(one).items():
-            columns[name].append(value)
-    return pa.table(columns, schema=SCHEMA)
+def time_of(stored: StoredEvent) -> datetime:
+    """Return when an event happened, as far as its sender's clock can be believed."""
+    return stored.occurred_at if stored.occurred_at and not stored.clock_is_off else stored.received_at
 
 
 def _row(stored: StoredEvent) -> dict[str, Any]:
-    event = orjson.loads(stored.event)
+    event = stored.event
     row: dict[str, Any] = {
-        "time": stored.at.replace(tzinfo=None),
-        "event_id": stored.event_id,
-        "source_id": stored.source_id,
+        "time": _plain(time_of(stored)),
+        "event_id": str(stored.event_id),
+        "source_id": str(stored.source_id),
+        "class_uid": stored.class_uid,
+        "severity_id": stored.severity,
+        "status_id": _number(event.get("status_id")),
+        "host": stored.host.lower(),
+        "user_name": stored.user.lower(),
         "dst_port": _number(_at(event, "dst_endpoint.port")),
         "observables": sorted({one.value for one in observables_of(event)}),
-        "event": stored.event.decode(),
+        "received_at": _plain(stored.received_at),
+        "occurred_at": _plain(stored.occurred_at) if stored.occurred_at else None,
+        "clock_is_off": stored.clock_is_off,
+        "key": stored.key,
+        "rules": list(stored.rules),
+        "fault": stored.fault,
+        "event": orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode(),
     }
-    for name in ("class_uid", "severity_id", "status_id"):
-        row[name] = _number(event.get(name))
     for name, paths in _TEXTS.items():
         found = next((value for path in paths if (value := _at(event, path)) not in (None, "")), "")
         row[name] = "" if isinstance(found, dict | list) else plain_text(found)[:_MAX_TEXT].lower()
     return row
+
+
+def _plain(at: datetime) -> datetime:
+    """Return a time in UTC without its zone, in whole milliseconds as hunts compare them."""
+    at = at.astimezone(UTC)
+    return at.replace(tzinfo=None, microsecond=at.microsecond // 1000 * 1000)
 
 
 def _at(event: dict[str, Any], path: str) -> Any:

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from esante.core.journal import Event, event
-from esante.core.storage import Connection
 from esante.core.web import N_, P_
-from esante.services.soc.hunting.event_columns import StoredEvent
 
 
 class Operator(StrEnum):
@@ -178,25 +176,6 @@ def folder_of(tenant_id: UUID) -> str:
 def object_name(tenant_id: UUID, file_id: UUID) -> str:
     """Return the name of a file in the object store."""
     return f"{folder_of(tenant_id)}/{file_id.hex}.parquet"
-
-
-class HotEvents(Protocol):
-    """The events that the database holds, by the day on which they arrived (UTC)."""
-
-    async def days(self) -> list[date]:
-        """Return the days with a partition, the oldest first."""
-
-    async def tenants(self, day: date) -> dict[UUID, int]:
-        """Return how many events of each member the partition of a day has."""
-
-    async def batch(self, day: date, tenant_id: UUID, after: str, limit: int) -> list[StoredEvent]:
-        """Return events of a member and a day by their keys, those after a key."""
-
-    async def drop(self, conn: Connection, day: date) -> None:
-        """Drop the partition of a day in a transaction."""
-
-    async def forget(self, conn: Connection, tenant_id: UUID) -> int:
-        """Delete the events of a member; return how many there were."""
 
 
 @event("soc.day_archived")

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from esante.services.soc.hunting import query_store
+from esante.services.soc.hunting.event_columns import SCHEMA
 
 MEMORY = "1GB"
 """Memory of one engine; what needs more goes to files beside the objects or fails."""
@@ -37,7 +38,7 @@ class FileFacts:
 
 @contextmanager
 def engine(paths: list[str], folder: Path | None = None, *, memory: str = MEMORY) -> Iterator[Any]:
-    """Open a DuckDB that can open these files and nothing else; `folder`: where it may write what memory cannot hold."""
+    """Open a DuckDB that can open these files and no others; `folder`: for what memory cannot hold."""
     config: dict[str, Any] = {"threads": THREADS, "memory_limit": memory, "autoinstall_known_extensions": False}
     with tempfile.TemporaryDirectory(dir=folder, prefix="hunt-") as scratch:
         conn = duckdb.connect(config=config | {"temp_directory": scratch})
@@ -65,7 +66,7 @@ def write_sorted(batches: Iterator[pa.RecordBatch], path: Path) -> FileFacts:
             given = _check(conn, "given")
             conn.execute(query_store.SORTED_COPY.format(path=path))
             conn.unregister("given")
-            written = _check(conn, f"'{path}'")
+            written = _check(conn, f"read_parquet('{path}')")
     if given != written or written[0] != count:
         raise ArchiveFault(f"the file has {written[:2]}, the events are {given[:2]}")
     if written[0] != written[1]:
@@ -84,8 +85,6 @@ def file_digest(path: Path) -> bytes:
 
 def _spool(batches: Iterator[pa.RecordBatch], path: Path) -> int:
     """Write batches as an Arrow file, so that a large day needs no memory; return the number of rows."""
-    from esante.services.soc.hunting.event_columns import SCHEMA
-
     count = 0
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for batch in batches:

@@ -81,14 +81,16 @@ def files_source(paths: Sequence[str]) -> str:
 
 TABLE_SOURCE = "(SELECT *, '' AS file_name FROM hot)"
 """The rows of a registered table as a source."""
-SORTED_COPY = "COPY (SELECT * FROM given ORDER BY time, event_id) TO '{path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 61440)"
+SORTED_COPY = (
+    "COPY (SELECT * FROM given ORDER BY time, event_id) TO '{path}'"
+    " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 61440, USE_TMP_FILE false)"
+)
 """Write the rows of a source as a sorted file."""
 CHECK = (
     "SELECT count(*), count(DISTINCT event_id), min(time), max(time),"
-    " coalesce(sum(hash(time, event_id, event)::HUGEINT), 0) FROM {source}"
+    " coalesce(sum(hash(epoch_ms(time), event_id, event)::HUGEINT), 0) FROM {source}"
 )
 """Counts and a digest of rows that does not depend on their order."""
-UNORDERED = "SELECT count(*) FROM (SELECT time, lag(time) OVER () AS before FROM {source}) WHERE time < before"
 
 
 def _condition(one: Condition, dialect: Dialect, given: Parameters) -> str:

@@ -19,7 +19,7 @@ _MAX_INT = 2**31 - 1
 def checked_hunt(hunt: Hunt) -> Hunt:
     """Return a hunt with its values in the form of the columns.
 
-    Raises: Problem 400 for an unknown field, an operator that does not fit, a wrong value or span, too many conditions.
+    Raises: Problem 400 for an unknown field, an operator that does not fit, a wrong value or span, too many of them.
     """
     if hunt.until <= hunt.since:
         raise bad_request("until", N_("The end is not after the beginning."), code="value")

@@ -52,7 +52,13 @@ def observable_of(kind: ObservableKind, text: str) -> Observable | None:
 def guess_observable(text: str) -> Observable | None:
     """Return what a person typed as an observable of the kind that it looks like, or None."""
     text = _refanged(text.strip())
-    for kind in (ObservableKind.HASH, ObservableKind.IP, ObservableKind.URL, ObservableKind.EMAIL, ObservableKind.DOMAIN):
+    for kind in (
+        ObservableKind.HASH,
+        ObservableKind.IP,
+        ObservableKind.URL,
+        ObservableKind.EMAIL,
+        ObservableKind.DOMAIN,
+    ):
         if found := observable_of(kind, text):
             return found
     return None
@@ -166,6 +172,7 @@ def _email(text: str) -> str:
     return f"{name.lower()}@{known}" if name and known and not re.search(r"\s", name) else ""
 
 
+_GUESSED = (ObservableKind.HASH, ObservableKind.IP, ObservableKind.URL, ObservableKind.EMAIL, ObservableKind.DOMAIN)
 _FORMS = {
     ObservableKind.IP: _ip,
     ObservableKind.NETWORK: _network,

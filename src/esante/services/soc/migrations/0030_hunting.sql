@@ -1,9 +1,10 @@
--- Files of events of past days: one complete file for each member and day. A file that is `writing` may or may not be in the object store.
+-- Files of events of past days. `writing`: may or may not be in the object store; `complete`: the database has the events too;
+-- `final`: it has not; `removing`: not in use any more.
 CREATE TABLE soc_archive_file (
     tenant_id uuid NOT NULL REFERENCES soc_tenant,
     file_id uuid NOT NULL,
     day date NOT NULL,
-    state text NOT NULL CHECK (state IN ('writing', 'complete', 'removing')),
+    state text NOT NULL CHECK (state IN ('writing', 'complete', 'final', 'removing')),
     rows bigint NOT NULL,
     size bigint NOT NULL,
     sha256 bytea NOT NULL,
@@ -13,7 +14,7 @@ CREATE TABLE soc_archive_file (
     PRIMARY KEY (tenant_id, file_id)
 );
 CREATE UNIQUE INDEX soc_archive_day ON soc_archive_file (tenant_id, day) WHERE state = 'complete';
-CREATE INDEX soc_archive_unfinished ON soc_archive_file (archived_at) WHERE state <> 'complete';
+CREATE INDEX soc_archive_unfinished ON soc_archive_file (archived_at) WHERE state IN ('writing', 'removing');
 
 -- Hunts that are kept; `tenant_id` is null for those of the agency over all members.
 CREATE TABLE soc_hunt (
