@@ -66,7 +66,8 @@ async def two_members(world, archive, events):
 
 async def test_every_hunt_finds_what_the_plain_twin_finds(two_members, search):
     for wanted in HUNTS:
-        for tenant_id, events in [*two_members.items(), (None, sum(two_members.values(), []))]:
+        (one, events), *_ = two_members.items()
+        for tenant_id, events in ((one, events), (None, sum(two_members.values(), []))):
             result = await result_of(search, tenant_id, wanted)
             expected = {str(one.event_id) for one in events if matches(one, checked_hunt(wanted))}
             assert {one.event_id for one in result.found()} == expected, wanted
@@ -128,25 +129,31 @@ async def test_day_that_is_moved_during_a_search_is_found_once(world, search, ar
     assert result.matches == len(kept) == result.rows_done
 
 
+@pytest.fixture
+def engine_of_events():
+    """An engine that opens no file."""
+    with engine([]) as conn:
+        yield conn
+
+
 TEXT_FIELDS = [name for name, known in HUNT_FIELDS.items() if Operator.CONTAINS in known.operators]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     field=st.sampled_from(TEXT_FIELDS),
     operator=st.sampled_from([Operator.EQUALS, Operator.CONTAINS, Operator.BEGINS, Operator.ENDS]),
     value=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20),
 )
-async def test_value_is_never_part_of_a_statement(two_members, field, operator, value):
+async def test_value_is_never_part_of_a_statement(two_members, engine_of_events, field, operator, value):
     wanted = Hunt(conditions=(Condition(field, operator, value.strip() or "x"),), **WEEK)
     wanted = checked_hunt(wanted)
     events = [*two_members.values()][0][:60]
     condition, values = query_store.where(wanted)
     assert value.strip() not in condition or len(value) < 12
-    with engine([]) as conn:
-        conn.register("hot", pa.Table.from_batches([batch_of(events)]))
-        statement = f"SELECT event_id FROM {query_store.TABLE_SOURCE} WHERE {condition}"
-        found = {row[0] for row in conn.execute(statement, values).fetchall()}
+    statement = f"SELECT event_id FROM {query_store.TABLE_SOURCE} WHERE {condition}"
+    engine_of_events.register("hot", pa.Table.from_batches([batch_of(events)]))
+    found = {row[0] for row in engine_of_events.execute(statement, values).fetchall()}
     assert found == {str(one.event_id) for one in events if matches(one, wanted)}
 
 
