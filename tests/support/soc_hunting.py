@@ -81,7 +81,7 @@ def matches(one: StoredEvent, hunt: Hunt) -> bool:
         return False
     if hunt.text and not any(hunt.text in row[name] for name in TEXT_COLUMNS):
         return False
-    if hunt.any_observable and not set(hunt.any_observable) & set(row["observables"]):
+    if hunt.any_observable and not set(hunt.any_observable) & set(row["observables"].split()):
         return False
     return all(_fulfils(row[condition.field], condition) for condition in hunt.conditions)
 
@@ -90,7 +90,7 @@ def _fulfils(value: Any, condition: Condition) -> bool:
     wanted = condition.value
     match condition.operator:
         case Operator.EQUALS:
-            return wanted in value if isinstance(value, list) else str(value) == wanted
+            return str(value) == wanted if condition.field != "observables" else wanted in value.split()
         case Operator.DIFFERS:
             return str(value) != wanted
         case Operator.CONTAINS:

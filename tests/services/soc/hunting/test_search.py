@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from esante.services.soc.hunting import query_store, search as search_module
+from esante.services.soc.hunting import query_store
+from esante.services.soc.hunting import search as search_module
 from esante.services.soc.hunting.event_columns import batch_of
 from esante.services.soc.hunting.model import HUNT_FIELDS, Condition, Hunt, Operator
 from esante.services.soc.hunting.parquet_file import engine
@@ -22,9 +23,7 @@ WEEK = {"since": DAY, "until": DAY + timedelta(days=7)}
 
 async def result_of(search, tenant_id, hunt):
     """Return the last result of a search."""
-    async for result in search.run(tenant_id, checked_hunt(hunt)):
-        pass
-    return result
+    return [result async for result in search.run(tenant_id, checked_hunt(hunt))][-1]
 
 
 def hunt(*conditions, **given):
@@ -64,12 +63,17 @@ async def two_members(world, archive, events):
     return kept
 
 
+def every(kept):
+    """Return the events of all members."""
+    return [one for events in kept.values() for one in events]
+
+
 async def test_every_hunt_finds_what_the_plain_twin_finds(two_members, search):
     for wanted in HUNTS:
-        (one, events), *_ = two_members.items()
-        for tenant_id, events in ((one, events), (None, sum(two_members.values(), []))):
+        first = next(iter(two_members))
+        for tenant_id, kept in ((first, two_members[first]), (None, every(two_members))):
             result = await result_of(search, tenant_id, wanted)
-            expected = {str(one.event_id) for one in events if matches(one, checked_hunt(wanted))}
+            expected = {str(one.event_id) for one in kept if matches(one, checked_hunt(wanted))}
             assert {one.event_id for one in result.found()} == expected, wanted
             assert result.matches == len(expected) == sum(result.hours.values())
             assert result.rows_done == result.rows_total
@@ -78,7 +82,7 @@ async def test_every_hunt_finds_what_the_plain_twin_finds(two_members, search):
 async def test_newest_matches_are_kept_and_all_are_counted(two_members, search, monkeypatch):
     monkeypatch.setattr(search_module, "MAX_FOUND", 25)
     monkeypatch.setattr(search_module, "GROUP_ROWS", 1)
-    events = sum(two_members.values(), [])
+    events = every(two_members)
     result = await result_of(search, None, hunt(text="connection"))
     newest = sorted(events, key=lambda one: (one.occurred_at, str(one.event_id)), reverse=True)[:25]
     assert [one.event_id for one in result.found()] == [str(one.event_id) for one in newest]
@@ -148,7 +152,7 @@ TEXT_FIELDS = [name for name, known in HUNT_FIELDS.items() if Operator.CONTAINS 
 async def test_value_is_never_part_of_a_statement(two_members, engine_of_events, field, operator, value):
     wanted = Hunt(conditions=(Condition(field, operator, value.strip() or "x"),), **WEEK)
     wanted = checked_hunt(wanted)
-    events = [*two_members.values()][0][:60]
+    events = next(iter(two_members.values()))[:60]
     condition, values = query_store.where(wanted)
     assert value.strip() not in condition or len(value) < 12
     statement = f"SELECT event_id FROM {query_store.TABLE_SOURCE} WHERE {condition}"
@@ -169,5 +173,7 @@ def test_prefixes_of_a_network_cover_its_addresses_and_no_others(bits, prefix, o
 
 
 async def test_large_result_stays_within_memory(two_members, search):
-    result = await result_of(search, None, replace(HUNTS[0], text="", conditions=(Condition("class_uid", Operator.AT_LEAST, "0"),)))
+    result = await result_of(
+        search, None, replace(HUNTS[0], text="", conditions=(Condition("class_uid", Operator.AT_LEAST, "0"),))
+    )
     assert result.matches == 720

@@ -1,6 +1,6 @@
 """The move of past days from the database to files: written, read back, named in the database, then dropped there.
 
-Every step may be broken off anywhere. The row of a file is written before the file, so no file is without a row. A file
+Every step may be broken off anywhere. The row of a file is written before the file, so no file is without a row. It
 counts from the transaction that makes its row `complete`. A day is dropped from the database in the transaction that
 finds as many events of each member in its complete files as in the database; it makes those files `final`. What was
 being written when a process died is removed, and made again.
@@ -20,7 +20,7 @@ from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Objects, insert, uuid7
 from esante.services.soc.hunting import archive_store
 from esante.services.soc.hunting.event_columns import batch_of
-from esante.services.soc.hunting.model import ArchiveFile, DayArchived, object_name
+from esante.services.soc.hunting.model import ArchiveFile, DayArchived, object_name, values_name
 from esante.services.soc.hunting.parquet_file import FileFacts, write_sorted
 from esante.services.soc.storage.days import drop_day
 from esante.services.soc.storage.model import StoredEvent
@@ -63,6 +63,7 @@ class Archive:
         """Remove the objects of files that were replaced, deleted or never completed, and then their rows."""
         for tenant_id, file_id in await archive_store.fetch_unfinished(self._db, age):
             await self._objects.remove_named(object_name(tenant_id, file_id))
+            await self._objects.remove_named(values_name(tenant_id, file_id))
             await archive_store.delete_unfinished(self._db, tenant_id, file_id)
 
     async def _due(self) -> list[date]:
@@ -73,18 +74,18 @@ class Archive:
         """Write the events of a member and a day to a file, and make it the one that counts."""
         file_id = uuid7()
         await self._db.write([archive_store.writing_row(tenant_id, file_id, day)])
-        with self._objects.incoming() as incoming:
-            path = Path(incoming.name)
-            facts = await self._fill(tenant_id, day, path)
+        with self._objects.incoming() as incoming, self._objects.incoming() as values:
+            facts = await self._fill(tenant_id, day, Path(incoming.name), Path(values.name))
             await self._objects.put_file(object_name(tenant_id, file_id), incoming)
+            await self._objects.put_file(values_name(tenant_id, file_id), values)
         file = archive_store.archive_file(tenant_id, file_id, day, facts)
         async with self._db.transaction() as conn:
             await self._complete(conn, file)
 
-    async def _fill(self, tenant_id: UUID, day: date, path: Path) -> FileFacts:
+    async def _fill(self, tenant_id: UUID, day: date, path: Path, values: Path) -> FileFacts:
         """Write the events to a file while they are read, a few batches ahead at most."""
         batches: queue.Queue[list[StoredEvent] | None] = queue.Queue(maxsize=4)
-        writing = asyncio.ensure_future(asyncio.to_thread(write_sorted, _drain(batches), path))
+        writing = asyncio.ensure_future(asyncio.to_thread(write_sorted, _drain(batches), path, values))
         try:
             async for batch in self._events.read(day, tenant_id):
                 await _put(batches, batch, writing)

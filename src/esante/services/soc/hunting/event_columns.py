@@ -1,6 +1,6 @@
 """The columns of events in Parquet files: what hunts compare, the observables, and the whole event."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ SCHEMA = pa.schema(
         ("cmd_line", pa.string()),
         ("file", pa.string()),
         ("message", pa.string()),
-        ("observables", pa.list_(pa.string())),
+        ("observables", pa.string()),
         ("received_at", pa.timestamp("ms")),
         ("occurred_at", pa.timestamp("ms")),
         ("clock_is_off", pa.bool_()),
@@ -40,7 +40,7 @@ SCHEMA = pa.schema(
     ]
 )
 """Times are UTC; `time` is when it happened, or was received where its sender's clock is off. What hunts compare is in
-lower case, "" or -1 where an event has none; `event` is the OCSF event as JSON."""
+lower case, "" or -1 where an event has none; `observables` as `joined`; `event` is the OCSF event as JSON."""
 _TEXTS: dict[str, tuple[str, ...]] = {
     "product": ("metadata.product.name", "metadata.log_name"),
     "src_ip": ("src_endpoint.ip", "device.ip"),
@@ -61,6 +61,12 @@ def batch_of(events: Sequence[StoredEvent]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
 
+def joined(values: Iterable[str]) -> str:
+    """Return values as one text, each between line breaks: engines find a text faster than an entry of a list."""
+    found = sorted(set(values))
+    return "\n".join(["", *found, ""]) if found else ""
+
+
 def time_of(stored: StoredEvent) -> datetime:
     """Return when an event happened, as far as its sender's clock can be believed."""
     return stored.occurred_at if stored.occurred_at and not stored.clock_is_off else stored.received_at
@@ -78,7 +84,7 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
         "host": stored.host.lower(),
         "user_name": stored.user.lower(),
         "dst_port": _number(_at(event, "dst_endpoint.port")),
-        "observables": sorted({one.value for one in observables_of(event)}),
+        "observables": joined(one.value for one in observables_of(event)),
         "received_at": _plain(stored.received_at),
         "occurred_at": _plain(stored.occurred_at) if stored.occurred_at else None,
         "clock_is_off": stored.clock_is_off,

@@ -167,6 +167,11 @@ class ArchiveFile:
         """The name of the object."""
         return object_name(self.tenant_id, self.file_id)
 
+    @property
+    def values_name(self) -> str:
+        """The name of the object with the different values of the file."""
+        return values_name(self.tenant_id, self.file_id)
+
 
 def folder_of(tenant_id: UUID) -> str:
     """Return the folder of a member's files in the object store."""
@@ -176,6 +181,11 @@ def folder_of(tenant_id: UUID) -> str:
 def object_name(tenant_id: UUID, file_id: UUID) -> str:
     """Return the name of a file in the object store."""
     return f"{folder_of(tenant_id)}/{file_id.hex}.parquet"
+
+
+def values_name(tenant_id: UUID, file_id: UUID) -> str:
+    """Return the name in the object store of the different values of a file."""
+    return f"{folder_of(tenant_id)}/{file_id.hex}.values.parquet"
 
 
 @event("soc.day_archived")

@@ -52,19 +52,22 @@ def engine(paths: list[str], folder: Path | None = None, *, memory: str = MEMORY
             conn.close()
 
 
-def write_sorted(batches: Iterator[pa.RecordBatch], path: Path) -> FileFacts:
+def write_sorted(batches: Iterator[pa.RecordBatch], path: Path, values: Path) -> FileFacts:
     """Write batches of events as a sorted file at `path`, read it back, and return what is in it.
+
+    Their different values go to the file `values`.
 
     Raises: `ArchiveFault` when the file does not hold the same rows.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="unsorted-") as scratch:
         unsorted = Path(scratch) / "events.arrow"
         count = _spool(batches, unsorted)
-        with engine([str(path)], path.parent) as conn, pa.memory_map(str(unsorted)) as memory:
+        with engine([str(path), str(values)], path.parent) as conn, pa.memory_map(str(unsorted)) as memory:
             table = pa.ipc.open_file(memory).read_all()
             conn.register("given", table)
             given = _check(conn, "given")
             conn.execute(query_store.SORTED_COPY.format(path=path))
+            conn.execute(query_store.VALUES_COPY.format(path=values))
             conn.unregister("given")
             written = _check(conn, f"read_parquet('{path}')")
     if given != written or written[0] != count:

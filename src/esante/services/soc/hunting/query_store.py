@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from esante.services.soc.hunting.event_columns import joined
 from esante.services.soc.hunting.model import HUNT_FIELDS, Condition, Hunt, Operator
 from esante.services.soc.hunting.rules import networks_as_prefixes
 
@@ -22,13 +23,12 @@ class Dialect:
     starts: str
     ends: str
     contains: str
-    has: str
     has_any: str
     is_numbered: bool = False
 
 
-DUCKDB = Dialect("starts_with", "ends_with", "contains", "list_contains", "list_has_any")
-CLICKHOUSE = Dialect("startsWith", "endsWith", "position", "has", "hasAny", is_numbered=True)
+DUCKDB = Dialect("starts_with", "ends_with", "contains", "list_has_any(string_split(observables, chr(10)), {})")
+CLICKHOUSE = Dialect("startsWith", "endsWith", "position", "hasAny(splitByChar('\n', observables), {})", True)
 
 
 class Parameters:
@@ -51,7 +51,7 @@ def where(hunt: Hunt, dialect: Dialect = DUCKDB) -> tuple[str, list[Any]]:
     parts = [f"time >= {given.add(_plain(hunt.since))}", f"time < {given.add(_plain(hunt.until))}"]
     parts += [_condition(one, dialect, given) for one in hunt.conditions]
     if hunt.any_observable:
-        parts.append(f"{dialect.has_any}(observables, {given.add([*hunt.any_observable])})")
+        parts.append(dialect.has_any.format(given.add([*hunt.any_observable])))
     if hunt.text:
         parts.append(_any_of(_call(dialect, "contains", name, given.add(hunt.text)) for name in TEXT_COLUMNS))
     return " AND ".join(parts), given.values
@@ -73,6 +73,26 @@ def rows_statement(source: str, condition: str) -> str:
     )
 
 
+def values_conditions(hunt: Hunt) -> list[tuple[str, list[Any]]]:
+    """Return conditions on the values of a file that must each hold for one of them, or it has no match."""
+    found = []
+    for one in hunt.conditions:
+        function = _BY_VALUE.get(one.operator)
+        if function and one.field in (*TEXT_COLUMNS, "observables"):
+            found.append((function, [one.value]))
+    if hunt.text:
+        found.append((_BY_VALUE[Operator.CONTAINS], [hunt.text]))
+    if hunt.any_observable:
+        found.append(("value IN (SELECT unnest(?))", [[*hunt.any_observable]]))
+    return found
+
+
+def holders_statement(paths: Sequence[str], condition: str) -> str:
+    """Return a statement that lists those files of values that have one that fulfils a condition."""
+    listed = ", ".join(f"'{path}'" for path in paths)
+    return f"SELECT DISTINCT filename FROM read_parquet([{listed}], filename = true) WHERE {condition}"  # noqa: S608
+
+
 def files_source(paths: Sequence[str]) -> str:
     """Return files as a source of rows; their names come from the program."""
     listed = ", ".join(f"'{path}'" for path in paths)
@@ -81,6 +101,19 @@ def files_source(paths: Sequence[str]) -> str:
 
 TABLE_SOURCE = "(SELECT *, '' AS file_name FROM hot)"
 """The rows of a registered table as a source."""
+VALUES_COPY = (
+    "COPY (SELECT DISTINCT value FROM (SELECT unnest(list_concat([message, cmd_line, process, file, host, user_name,"
+    " src_ip, dst_ip],"
+    " string_split(observables, chr(10)))) AS value FROM given) WHERE value <> '' ORDER BY value) TO '{path}'"
+    " (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 61440, USE_TMP_FILE false)"
+)
+"""Write the different values of the text columns and the observables: hunts skip files by them."""
+_BY_VALUE = {
+    Operator.EQUALS: "value = ?",
+    Operator.CONTAINS: "contains(value, ?)",
+    Operator.BEGINS: "starts_with(value, ?)",
+    Operator.ENDS: "ends_with(value, ?)",
+}
 SORTED_COPY = (
     "COPY (SELECT * FROM given ORDER BY time, event_id) TO '{path}'"
     " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 61440, USE_TMP_FILE false)"
@@ -96,7 +129,7 @@ CHECK = (
 def _condition(one: Condition, dialect: Dialect, given: Parameters) -> str:
     column = one.field
     if column == "observables":
-        return f"{dialect.has}(observables, {given.add(one.value)})"
+        return _call(dialect, "contains", column, given.add(joined([one.value])))
     value: Any = int(one.value) if HUNT_FIELDS[column].is_number else one.value
     match one.operator:
         case Operator.EQUALS:

@@ -110,9 +110,14 @@ class EventSearch:
 
     async def _search_files(self, result: Result, files: Sequence[ArchiveFile], hunt: Hunt) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder, prefix="hunted-") as copies:
-            paths = {str(await self._objects.path_of(one.name, Path(copies))): one for one in files}
             found = Result(rows_done=sum(one.rows for one in files), newest=result.newest)
-            await _in_thread(_search_paths, paths, hunt, found)
+            conditions = query_store.values_conditions(hunt)
+            if conditions:
+                values = {str(await self._objects.path_of(one.values_name, Path(copies))): one for one in files}
+                files = await _in_thread(_holders, values, conditions)
+            paths = {str(await self._objects.path_of(one.name, Path(copies))): one for one in files}
+            if paths:
+                await _in_thread(_search_paths, paths, hunt, found)
         result.add(found)
 
 
@@ -144,12 +149,12 @@ async def _large(batches: AsyncIterator[list[StoredEvent]]) -> AsyncIterator[lis
         yield together
 
 
-async def _in_thread(search: Any, *arguments: Any) -> None:
-    """Search in a thread; when the task is cancelled, the engine is interrupted before this returns."""
+async def _in_thread(search: Any, *arguments: Any) -> Any:
+    """Return what a search in a thread returns; when the task is cancelled, its engine is interrupted first."""
     engines: list[Any] = []
     working = asyncio.ensure_future(asyncio.to_thread(search, engines, *arguments))
     try:
-        await asyncio.shield(working)
+        return await asyncio.shield(working)
     except asyncio.CancelledError:
         for conn in engines:
             conn.interrupt()
@@ -166,6 +171,18 @@ def _search_table(engines: list[Any], table: pa.Table, hunt: Hunt, result: Resul
         _count(result, counts)
         if counts:
             _keep_newest(conn, query_store.TABLE_SOURCE, hunt, result, owner)
+
+
+def _holders(engines: list[Any], values: dict[str, ArchiveFile], conditions: Sequence[Any]) -> list[ArchiveFile]:
+    """Return the files that may have a match, by their different values."""
+    left = [*values]
+    with engine(left) as conn:
+        engines.append(conn)
+        for condition, parameters in conditions:
+            if left:
+                statement = query_store.holders_statement(left, condition)
+                left = [path for (path,) in conn.execute(statement, parameters).fetchall()]
+    return [one for path, one in values.items() if path in set(left)]
 
 
 def _search_paths(engines: list[Any], paths: dict[str, ArchiveFile], hunt: Hunt, result: Result) -> None:
