@@ -5,7 +5,6 @@ a folder in which they are kept for the next time. With `--full` 100 million eve
 installed (requirements/bench.txt), ClickHouse answers the same hunts over the same files, and the counts are compared.
 """
 
-import argparse
 import os
 import resource
 import time
@@ -117,12 +116,12 @@ def clickhouse_count(folder: Path, hunt: Hunt) -> tuple[int, float]:
     return int(str(answer).strip()), time.perf_counter() - begin
 
 
-async def hunts(options: argparse.Namespace, folder: Path) -> Figures:
+async def hunts(folder: Path, seconds: float, full: bool) -> Figures:
     """Measure hunts over files of 10 members and 30 days, and ClickHouse over the same files."""
     kept = os.environ.get("ESANTE_HUNT_FILES")
     files = Path(kept) if kept else folder / "hunts"
     files.mkdir(parents=True, exist_ok=True)
-    days, rows = (30, 333_334) if options.full else (3, 100_000)
+    days, rows = (30, 333_334) if full else (3, 100_000)
     make_files(files, days, rows)
     paths = [files / f"{member}-{day}.parquet" for member in range(MEMBERS) for day in range(days)]
     size = sum(path.stat().st_size for path in paths) / (rows * len(paths))
