@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from esante.core.storage import Database, uuid7
 from esante.services.soc.events.normalize import normalize
 from esante.services.soc.storage.model import StoredEvent
@@ -22,7 +24,7 @@ def a_stored_event(tenant_id: UUID, received_at: datetime = NOON, text: str = "a
         "severity": 1,
         "key": text,
         "summary": text,
-        "event": normalize(text.encode()),
+        "content": orjson.dumps(normalize(text.encode())),
     }
     return StoredEvent(tenant_id=tenant_id, **given | changes)
 

@@ -6,6 +6,8 @@ from esante.contract import Platform, Service
 from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cli import soc
+from esante.services.soc.intake.settings import IntakeSettings
+from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
 
@@ -15,6 +17,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield tenants
     yield EventStore(platform.db)
     yield Alerts(platform.db, platform.journal, tenants)
+    yield Sources(platform.db, platform.journal, tenants)
 
 
-SERVICE = Service(package="esante.services.soc", build=_build, commands=[soc])
+SERVICE = Service(package="esante.services.soc", settings=IntakeSettings, build=_build, commands=[soc])

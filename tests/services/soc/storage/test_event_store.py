@@ -119,4 +119,4 @@ _JSON = st.recursive(
 
 @given(st.lists(st.dictionaries(st.text(st.characters(codec="utf-8")), _JSON), min_size=1, max_size=8))
 def test_block_gives_back_what_was_packed(events):
-    assert [orjson.loads(line) for line in unpack_block(pack_block(events))] == events
+    assert [orjson.loads(line) for line in unpack_block(pack_block(map(orjson.dumps, events)))] == events

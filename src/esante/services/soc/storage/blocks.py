@@ -6,19 +6,16 @@ Events of a member resemble each other: together they take a fraction of what th
 from collections.abc import Iterable
 from typing import cast
 
-import orjson
 import pyarrow as pa
-
-from esante.services.soc.events.schema import Event
 
 MAX_EVENTS = 1_000
 """Events of a block."""
 _SIZE_BYTES = 4
 
 
-def pack_block(events: Iterable[Event]) -> bytes:
-    """Return the block of some events."""
-    lines = b"\n".join([orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS) for event in events])
+def pack_block(contents: Iterable[bytes]) -> bytes:
+    """Return the block of some events, JSON without line breaks each."""
+    lines = b"\n".join(contents)
     compressed = cast(bytes, pa.Codec("zstd", compression_level=1).compress(lines, asbytes=True))
     return len(lines).to_bytes(_SIZE_BYTES, "little") + compressed
 

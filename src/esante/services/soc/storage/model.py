@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+import orjson
 
 from esante.services.soc.events.schema import Event
 
@@ -19,7 +20,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     where it says nothing; `clock_is_off`: the two are too far apart to be believed. `key` is made of the original: the
     same event that came twice has the same key. `host`, `user` (in lower case), `ip`, `summary`: "" where unknown.
     `rules`: keys of the rules that it met. `fault`: why it could not be normalised, "" for all others; `event` is then
-    a Base Event with the original. `event`: OCSF, with the original under `raw_data`.
+    a Base Event with the original. `content` is the event in JSON: OCSF, with the original under `raw_data`.
     """
 
     event_id: UUID
@@ -37,7 +38,13 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     summary: str = ""
     rules: tuple[str, ...] = ()
     fault: str = ""
-    event: Event
+    content: bytes
+
+    @property
+    def event(self) -> Event:
+        """The event in OCSF."""
+        found: Event = orjson.loads(self.content)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

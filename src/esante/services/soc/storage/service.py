@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from esante.core import clock
 from esante.core.storage import Connection, Database
 from esante.services.soc.storage import days, event_store
@@ -54,7 +52,7 @@ class EventStore:
         rows, blocks = [], []
         for group in _groups(events):
             block_id = group[0].event_id
-            blocks.append((block_id, group[0].tenant_id, pack_block(one.event for one in group)))
+            blocks.append((block_id, group[0].tenant_id, pack_block(one.content for one in group)))
             rows += [_row(one, block_id, place) for place, one in enumerate(group)]
         await event_store.copy(conn, event_store.BLOCK, blocks)
         await event_store.copy(conn, event_store.EVENT, rows)
@@ -133,5 +131,5 @@ def _event(row: Any, content: bytes) -> StoredEvent:
         summary=row["summary"],
         rules=tuple(row["rules"].split("\n")) if row["rules"] else (),
         fault=row["fault"],
-        event=orjson.loads(content),
+        content=content,
     )
