@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from esante.core.storage import Database, uuid7_floor
-from esante.services.soc.events.normalize import normalize
 from esante.services.soc.hunting.event_columns import SCHEMA, batch_of
 from esante.services.soc.hunting.model import Condition, Hunt, Operator
 from esante.services.soc.hunting.query_store import TEXT_COLUMNS
@@ -43,7 +44,12 @@ def stored(tenant_id: UUID, at: datetime, number: int = 0, **changes: Any) -> St
     }
     key = UUID(int=uuid7_floor(at).int + number + (tenant_id.int % 4096) * 2**20)
     return StoredEvent(
-        event_id=key, tenant_id=tenant_id, source_id=SOURCE, received_at=at, event=event, **given | changes
+        event_id=key,
+        tenant_id=tenant_id,
+        source_id=SOURCE,
+        received_at=at,
+        content=orjson.dumps(event),
+        **given | changes,
     )
 
 
@@ -108,8 +114,3 @@ def _fulfils(value: Any, condition: Condition) -> bool:
                 return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
             except ValueError:
                 return False
-
-
-def normalized(text: str) -> dict[str, Any]:
-    """Return the OCSF event of a line."""
-    return normalize(text.encode())

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import pyarrow as pa
 
 from esante.services.soc.intelligence.observables import observables_of
@@ -91,7 +90,7 @@ def _row(stored: StoredEvent) -> dict[str, Any]:
         "key": stored.key,
         "rules": list(stored.rules),
         "fault": stored.fault,
-        "event": orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode(),
+        "event": stored.content.decode(),
     }
     for name, paths in _TEXTS.items():
         found = next((value for path in paths if (value := _at(event, path)) not in (None, "")), "")

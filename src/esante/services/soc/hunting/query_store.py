@@ -75,7 +75,7 @@ def rows_statement(source: str, condition: str) -> str:
 
 def values_conditions(hunt: Hunt) -> list[tuple[str, list[Any]]]:
     """Return conditions on the values of a file that must each hold for one of them, or it has no match."""
-    found = []
+    found: list[tuple[str, list[Any]]] = []
     for one in hunt.conditions:
         function = _BY_VALUE.get(one.operator)
         if function and one.field in (*TEXT_COLUMNS, "observables"):

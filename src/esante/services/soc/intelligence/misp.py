@@ -91,12 +91,12 @@ def _events(value: Any) -> Iterator[tuple[dict[str, Any], list[Any]]]:
         event = one.get("Event", one) if isinstance(one, dict) else None
         if not isinstance(event, dict) or not {"info", "Attribute", "Object"} & set(event):
             raise NotRead(N_("The file holds no events of MISP."), N_("Export events as JSON in MISP."))
-        objects = event.get("Object") if isinstance(event.get("Object"), list) else []
-        parts = [event, *(part for part in objects if isinstance(part, dict))]
-        yield (
-            event,
-            [one for part in parts for one in (part["Attribute"] if isinstance(part.get("Attribute"), list) else [])],
-        )
+        parts = [event, *(part for part in _list(event.get("Object")) if isinstance(part, dict))]
+        yield event, [one for part in parts for one in _list(part.get("Attribute"))]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _indicators(
@@ -136,12 +136,7 @@ def _indicators(
 
 
 def _tags(part: dict[str, Any]) -> list[str]:
-    listed = part.get("Tag")
-    return (
-        [str(tag.get("name", "")).lower() for tag in listed if isinstance(tag, dict)]
-        if isinstance(listed, list)
-        else []
-    )
+    return [str(tag.get("name", "")).lower() for tag in _list(part.get("Tag")) if isinstance(tag, dict)]
 
 
 def _tlp(tags: list[str]) -> Tlp | None:
