@@ -69,6 +69,31 @@ def scan(events: tuple[Path, ...], rules: Path, *, as_json: bool) -> None:
 
 
 @soc.group()
+def evidence() -> None:
+    """Evidence of cases."""
+
+
+@evidence.command()
+@platform_command
+async def verify(platform: "Platform") -> None:
+    """Check the evidence of every case: its chain, its contents, and the values that the journal has.
+
+    The exit status is 1 when something was changed or is missing.
+    """
+    from esante.core.web import translator
+    from esante.services.soc.evidence.service import CaseEvidence
+
+    found, gettext = await platform[CaseEvidence].verify_all(), translator("en").gettext
+    for reference, faults in found.items():
+        for fault in faults:
+            click.echo(f"{reference} item {fault.position}: {gettext(fault.what)}")
+    count = sum(bool(faults) for faults in found.values())
+    click.echo(f"{len(found):,} cases with evidence, {count:,} of them with faults.")
+    if count:
+        raise SystemExit(1)
+
+
+@soc.group()
 def rules() -> None:
     """Sigma rules."""
 
