@@ -4,7 +4,7 @@ import pytest
 
 from esante.services.soc.hunting.archive import Archive
 from esante.services.soc.hunting.hunts import Hunts
-from esante.services.soc.hunting.search import EventSearch
+from esante.services.soc.hunting.search import HuntSearch
 from esante.services.soc.storage.service import EventStore
 
 
@@ -27,7 +27,7 @@ def archive(db, objects, journal, events):
 @pytest.fixture
 def search(db, objects, events, tmp_path):
     """The search over database and files."""
-    return EventSearch(db, objects, events, tmp_path)
+    return HuntSearch(db, objects, events, tmp_path)
 
 
 @pytest.fixture

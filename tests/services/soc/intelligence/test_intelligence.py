@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from esante.core.outbound import AddressPolicy, parse_networks
 from esante.core.web import Problem
 from esante.services.soc.alerts.model import AlertFilter, Origin
-from esante.services.soc.hunting.search import EventSearch
+from esante.services.soc.hunting.search import HuntSearch
 from esante.services.soc.intelligence import feeds as feeds_module
 from esante.services.soc.intelligence import indicator_store
 from esante.services.soc.intelligence.feeds import Feed, FeedReader, load_feeds
@@ -271,7 +271,7 @@ async def intelligence(world, objects, tmp_path):
     """Threat intelligence without feeds over an empty set of indicators."""
     await world.db.fetch("DELETE FROM soc_indicator")
     await world.db.fetch("DELETE FROM soc_past_search")
-    search = EventSearch(world.db, objects, EventStore(world.db), tmp_path)
+    search = HuntSearch(world.db, objects, EventStore(world.db), tmp_path)
     reader = FeedReader(AddressPolicy(parse_networks("127.0.0.0/8")))
     return Intelligence(world.db, world.journal, world.alerts, search, reader, (), load_warning_lists())
 

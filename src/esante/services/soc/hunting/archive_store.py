@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from esante.core import clock
@@ -181,4 +182,15 @@ def archive_file(tenant_id: UUID, file_id: UUID, day: date, facts: FileFacts) ->
         first_at=facts.first_at,
         last_at=facts.last_at,
         archived_at=clock.now(),
+    )
+
+
+async def fetch_members(db: Database, tenant_id: UUID | None) -> list[Any]:
+    """Return members (one, or all) by name with the events and bytes in their files."""
+    return await db.fetch(
+        "SELECT t.tenant_id, t.name, t.is_active, coalesce(sum(f.rows), 0)::bigint AS rows,"
+        " coalesce(sum(f.size), 0)::bigint AS size FROM soc_tenant t LEFT JOIN soc_archive_file f"
+        " ON f.tenant_id = t.tenant_id AND f.state IN ('complete', 'final') WHERE $1::uuid IS NULL OR t.tenant_id = $1"
+        " GROUP BY t.tenant_id ORDER BY lower(t.name), t.tenant_id",
+        tenant_id,
     )

@@ -15,7 +15,7 @@ from esante.identity.access import Requester
 from esante.services.soc.hunting import hunt_store
 from esante.services.soc.hunting.model import FoundEvent, Hunt, HuntRun, HuntSaved, HuntStarted, RunState, SavedHunt
 from esante.services.soc.hunting.rules import checked_hunt
-from esante.services.soc.hunting.search import EventSearch, Result
+from esante.services.soc.hunting.search import HuntSearch, Result
 from esante.services.soc.tenants.model import Scope
 from esante.services.soc.tenants.service import Tenants
 
@@ -36,7 +36,7 @@ _ABANDONED = N_("The search was broken off when the server stopped. Start it aga
 class Hunts:
     """Hunts over the events of members."""
 
-    def __init__(self, db: Database, journal: Journal, tenants: Tenants, search: EventSearch) -> None:
+    def __init__(self, db: Database, journal: Journal, tenants: Tenants, search: HuntSearch) -> None:
         self._db, self._journal, self._tenants, self._search = db, journal, tenants, search
         self._working: dict[UUID, asyncio.Task[None]] = {}
         self._turns = asyncio.Semaphore(MAX_WORKING)

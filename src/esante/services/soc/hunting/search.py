@@ -72,7 +72,7 @@ class Result:
             heapq.heappushpop(self.newest, one)
 
 
-class EventSearch:
+class HuntSearch:
     """Searches the events of members; `folder`: where files of a remote object store are kept meanwhile."""
 
     def __init__(self, db: Database, objects: Objects, events: EventStore, folder: Path) -> None:

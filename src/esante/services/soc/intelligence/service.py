@@ -17,7 +17,7 @@ from esante.identity.access import Requester, require_operator
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.hunting.model import FoundEvent, Hunt
 from esante.services.soc.hunting.rules import MAX_OBSERVABLES
-from esante.services.soc.hunting.search import EventSearch
+from esante.services.soc.hunting.search import HuntSearch
 from esante.services.soc.intelligence import indicator_store
 from esante.services.soc.intelligence.feeds import Feed, FeedReader
 from esante.services.soc.intelligence.indicator_set import IndicatorSet
@@ -54,7 +54,7 @@ class Intelligence:
         db: Database,
         journal: Journal,
         alerts: Alerts,
-        search: EventSearch,
+        search: HuntSearch,
         reader: FeedReader,
         feeds: Sequence[Feed],
         lists: WarningLists,
