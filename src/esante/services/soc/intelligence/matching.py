@@ -92,8 +92,8 @@ class Matcher:
         for key in sorted(found):
             kept, alerted = counts[key]
             new = {event.event_id: (event, hit) for event, hit in found[key] if (key, event.event_id) not in known}
-            room = max(0, bounds()["matches_per_day"] - kept)
-            keep = [*new.values()][:room]
+            free = max(0, bounds()["matches_per_day"] - kept)
+            keep = [*new.values()][:free]
             rows += [
                 (indicator_store.MATCH, (tenant_id, key, event.event_id, day, event.at, hit.observed))
                 for event, hit in keep
