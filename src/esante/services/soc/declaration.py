@@ -38,6 +38,7 @@ from esante.services.soc.pages.queue_pages import QueuePages
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.watch import WATCH_KEPT, build_watch, watch_routes, watch_tasks
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -61,6 +62,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield MemberLists(db, tenants, directory)
     yield Overview(db, tenants)
     yield Timeline(db, tenants)
+    yield from build_watch(platform, tenants, events)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -72,6 +74,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *DutyPages(duties, tenants, access).routes(),
         *PracticePages(cases, duties, access).routes(),
         *_console_routes(platform),
+        *watch_routes(platform),
     ]
 
 
@@ -89,7 +92,8 @@ def _console_routes(platform: Platform) -> list[BaseRoute]:
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="rates of security events", run=platform[EventFlow].sample, every=SAMPLED_EVERY)]
+    rates = Task(name="rates of security events", run=platform[EventFlow].sample, every=SAMPLED_EVERY)
+    return [rates, *watch_tasks(platform)]
 
 
 async def _waiting_operators(platform: Platform, requester: Requester) -> int:
@@ -146,9 +150,10 @@ SERVICE = Service(
     ],
     tiles=[HomeTile(role="practitioner", template="soc/tile.html", load=_own_steps, order=-5)],
     kept=[
+        *WATCH_KEPT,
         KeptData(
             what=N_("Security cases with their alerts, evidence, notes, and the names of those who handled them"),
             why=N_("To stop attacks on health data, and to prove afterwards what was done."),
-        )
+        ),
     ],
 )

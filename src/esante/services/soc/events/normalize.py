@@ -15,6 +15,7 @@ from esante.services.soc.events.syslog import SyslogMessage, read_syslog
 from esante.services.soc.scalars import moment_of
 
 MAX_BYTES = 16 << 20
+_BOM = "\ufeff"
 _CEE = "@cee:"
 """What stands before JSON in syslog (Common Event Expression)."""
 
@@ -47,7 +48,7 @@ def read_original(original: bytes) -> Reading:
     if len(original) > MAX_BYTES:
         raise NotNormalized(f"the event is larger than {MAX_BYTES >> 20} MiB", "send one event at a time")
     try:
-        text = original.decode("utf-8-sig").strip()
+        text = original.decode().removeprefix(_BOM).strip()
     except UnicodeDecodeError as error:
         raise NotNormalized("the event is not UTF-8", "send it in UTF-8") from error
     if not text:

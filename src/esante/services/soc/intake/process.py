@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -32,6 +33,8 @@ from esante.services.soc.storage.service import EventStore
 from esante.settings import Settings
 
 DRAIN_SECONDS = 10.0
+COLLECT_AFTER = 50_000
+"""New objects after which the garbage collector runs: events leave hardly any cycles, and batches are large."""
 DAYS_SECONDS = 3_600.0
 PARENT_SECONDS = 1.0
 RESTART_SECONDS = 1.0
@@ -137,6 +140,9 @@ async def serve_intake(intake: Intake) -> None:
         loop.add_signal_handler(number, stopped.set)
     parent = os.getppid()
     await intake.prepare()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
     async with intake.running():
         log.info("the intake is ready")
         while not stopped.is_set() and os.getppid() == parent:
