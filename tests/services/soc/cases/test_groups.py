@@ -74,7 +74,9 @@ def test_groups_are_those_of_the_twin_in_the_order_of_the_alerts(alerts, joins):
     found = group(alerts, joins)
     assert {frozenset(one.alert_id for one in part) for part in found} == twin(alerts, joins)
     places = [[alerts.index(one) for one in part] for part in found]
-    assert all(part == sorted(part) for part in places) and [part[0] for part in places] == sorted(p[0] for p in places)
+    assert all(part == sorted(part) for part in places) and [part[0] for part in places] == sorted(
+        p[0] for p in places
+    )
 
 
 def test_packaged_rules_hold_on_any_day():
@@ -84,5 +86,5 @@ def test_packaged_rules_hold_on_any_day():
 
 @pytest.mark.parametrize("text", ["", "[[period]]\n", 'period = "x"'])
 def test_wrong_file_is_refused(text):
-    with pytest.raises(ValueError, match="period|missing|Expected"):
+    with pytest.raises(ValueError, match=r"period|missing|Expected"):
         parse_case_rules(text)

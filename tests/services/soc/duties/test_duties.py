@@ -97,7 +97,9 @@ async def test_sent_notification_starts_the_clock_of_the_final_report_and_is_not
     tenant, contact = await world.member("Hôpital E")
     case = await world.case(tenant.tenant_id)
     now, key = datetime.now(UTC), "incident_notification"
-    facts = incident_facts(aware_at=now - timedelta(minutes=9), handled_at=now - timedelta(minutes=5), severe_disruption=True)
+    facts = incident_facts(
+        aware_at=now - timedelta(minutes=9), handled_at=now - timedelta(minutes=5), severe_disruption=True
+    )
     owed = {one.duty.key: one for one in await world.duties.state(contact, case.case_id, facts)}
     assert owed["final_report"].due_at is None
     await world.duties.draft(contact, case.case_id, key, "en")
@@ -170,7 +172,9 @@ async def test_each_statement_of_facts_is_a_version_that_stays(world):
     case = await world.case(tenant.tenant_id)
     for deaths in (1, 2):
         await world.duties.state(world.anna, case.case_id, incident_facts(deaths=deaths))
-    rows = await world.db.fetch("SELECT version, facts->>'deaths' AS deaths FROM soc_facts WHERE case_id = $1 ORDER BY 1", case.case_id)
+    rows = await world.db.fetch(
+        "SELECT version, facts->>'deaths' AS deaths FROM soc_facts WHERE case_id = $1 ORDER BY 1", case.case_id
+    )
     assert [(row["version"], row["deaths"]) for row in rows] == [(1, "1"), (2, "2")]
 
 

@@ -32,7 +32,7 @@ def test_duties_in_force_have_keys_of_their_own():
         ("hours = 72", "hours = 0", "at least 1"),
         ("hours = 24", "hours = 24\ndays = 1", "give one of"),
         ('"advice", "contact"]', '"advise", "contact"]', "no section advise"),
-        ('is = true }', "is = true, at_least = 1 }", "give one of at_least"),
+        ("is = true }", "is = true, at_least = 1 }", "give one of at_least"),
         ("verified = true", 'verified = "yes"', "verified"),
         ("valid_from = 2018-05-25", 'valid_from = "soon"', "valid_from"),
     ],

@@ -16,8 +16,12 @@ ZONE = ZoneInfo("Europe/Luxembourg")
 START = datetime(2026, 10, 1, tzinfo=UTC)
 SETS = {one.key: one for one in packaged_rules().sets}
 COUNTS = st.sampled_from([0, 1, 9, 10, 50, 51, 60, 61, 119, 120, 239, 240, 1439, 1440, 2879, 2880])
-PERCENT = st.sampled_from([Decimal(n) for n in ("0", "1.99", "2", "5", "5.01", "9.9", "10", "49.9", "50", "99.9", "100")])
-EUROS = st.sampled_from([Decimal(n) for n in ("0", "9999.99", "10000", "49999", "50000", "250000", "499999.99", "500000")])
+PERCENT = st.sampled_from(
+    [Decimal(n) for n in ("0", "1.99", "2", "5", "5.01", "9.9", "10", "49.9", "50", "99.9", "100")]
+)
+EUROS = st.sampled_from(
+    [Decimal(n) for n in ("0", "9999.99", "10000", "49999", "50000", "250000", "499999.99", "500000")]
+)
 LATER = st.one_of(st.none(), st.integers(0, 100_000).map(lambda minutes: START + timedelta(minutes=minutes)))
 FACTS = st.builds(
     Facts,
