@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -82,14 +83,14 @@ async def test_rsyslog_sends_over_tls_with_a_registered_certificate(world, proce
     await asyncio.sleep(2.5)
     config = tmp_path / "rsyslog.conf"
     port = process.syslog_tls
-    socket = tmp_path / "log.socket"
+    log_socket = tmp_path / "log.socket"
     config.write_text(
         f"""
         global(workDirectory="{tmp_path}" DefaultNetstreamDriver="ossl"
                DefaultNetstreamDriverCAFile="{process.certificate}"
                DefaultNetstreamDriverCertFile="{certificate}" DefaultNetstreamDriverKeyFile="{key}")
         module(load="imuxsock" SysSock.Use="off")
-        input(type="imuxsock" Socket="{socket}" CreatePath="on")
+        input(type="imuxsock" Socket="{log_socket}" CreatePath="on")
         action(type="omfwd" target="localhost" port="{port}" protocol="tcp" template="RSYSLOG_SyslogProtocol23Format"
                TCP_Framing="octet-counted" StreamDriver="ossl" StreamDriverMode="1" StreamDriverAuthMode="x509/name"
                StreamDriverPermittedPeers="localhost")
@@ -97,9 +98,9 @@ async def test_rsyslog_sends_over_tls_with_a_registered_certificate(world, proce
     )
     sending = await asyncio.create_subprocess_exec(rsyslogd, "-n", "-f", str(config), "-i", str(tmp_path / "pid"))
     try:
-        await until(socket.exists)
+        await until(log_socket.exists)
         for number in range(20):
-            await _run(_program("logger"), "--socket", str(socket), "--id=1", f"from rsyslog {number}")
+            await _run(_program("logger"), "--socket", str(log_socket), "--id=1", f"from rsyslog {number}")
         await until(lambda: _stored(world, feed, 20))
     finally:
         sending.terminate()
@@ -132,7 +133,7 @@ async def test_logging_handler_of_python_sends_over_tls(world, process):
             tls_ca_bundle=str(process.certificate),
             tls_verify=True,
             structured_data={"esante@32473": {"key": feed.secret}},
-            framing=rfc5424logging.handler.FRAMING_OCTET_COUNTING,
+            socktype=socket.SOCK_STREAM,
         )
         logger = logging.Logger("practice")
         logger.addHandler(handler)
