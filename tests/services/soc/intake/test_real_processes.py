@@ -114,6 +114,19 @@ def _driver():
     return "ossl" if any(Path("/usr/lib").glob("*/rsyslog/lmnsd_ossl.so")) else "gtls"
 
 
+async def test_sender_that_closes_while_it_is_held_back_loses_nothing(world, process):
+    feed = await world.feed(quota=1_000)
+    await asyncio.sleep(2.5)
+    context = ssl.create_default_context(cafile=str(process.certificate))
+    _, writer = await asyncio.open_connection("localhost", process.syslog_tls, ssl=context)
+    writer.write(counted(keyed_line(feed.secret)))
+    for number in range(5_000):
+        writer.write(counted(line(f"{number} {'x' * 400}")))
+        await writer.drain()
+    writer.close()
+    await until(lambda: _stored(world, feed, 5_001), 60)
+
+
 async def test_openssl_client_sends_lines(world, process):
     feed = await _feed_of_process(world)
     command = [_program("openssl"), "s_client", "-quiet", "-no_ign_eof", "-connect", f"127.0.0.1:{process.syslog_tls}"]
