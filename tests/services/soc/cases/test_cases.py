@@ -241,3 +241,17 @@ def test_playbook_with_an_unknown_step_is_refused():
     with pytest.raises(ValueError, match="twice"):
         parse_playbooks(text + 'steps = ["a", "a"]\n')
     assert parse_playbooks(text + 'steps = ["a"]\n').tasks("p", uuid4(), datetime.now(UTC))[0].state is TaskState.OPEN
+
+
+async def test_duties_of_a_closed_case_are_not_listed_and_a_report_to_come_keeps_an_incident_open(world):
+    tenant, contact = await world.member("Hôpital N")
+    case = await world.case(tenant.tenant_id)
+    known = datetime.now(UTC) - timedelta(minutes=5)
+    await world.duties.state(world.anna, case.case_id, incident_facts(aware_at=known, severe_disruption=True))
+    owed = {one.duty.key: one for _, one in await world.duties.clocks(contact)}
+    assert owed["final_report"].due_at is None
+    assert await refused(world.closing.propose(world.anna, case.case_id, "incident", SUMMARY)) == 409
+    await world.closing.propose(world.anna, case.case_id, "false_alarm", SUMMARY)
+    assert len(await world.duties.clocks(contact)) == len(owed)
+    await world.closing.confirm(world.ben, case.case_id)
+    assert await world.duties.clocks(contact) == []

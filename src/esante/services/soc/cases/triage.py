@@ -131,8 +131,8 @@ class Triage:
             case = Case(
                 tenant_id=highest["tenant_id"],
                 case_id=uuid7(),
-                reference=f"{today().year}-{secrets.token_hex(3).upper()}",
-                title=clean_text(title or highest["title"][:LONGEST_TITLE], 3, LONGEST_TITLE, "title"),
+                reference=f"{today().year}-{secrets.token_hex(4).upper()}",
+                title=clean_text(title or highest["title"][:LONGEST_TITLE], 1, LONGEST_TITLE, "title"),
                 state=State.OPEN,
                 severity=Level(highest["level"]),
                 tlp=Tlp.AMBER,
