@@ -36,3 +36,8 @@ def document_pdf(document: Document, language: str, at: datetime) -> bytes:
     }
     template = files("esante.services.soc") / "data" / "document.typ"
     return typeset_pdf(template.read_bytes(), {"document": orjson.dumps(content).decode()}, at)
+
+
+def labelled(name: str, value: str, language: str) -> str:
+    """Return a name and its value as a line of a language."""
+    return translator(language).gettext(N_("%(name)s: %(value)s")) % {"name": name, "value": value}

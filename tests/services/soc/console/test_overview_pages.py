@@ -46,7 +46,7 @@ async def test_overview_shows_what_waits_runs_and_is_silent(world, browse, sourc
     await world.raise_alerts(tenant.tenant_id, "a", "b", level=Level.CRITICAL, title=f"Shadow {HOSTILE}", rule="r-2")
     await world.raise_alerts(tenant.tenant_id, "c", level=Level.LOW)
     case = await world.case(tenant.tenant_id, "d")
-    await world.duties.state(world.anna, case.case_id, incident_facts(malicious_access=True, aware_at=clock.now()))
+    await world.duties.state(world.anna, case.case_id, incident_facts(severe_disruption=True, aware_at=clock.now()))
     await store(world.db, a_stored_event(tenant.tenant_id, clock.now()))
     for browser, place in ((await browse(world.anna), OPERATOR), (await browse(contact), OVERVIEW)):
         page = await browser.get(place)

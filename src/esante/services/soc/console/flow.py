@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from esante.core import clock
 from esante.core.storage import Database
 from esante.identity.access import Requester
+from esante.services.soc.cases import triage_store
 from esante.services.soc.console import flow_store
 from esante.services.soc.console.model import Flow, FlowStep, Span
 from esante.services.soc.tenants.service import Tenants
@@ -13,6 +14,8 @@ from esante.services.soc.tenants.service import Tenants
 WINDOW = timedelta(seconds=10)
 MOST_COUNTED = 200_000
 """Events of the window that are counted."""
+MOST_WAITING = 1_000
+"""Alerts that are counted."""
 SAMPLED_EVERY = timedelta(minutes=1)
 _QUARTER = timedelta(minutes=15)
 _KEPT = timedelta(days=8)
@@ -44,6 +47,7 @@ class EventFlow:
         return Flow(
             per_second=count / WINDOW.total_seconds(),
             is_more=count == MOST_COUNTED,
+            waiting=await triage_store.count_waiting(self._db, scope, suppressed=False, most=MOST_WAITING),
             events=events,
             faults=faults,
             last_event_at=last,

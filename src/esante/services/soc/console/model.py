@@ -31,11 +31,13 @@ class Span(StrEnum):
 class Flow:
     """What comes in: events a second on the average of the last ten seconds, and all so far.
 
-    `is_more`: there were more than are counted. `last_event_at` None: nothing has come yet.
+    `is_more`: there were more than are counted. `waiting`: alerts without a case (`MOST_WAITING` at most).
+    `last_event_at` None: nothing has come yet.
     """
 
     per_second: float
     is_more: bool
+    waiting: int
     events: int
     faults: int
     last_event_at: datetime | None

@@ -15,6 +15,7 @@ import msgspec
 from esante.core.web import N_, current_agency, show_datetime, translator
 from esante.services.soc.cases.model import Case, QueuedAlert, Task, TaskState
 from esante.services.soc.cases.playbooks import packaged_playbooks
+from esante.services.soc.document_pdf import labelled
 from esante.services.soc.duties.model import MOMENTS, Facts, Owed
 from esante.services.soc.duties.words import CHOICES, FACT_NAMES
 
@@ -108,7 +109,7 @@ class _Words:
 
     def _times(self) -> str:
         lines = [
-            f"{self._gettext(FACT_NAMES[name])}: {show_datetime(moment, self._language)}"
+            labelled(self._gettext(FACT_NAMES[name]), show_datetime(moment, self._language), self._language)
             for name in MOMENTS
             if (moment := getattr(self._known.facts, name)) is not None
         ]
@@ -125,7 +126,7 @@ class _Words:
 
     def _impact(self) -> str:
         found = stated_facts(self._known.facts, self._language)
-        return "\n".join(f"{label}: {value}" for label, value in found) or PLACEHOLDER
+        return "\n".join(labelled(*one, self._language) for one in found) or PLACEHOLDER
 
     def _yes_or_unknown(self, is_true: bool) -> str:
         return self._gettext(N_("Yes")) if is_true else self._gettext(N_("Not known at present"))
@@ -139,7 +140,12 @@ class _Words:
     def _measures(self) -> str:
         steps = packaged_playbooks().steps
         done = [one for one in self._known.tasks if one.state is TaskState.DONE and one.step in steps]
-        return "\n".join(self._gettext(steps[one.step].label) for one in done) or PLACEHOLDER
+        lines = [
+            f"{show_datetime(one.done_at, self._language)}: {self._gettext(steps[one.step].label)}"
+            for one in done
+            if one.done_at is not None
+        ]
+        return "\n".join(lines) or PLACEHOLDER
 
     def _persons(self) -> str:
         text = self._gettext(N_("Persons concerned, about: %(count)s\nCategories of persons and of data: %(gap)s"))

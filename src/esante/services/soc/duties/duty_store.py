@@ -99,8 +99,8 @@ async def update(conn: Connection, notification: Notification) -> None:
 
 def _values(notification: Notification) -> tuple[Any, ...]:
     given = {name: getattr(notification, name) for name in NOTIFICATION.columns}
-    return tuple((given | {"sections": orjson.dumps(dict(notification.sections)).decode()}).values())
+    return tuple((given | {"sections": orjson.dumps([*notification.sections.items()]).decode()}).values())
 
 
 def _notification(row: Any) -> Notification:
-    return Notification(**dict(row) | {"sections": orjson.loads(row["sections"])})
+    return Notification(**dict(row) | {"sections": dict(orjson.loads(row["sections"]))})

@@ -12,7 +12,7 @@ from esante.core.types import Json
 from esante.core.web import N_, P_, show_datetime, translator
 from esante.services.soc.alerts.model import LEVEL_NAMES, Level, Origin
 from esante.services.soc.cases.model import OUTCOME_NAMES, STATE_NAMES
-from esante.services.soc.document_pdf import Document, document_pdf
+from esante.services.soc.document_pdf import Document, document_pdf, labelled
 from esante.services.soc.handover.misp import misp_event
 from esante.services.soc.handover.recipients import IndicatorKind
 
@@ -84,7 +84,9 @@ def _document(content: Json, language: str) -> Document:
         ],
     }
     none = gettext(N_("None"))
-    sections = [(gettext(N_("Case")), "\n".join(f"{gettext(name)}: {value}" for name, value in about.items()))]
+    sections = [
+        (gettext(N_("Case")), "\n".join(labelled(gettext(name), value, language) for name, value in about.items()))
+    ]
     sections += [(gettext(heading), "\n".join(found) or none) for heading, found in lines.items()]
     return Document(
         title=gettext(N_("Hand-over of a case")),

@@ -8,7 +8,7 @@ CREATE TABLE soc_facts (
     PRIMARY KEY (case_id, version)
 );
 
--- The notification of each duty of a case; a change of its text ends the approvals.
+-- The notification of each duty of a case; a change of its text ends the approvals. `sections`: pairs of key and text.
 CREATE TABLE soc_notification (
     tenant_id uuid NOT NULL REFERENCES soc_tenant,
     case_id uuid NOT NULL REFERENCES soc_case,

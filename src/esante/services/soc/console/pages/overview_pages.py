@@ -11,7 +11,7 @@ from esante.core.storage import parse_uuid
 from esante.core.time_zone import time_zone
 from esante.core.web import NOT_FOUND, Problem, language_of, render, render_part, show_date
 from esante.identity.access import Access
-from esante.services.soc.console.flow import EventFlow
+from esante.services.soc.console.flow import MOST_WAITING, EventFlow
 from esante.services.soc.console.model import FlowStep, Span, TimelineFilter
 from esante.services.soc.console.overview import Overview
 from esante.services.soc.console.overview_store import MOST_COUNTED
@@ -27,7 +27,12 @@ class OverviewPages:
     """What is seen first."""
 
     def __init__(
-        self, overview: Overview, flow: EventFlow, timeline: Timeline, duties: Duties, access: Access
+        self,
+        overview: Overview,
+        flow: EventFlow,
+        timeline: Timeline,
+        duties: Duties,
+        access: Access,
     ) -> None:
         self._overview, self._flow, self._timeline = overview, flow, timeline
         self._duties, self._access = duties, access
@@ -58,15 +63,15 @@ class OverviewPages:
             event_marks=_event_marks(await self._flow.history(requester, Span(span)), language),
             alert_marks=[(show_date(day, language), count, _number(count)) for day, count in summary.days],
             most_counted=MOST_COUNTED,
-            rate=_rate,
+            **_FLOW,
             **words(request, requester),
         )
 
     async def flow(self, request: Request) -> Response:
         """Show what comes in now: the part of the overview that is asked for again and again."""
         requester = await page_requester(request, self._access)
-        flow = await self._flow.now(requester)
-        part = await render_part(request, "soc/flow.html", flow=flow, rate=_rate, **words(request, requester))
+        context = {**_FLOW, "flow": await self._flow.now(requester), **words(request, requester)}
+        part = await render_part(request, "soc/flow.html", **context)
         return HTMLResponse(part, headers={"Cache-Control": "no-store"})
 
     async def timeline(self, request: Request) -> Response:
@@ -120,3 +125,7 @@ def _number(count: int) -> str:
 def _rate(per_second: float) -> str:
     """Return a rate with a decimal below ten."""
     return f"{per_second:.1f}" if 0 < per_second < 10 else _number(round(per_second))
+
+
+_FLOW = {"rate": _rate, "most_waiting": MOST_WAITING}
+"""What the part with the live rate gets besides."""

@@ -98,6 +98,7 @@ class SourcePages:
 
     async def back(self, request: Request) -> Response:
         """Lead back to the source: a key that was made is not shown again."""
+        await self._sources.source(await page_requester(request, self._access), *_of(request))
         return await self._saved(request, "")
 
     async def issue_key(self, request: Request) -> Response:
