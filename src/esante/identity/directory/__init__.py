@@ -38,6 +38,7 @@ from esante.identity.directory.model import (
     System,
     Term,
 )
+from esante.identity.directory.namesakes import NameKey, Namesakes
 from esante.identity.directory.patient_param import PATIENT_PARAMETERS, resolve_patient
 from esante.identity.directory.reference_data import catalogue
 from esante.identity.directory.resources import (
@@ -62,6 +63,8 @@ __all__ = [
     "Lookup",
     "Lookups",
     "Motive",
+    "NameKey",
+    "Namesakes",
     "Organization",
     "OrganizationRegistered",
     "Person",

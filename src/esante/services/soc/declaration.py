@@ -1,18 +1,72 @@
 """Declaration of the watch over the security of the health sector."""
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 
-from esante.contract import Platform, Service
+from esante.contract import KeptData, Platform, Service, Task
+from esante.core.journal import Consumer
+from esante.core.web import N_
+from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cli import soc
+from esante.services.soc.health.detections.parameters import terms_on
+from esante.services.soc.health.lists.service import MarkLists
+from esante.services.soc.health.watch import HealthWatch
 from esante.services.soc.tenants.service import Tenants
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    tenants = Tenants(platform.db, platform.journal, platform[Directory])
+    directory = platform[Directory]
+    tenants = Tenants(platform.db, platform.journal, directory)
+    alerts = Alerts(platform.db, platform.journal, tenants)
+    lists = MarkLists(platform.db, platform.journal, directory, platform[Access])
     yield tenants
-    yield Alerts(platform.db, platform.journal, tenants)
+    yield alerts
+    yield lists
+    yield HealthWatch(platform.db, directory, tenants, alerts, lists)
 
 
-SERVICE = Service(package="esante.services.soc", build=_build, commands=[soc])
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [platform[HealthWatch].consumer]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    return [DispositionHandler(act=Act.DELETE, step=platform[HealthWatch].delete_some)]
+
+
+def _tasks(platform: Platform) -> list[Task]:
+    async def tidy() -> None:
+        await platform[HealthWatch].tidy()
+
+    return [Task(name="retention of the facts of health detections", run=tidy, every=timedelta(hours=6))]
+
+
+def _contacts_kept(day: date) -> timedelta:
+    return timedelta(days=terms_on(day).keep.contacts)
+
+
+def _visits_kept(day: date) -> timedelta:
+    return timedelta(days=terms_on(day).keep.visits)
+
+
+SERVICE = Service(
+    package="esante.services.soc",
+    build=_build,
+    consumers=_consumers,
+    tasks=_tasks,
+    dispositions=_dispositions,
+    commands=[soc],
+    kept=[
+        KeptData(
+            what=N_("Which professionals and hospitals treated you and when, without what for"),
+            why=N_("So that an access to your record without a reason is noticed."),
+            how_long=_contacts_kept,
+        ),
+        KeptData(
+            what=N_("Who opened your record on which day, and for which days fee notes were written"),
+            why=N_("So that misuse and false fee notes are noticed."),
+            how_long=_visits_kept,
+        ),
+    ],
+)
