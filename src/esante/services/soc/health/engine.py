@@ -16,12 +16,12 @@ from esante.services.soc.health.context.explanation import CareContext, explain_
 from esante.services.soc.health.context.people import Mark, People, PersonTraits
 from esante.services.soc.health.context.relations import Relation, relations_of
 from esante.services.soc.health.detections.admissions import judge_stay
+from esante.services.soc.health.detections.curious_access import Habit, judge_visit
 from esante.services.soc.health.detections.emergencies import has_follow_up, judge_emergency
 from esante.services.soc.health.detections.fee_notes import PersonBilled, judge_acts, judge_volume
 from esante.services.soc.health.detections.model import Finding
 from esante.services.soc.health.detections.parameters import HealthTerms, terms_on
 from esante.services.soc.health.detections.sessions import judge_presences
-from esante.services.soc.health.detections.curious_access import Habit, judge_visit
 from esante.services.soc.health.detections.special_records import judge_after_death, judge_invented
 from esante.services.soc.health.detections.volume import Baseline, judge_probing, judge_reading
 from esante.services.soc.health.facts.extract import SiteOf, extract, organization_site
@@ -244,8 +244,7 @@ class Engine:
         if visit.user.kind != "practitioner":
             return explain_visit(visit, care, terms) is not None, None
         relations = known.relations.get((visit.user.id, visit.person_id), ())
-        unexplained = sum(explain_visit(one, care, terms) is None for one in earlier)
-        judgement = judge_visit(visit, care, relations, habit, terms, unexplained)
+        judgement = judge_visit(visit, care, relations, habit, terms, earlier)
         return judgement.explained, judgement.finding
 
     async def _judge_emergencies(self, now: datetime, terms: HealthTerms) -> list[Finding]:

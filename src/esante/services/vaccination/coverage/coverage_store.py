@@ -49,7 +49,8 @@ async def count_month(
             "  FROM vaccination_forecast f CROSS JOIN unnest($3::text[]) a (antigen)"
             "  LEFT JOIN vaccination_standing s"
             "  ON s.person_id = f.person_id AND s.basis = 'all' AND s.antigen = a.antigen"
-            "  WHERE f.birth_year IS NOT NULL AND f.person_id <> ALL($5::uuid[])) one GROUP BY antigen, birth_year, canton",
+            "  WHERE f.birth_year IS NOT NULL AND f.person_id <> ALL($5::uuid[])) one"
+            " GROUP BY antigen, birth_year, canton",
             month,
             on,
             list(antigens),

@@ -39,6 +39,7 @@ class Misuse:
             *[self.cover_with_a_note] * 2,
             *[self.patient_of_the_ward] * 2,
             self.copy_slowly,
+            *[self.look_at_oneself] * 2,
             *[self.skip_the_code] * 2,
             self.emergency_for_relative,
             *[self.fake_admission] * 3,
@@ -91,7 +92,7 @@ class Misuse:
         self._scribe.end()
 
     def former_partner(self, midnight: datetime) -> None:
-        """Write how somebody follows a former partner, a neighbour, a tenant: another name, another address, again and again."""
+        """Write how somebody follows a former partner or neighbour, again and again; no name in common."""
         user = self._somebody("nurse", "doctor", "secretary")
         person = self._rng.choice(self._persons)
         self._scribe.begin("former partner or neighbour", "no_care_context", user)
@@ -127,6 +128,15 @@ class Misuse:
                 at = midnight + timedelta(days=day, hours=hour, minutes=self._rng.randint(0, 20))
                 for person in self._rng.sample(self._persons, 4):
                     at = self._scribe.read(user, person.person_id, at, 1, "circle")
+        self._scribe.end()
+
+    def look_at_oneself(self, midnight: datetime) -> None:
+        """Write how somebody reads their own results at work instead of in the portal."""
+        user = self._somebody("nurse", "doctor", "secretary", with_family=True)
+        assert user.own is not None
+        self._scribe.begin("own results read at work", "own_record", user)
+        kind = "institution_stay"
+        self._scribe.read(user, user.own.person_id, self._at(midnight), self._rng.randint(1, 4), kind)
         self._scribe.end()
 
     def skip_the_code(self, midnight: datetime) -> None:

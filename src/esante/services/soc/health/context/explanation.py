@@ -38,10 +38,12 @@ class CareContext:
 
 def explain(user: User, first: datetime, last: datetime, care: CareContext, terms: HealthTerms) -> Explanation | None:
     """Return what explains an access between two moments; the user's own care before their organisation's."""
+    holders = {*user.holders, user.organization_id}
+    theirs = [one for one in care.contacts if one.holder_id in holders]
     found = [
         Explanation(template.kind, reach)
+        for contact in theirs
         for template in terms.explanation
-        for contact in care.contacts
         if contact.kind is template.kind
         and (reach := _reach(template, contact.holder_id, user)) is not None
         and _covers(template, contact, first, last)

@@ -68,11 +68,16 @@ class Judgement:
 
 
 def judge_visit(
-    visit: Visit, care: CareContext, relations: Sequence[Relation], habit: Habit, terms: HealthTerms, earlier: int = 0
+    visit: Visit,
+    care: CareContext,
+    relations: Sequence[Relation],
+    habit: Habit,
+    terms: HealthTerms,
+    earlier: Sequence[Visit] = (),
 ) -> Judgement:
     """Return the judgement of a visit by what is known of the person's care.
 
-    `earlier`: on how many days before the user opened the record without explanation.
+    `earlier`: the visits of the same user to the same record on days before.
 
     For relatives, colleagues and watched persons only the user's own care is an explanation: a stay at a hospital
     explains what the ward reads, and not what everybody there does.
@@ -113,7 +118,7 @@ def _score(
     terms: HealthTerms,
     *,
     by_organization: bool,
-    earlier: int,
+    earlier: Sequence[Visit],
 ) -> tuple[int, list[Sentence]]:
     points, numbers = 0.0, terms.snooping
     names: dict[str, Any] = {"actor": visit.user.id, "organization": visit.user.organization_id or visit.user.id}
@@ -137,9 +142,10 @@ def _score(
         points += numbers.opened_many
     if not visit.opened:
         points -= numbers.only_list_minus
-    if earlier:
-        points += numbers.again * min(earlier, numbers.again_most)
-        sentences.append(Sentence(_AGAIN, names | {"days": earlier}))
+    again = sum(explain_visit(one, care, terms) is None for one in earlier)
+    if again:
+        points += numbers.again * min(again, numbers.again_most)
+        sentences.append(Sentence(_AGAIN, names | {"days": again}))
     sentences.append(Sentence(_DEPTH, {"opened": visit.opened, "listed": visit.listed}))
     if habit.judged >= numbers.least_visits and habit.share >= numbers.usual_unexplained:
         points -= numbers.usual_minus

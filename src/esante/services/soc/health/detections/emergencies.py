@@ -15,7 +15,7 @@ _ONE = N_(
     "%(actor)s used emergency access on %(day)s, and no document, stay or fee note followed within %(hours)s hours."
 )
 _OFTEN = N_(
-    "%(actor)s used emergency access %(count)s times in %(days)s days, %(unfollowed)s times without any care afterwards;"
+    "%(actor)s used emergency access %(count)s times in %(days)s days, and %(unfollowed)s times no care followed;"
     " usual for others of the profession: %(peers)s (median)."
 )
 _RELATED = N_("The patient may be a relative, a colleague or a watched person.")

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -91,6 +92,7 @@ def user_of(entry: Entry) -> User:
     )
 
 
+@lru_cache(10_000)
 def subnet_of(origin: str) -> str:
     """Return the network of an address: its first 24 bits (IPv4) or 48 bits (IPv6); the text itself for none."""
     try:

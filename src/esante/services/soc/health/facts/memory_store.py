@@ -191,11 +191,11 @@ class MemoryFacts:
 
     async def acts_of(self, persons: Collection[UUID]) -> Sequence[BilledAct]:
         """Return the acts of persons."""
-        return [one for person in persons for one in self._acts.get(person, ())]
+        return sorted((one for person in persons for one in self._acts.get(person, ())), key=_act_order)
 
     async def acts_on(self, biller_id: UUID, day: date) -> Sequence[BilledAct]:
         """Return the acts of a biller on a day."""
-        return self._billed.get((biller_id, day), [])
+        return sorted(self._billed.get((biller_id, day), ()), key=_act_order)
 
     async def busiest_days(self, profession: str, since: date, other_than: UUID) -> Sequence[int]:
         """Return the acts on the busiest day of each biller of a profession, but one."""
@@ -204,6 +204,10 @@ class MemoryFacts:
             if day >= since and biller_id != other_than and acts and acts[0].profession == profession:
                 busiest[biller_id] = max(busiest[biller_id], sum(one.quantity for one in acts))
         return [*busiest.values()]
+
+
+def _act_order(act: BilledAct) -> tuple[datetime, UUID, int]:
+    return act.at, act.note_id, act.number
 
 
 def _in_order(visits: Iterable[Visit]) -> list[Visit]:

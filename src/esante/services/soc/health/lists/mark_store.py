@@ -25,7 +25,7 @@ MARKED_PERSON = Table(
     },
 )
 INVENTED_PERSON = Table("soc_invented_person", Kind.LOCAL, {"person_id": "uuid", "entry": "jsonb"})
-_MARK = f"SELECT {', '.join(MARKED_PERSON.columns)} FROM soc_marked_person"
+_MARK = f"SELECT {', '.join(MARKED_PERSON.columns)} FROM soc_marked_person"  # noqa: S608 - declared in code
 
 
 def mark_row(mark: MarkedPerson) -> Row:

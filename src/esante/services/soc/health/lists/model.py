@@ -32,8 +32,8 @@ class MarkedPerson:
 class MarkChanged(Event, frozen=True, kw_only=True):
     """A mark was proposed, confirmed or ended (`change`); filed under no person, so that the list is not in records.
 
-    `mark_id` is the person's key hashed with the mark: operators can find the entry from the list, and nobody the person
-    from the entry alone.
+    `mark_id` is the person's key hashed with the mark: operators find the entry from the list, and nobody finds the
+    person from the entry alone.
     """
 
     mark_id: UUID
