@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from uuid import UUID
 
 import click
@@ -127,12 +127,9 @@ class Platform:
                 await built.close()
 
 
-class _Closing:
+@runtime_checkable
+class _Closing(Protocol):
     """A service object with `close`."""
-
-    @classmethod
-    def __subclasshook__(cls, other: type) -> bool:
-        return hasattr(other, "close")
 
     async def close(self) -> None:
         """Release what the object holds."""

@@ -74,6 +74,9 @@ async def look_and_share(patient: Visitor, study: str, folder: Path) -> tuple[st
     file = await download_file(patient, patient.link("Download all images"), folder)
     with ZipFile(file) as archive:
         assert {"DICOMDIR", "INDEX.HTM", "SHA256SUMS.TXT"} < set(archive.namelist())
+        archive.extractall(folder / "copy")
+    await check_copy(patient, folder / "copy", f"{patient.page.url}/check")
+    await patient.open(f"/images/{study}")
     await patient.link("Share with a doctor").click()
     await patient.page.locator("[name=label]").fill("Dr Extranjera")
     assert await patient.page.locator("[name=days]").input_value() == "90"
@@ -83,6 +86,28 @@ async def look_and_share(patient: Visitor, study: str, folder: Path) -> tuple[st
     assert await patient.page.locator("svg.qr-code").is_visible()
     await check_page(patient)
     return await patient.page.locator("[name=address]").input_value(), pin
+
+
+async def check_copy(patient: Visitor, copy: Path, url: str) -> None:
+    """Compare a copy on the page and without the portal: whole, with a changed image, whole again."""
+    changed = next(copy.rglob("IM000000"))
+    whole = changed.read_bytes()
+    for address in (url, (copy / "INDEX.HTM").as_uri()):
+        page = patient.page
+        await page.goto(address)
+        if address == url:
+            await check_page(patient)
+        for content, words in (
+            (whole, "All images are there, and none was changed since it was received."),
+            (whole[:-1] + bytes([whole[-1] ^ 1]), "These images are missing, or were changed:"),
+            (whole, "All images are there, and none was changed since it was received."),
+        ):
+            changed.write_bytes(content)
+            await page.locator("#check-folder").set_input_files(copy)
+            result = page.locator("#check-result")
+            await expect(result.locator(".callout-title")).to_have_text(patient.translate(words))
+            named = await result.locator("li").all_inner_texts()
+            assert named == ([] if content == whole else [changed.relative_to(copy).as_posix()])
 
 
 async def open_link(recipient: Visitor, link: str, pin: str) -> None:

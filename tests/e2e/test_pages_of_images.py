@@ -38,7 +38,7 @@ async def test_pages_of_images_are_translated_fit_and_are_accessible(demo: DemoS
         await visitor.page.locator("#picture").wait_for()
 
     own = ["/images", "/images?q=xyzzy", f"/images/{study}", f"/images/{study}?at=3&window=bone"]
-    own += [f"/images/{study}/share", make_link, f"/images/{study}/share"]
+    own += [f"/images/{study}/check", f"/images/{study}/share", make_link, f"/images/{study}/share"]
     assert await find_tour_faults(demo, browser, PATIENT, own, TEXTS) == []
     place = f"/patients/{await find_patient_id(demo)}/images"
     of_patient = [place, f"{place}?q=xyzzy", f"{place}/{study}", f"{place}/1.2.3"]

@@ -99,7 +99,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *DosePages(platform[Doses], access, directory).routes(),
         *ReleasePages(platform[Releases], access, directory).routes(),
         *OperatorPages(platform[Operation], platform[Copies], access).routes(),
-        *StudyPages(db, archive, platform[Record], platform.journal, access, directory).routes(),
+        *StudyPages(db, archive, platform[Record], platform.journal, access, directory, downloads).routes(),
         *ViewerPages(db, archive, access).routes(),
         *SharePages(platform[Shares], archive, access).routes(),
         *SharedPages(db, platform[Shares], archive, renderer, directory, downloads).routes(),

@@ -36,9 +36,10 @@ def app(world, imaging, shares):
     """The pages of images and of the record with DICOMweb, and a way to sign in as anybody."""
     app = page_app(world)
     world.record.viewers["imaging_study"] = study_address
-    pages = StudyPages(world.db, imaging.archive, world.record, world.journal, world.access, world.directory)
-    viewer = ViewerPages(world.db, imaging.archive, world.access)
     downloads = Downloads(world.db, imaging.archive, imaging.renderer, world.directory)
+    places = world.record, world.journal, world.access, world.directory
+    pages = StudyPages(world.db, imaging.archive, *places, downloads)
+    viewer = ViewerPages(world.db, imaging.archive, world.access)
     shared = SharedPages(world.db, shares, imaging.archive, imaging.renderer, world.directory, downloads)
     made = [
         *pages.routes(),

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypedDict
 
 from esante.core import clock
 from esante.services.imaging.archive.contents import Contents
@@ -17,11 +18,18 @@ INDEX, DICOMDIR, SUMS = "INDEX.HTM", "DICOMDIR", "SHA256SUMS.TXT"
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """What the index page shows: the path of each instance and of the preview of each series, and the Merkle root."""
+    """What the index page shows: the path of each instance and of the preview of each series, and what checks them."""
 
     paths: Mapping[str, str]
     previews: Mapping[str, str]
-    merkle_root: str
+    check: "Fingerprints"
+
+
+class Fingerprints(TypedDict):
+    """Paths and SHA-256 of instances in the order of the Merkle tree, and its root (hexadecimal digits)."""
+
+    files: list[tuple[str, str]]
+    root: str
 
 
 PreviewMaker = Callable[[], AsyncIterator[tuple[str, bytes]]]
@@ -40,15 +48,15 @@ async def stream_package(
 ) -> AsyncIterator[bytes]:
     """Yield the ZIP file of a study."""
     media = await asyncio.to_thread(lay_out, study, series, instances)
-    root, written = root_of(instances), ZipStream()
+    check, written = fingerprints(instances, media.paths), ZipStream()
     shown: dict[str, str] = {}
     now = clock.now()
     async for series_uid, picture in previews():
         shown[series_uid] = f"PREVIEWS/SE{len(shown):06d}.JPG"
         async for piece in written.add(shown[series_uid], now, len(picture), _once(picture)):
             yield piece
-    page = (await index(Packed(media.paths, shown, root))).encode()
-    sums = checksums(instances, media.paths, root, {DICOMDIR: media.dicomdir, INDEX: page})
+    page = (await index(Packed(media.paths, shown, check))).encode()
+    sums = checksums(check, {DICOMDIR: media.dicomdir, INDEX: page})
     for name, data in ((INDEX, page), (DICOMDIR, media.dicomdir), (SUMS, sums)):
         async for piece in written.add(name, now, len(data), _once(data)):
             yield piece
@@ -59,21 +67,21 @@ async def stream_package(
     yield written.end()
 
 
-def root_of(instances: Sequence[Instance]) -> str:
-    """Return the Merkle root over instances in hexadecimal digits."""
-    return merkle_root(one.sha256 for one in sorted(instances, key=lambda one: one.instance_uid)).hex()
+def fingerprints(instances: Sequence[Instance], paths: Mapping[str, str]) -> Fingerprints:
+    """Return what a copy of a study is checked against."""
+    found = sorted(instances, key=lambda one: one.instance_uid)
+    root = merkle_root(one.sha256 for one in found).hex()
+    return {"files": [(paths[one.instance_uid], one.sha256.hex()) for one in found], "root": root}
 
 
-def checksums(
-    instances: Sequence[Instance], paths: Mapping[str, str], root: str, others: Mapping[str, bytes]
-) -> bytes:
+def checksums(check: Fingerprints, others: Mapping[str, bytes]) -> bytes:
     """Return the list of hashes as `sha256sum --check` takes it; the instances in the order of the Merkle tree."""
+    files, root = check["files"], check["root"]
     lines = [
         "# Check with: sha256sum --check SHA256SUMS.TXT",
-        f"# Merkle root (RFC 9162) over the hashes of the next {len(instances)} files, by SOP Instance UID: {root}",
+        f"# Merkle root (RFC 9162) over the hashes of the next {len(files)} files, by SOP Instance UID: {root}",
     ]
-    of_instances = sorted(instances, key=lambda one: one.instance_uid)
-    lines += [f"{one.sha256.hex()}  {paths[one.instance_uid]}" for one in of_instances]
+    lines += [f"{fingerprint}  {path}" for path, fingerprint in files]
     lines += [f"{sha256(data).hexdigest()}  {name}" for name, data in others.items()]
     return "".join(f"{line}\n" for line in lines).encode()
 

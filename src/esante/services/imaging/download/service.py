@@ -1,7 +1,9 @@
 """Downloads of studies: read, drawn and put together for a response that is sent while that goes on."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,14 @@ from esante.services.imaging.archive.service import Archive, not_found
 from esante.services.imaging.archive.stack import Stack, stacks_of
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.pictures import render_frame
-from esante.services.imaging.download.package import Packed, stream_package
-from esante.services.imaging.model import Series
+from esante.services.imaging.download.dicomdir import lay_out
+from esante.services.imaging.download.package import Fingerprints, Packed, fingerprints, stream_package
+from esante.services.imaging.model import Instance, Series, Study
 from esante.services.imaging.rendering.frame_renderer import FrameRenderer, Picture
 
 MAX_PREVIEWS = 50
 """Series with a picture on the index page."""
-_STYLE = Path(__file__).parents[1] / "static" / "index_page.css"
+_STATIC = Path(__file__).parents[1] / "static"
 _PREVIEW = Picture(size=(512, 512))
 
 
@@ -36,17 +39,22 @@ class Downloads:
         """Return the series that a download has."""
         return await store.fetch_series(self._db, study.person_id, [study.study_uid])
 
+    async def fingerprints(self, study: VisibleStudy) -> Fingerprints:
+        """Return what a copy of a study is checked against.
+
+        Raises: as `respond`.
+        """
+        kept, instances = await self._contents_of(study)
+        media = await asyncio.to_thread(lay_out, kept, await self.series_of(study), instances)
+        return fingerprints(instances, media.paths)
+
     async def respond(self, request: Request, study: VisibleStudy, series: Sequence[Series]) -> Response:
         """Return the ZIP file.
 
         Raises: Problem 404 for a study that has no instances, 503 while the archive of a hospital that keeps them does
         not answer.
         """
-        found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
-        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
-        if not found or not listed:
-            raise not_found()
-        instances = [await self._archive.contents.resolved(one) for one in listed]
+        kept, instances = await self._contents_of(study)
         stacks = stacks_of(series, instances)
         person = await self._directory.person(study.person_id)
         variables = {"document": study.document, "person": person, "stacks": stacks, "series": series}
@@ -57,10 +65,18 @@ class Downloads:
         async def index(packed: Packed) -> str:
             return await asyncio.to_thread(_index_page, request, packed, variables)
 
-        pieces = stream_package(self._archive.contents, found[0], series, instances, previews, index)
+        pieces = stream_package(self._archive.contents, kept, series, instances, previews, index)
         name = f"{study.document.event_date:%Y-%m-%d}-images.zip"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+    async def _contents_of(self, study: VisibleStudy) -> tuple[Study, list[Instance]]:
+        """Return the stored study and its instances. Raises: Problem 404, 503 as `respond`."""
+        found = await store.fetch_studies(self._db, study.person_id, [study.document.series_id])
+        listed = await store.fetch_instances(self._db, study.person_id, [study.study_uid])
+        if not found or not listed:
+            raise not_found()
+        return found[0], [await self._archive.contents.resolved(one) for one in listed]
 
     async def _previews(self, study: VisibleStudy, stacks: Sequence[Stack]) -> AsyncIterator[tuple[str, bytes]]:
         """Yield the middle picture of each series that has one which can be drawn."""
@@ -80,4 +96,8 @@ class Downloads:
 def _index_page(request: Request, packed: Packed, variables: dict[str, Any]) -> str:
     language = language_of(request)
     template = template_environment(language).get_template("imaging/index_page.html")
-    return template.render(packed=packed, style=_STYLE.read_text("utf-8"), **variables)
+    style, script = ((_STATIC / name).read_text("utf-8") for name in ("index_page.css", "check_copy.js"))
+    allowed = base64.b64encode(sha256(script.encode()).digest()).decode()
+    return template.render(
+        packed=packed, check=packed.check, style=style, script=script, script_hash=allowed, **variables
+    )

@@ -1,4 +1,4 @@
-"""The pages of studies, for the person and for a professional with access: the list, and one study with a viewer."""
+"""The pages of studies, for the person and for a professional with access: the list, one with a viewer, its check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from esante.services.imaging.archive.service import Archive, Studies, not_found
 from esante.services.imaging.archive.stack import stacks_of
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.routes import PATH
+from esante.services.imaging.download.service import Downloads
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.modality_words import modality_words
 from esante.services.imaging.model import SeriesOpened, Study
@@ -62,18 +63,30 @@ class StudyPages:
     """The pages of studies. Those of the person and of professionals differ in addresses and acts only."""
 
     def __init__(
-        self, db: Database, archive: Archive, record: Record, journal: Journal, access: Access, directory: Directory
+        self,
+        db: Database,
+        archive: Archive,
+        record: Record,
+        journal: Journal,
+        access: Access,
+        directory: Directory,
+        downloads: Downloads,
     ) -> None:
         self._db, self._archive, self._record, self._journal = db, archive, record, journal
+        self._downloads = downloads
         self._contexts = PageContexts(access)
         self._banner = banner_loader(access, directory)
 
     def routes(self) -> list[Route]:
         """Return the pages."""
         own, patient = self._contexts.resolve_own, self._contexts.resolve_patient
-        shown = [(OWN, own, self.studies), (f"{OWN}/{{study}}", own, self.study)]
-        shown += [(OF_PATIENT, patient, self.studies), (f"{OF_PATIENT}/{{study}}", patient, self.study)]
-        return [Route(path, page_endpoint(resolve, respond)) for path, resolve, respond in shown]
+        shown = (("", self.studies), ("/{study}", self.study), ("/{study}/check", self.check))
+        places = ((OWN, own), (OF_PATIENT, patient))
+        return [
+            Route(f"{place}{path}", page_endpoint(resolve, respond))
+            for place, resolve in places
+            for path, respond in shown
+        ]
 
     async def studies(self, request: Request, page: PageContext) -> Response:
         """List the studies, the latest first."""
@@ -145,6 +158,22 @@ class StudyPages:
             openings=await self._openings(page, study) if page.is_own else [],
             titles={one.series.series_uid: one for one in stacks},
             **light_viewer(request, stacks, f"{PATH}/studies/{study.study_uid}"),
+            **await self._banner(page),
+        )
+
+    async def check(self, request: Request, page: PageContext) -> Response:
+        """Show the page on which the browser compares a copy of a study with the fingerprints of its instances."""
+        studies = await self._archive.studies(page.requester, page.person_id)
+        study, visible = await self._find(request, page, studies)
+        await self._archive.searched(page.requester, studies, [visible], 1)
+        return await render(
+            request,
+            "imaging/check.html",
+            page=page,
+            url=f"{images_url(page)}/{study.study_uid}",
+            document=visible.document,
+            display_of_type=display_of_type,
+            check=await self._downloads.fingerprints(visible),
             **await self._banner(page),
         )
 
