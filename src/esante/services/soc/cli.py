@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from esante.services.soc.health.cli import benchmark, invented, watch
+
 _existing = click.Path(exists=True, path_type=Path)
 
 
@@ -74,3 +76,7 @@ def check(folder: Path) -> None:
     click.echo(f"{count:,} rules and correlations admitted, {len(admitted.faults):,} not.")
     if admitted.faults:
         raise SystemExit(1)
+
+
+for _command in (watch, invented, benchmark):
+    soc.add_command(_command)

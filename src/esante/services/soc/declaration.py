@@ -1,6 +1,6 @@
 """Declaration of the watch over the security of the health sector."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from esante.contract import KeptData, Platform, Service, Task
@@ -42,12 +42,9 @@ def _tasks(platform: Platform) -> list[Task]:
     return [Task(name="retention of the facts of health detections", run=tidy, every=timedelta(hours=6))]
 
 
-def _contacts_kept(day: date) -> timedelta:
-    return timedelta(days=terms_on(day).keep.contacts)
-
-
-def _visits_kept(day: date) -> timedelta:
-    return timedelta(days=terms_on(day).keep.visits)
+def _kept(facts: str) -> Callable[[date], timedelta]:
+    """Return for how long facts of a kind are kept (a key of the terms), by day."""
+    return lambda day: timedelta(days=getattr(terms_on(day).keep, facts))
 
 
 SERVICE = Service(
@@ -60,13 +57,18 @@ SERVICE = Service(
     kept=[
         KeptData(
             what=N_("Which professionals and hospitals treated you and when, without what for"),
-            why=N_("So that an access to your record without a reason is noticed."),
-            how_long=_contacts_kept,
+            why=N_("So that access to your record without a reason is noticed."),
+            how_long=_kept("contacts"),
         ),
         KeptData(
-            what=N_("Who opened your record on which day, and for which days fee notes were written"),
-            why=N_("So that misuse and false fee notes are noticed."),
-            how_long=_visits_kept,
+            what=N_("Who opened your record, and on which day"),
+            why=N_("So that access to your record without a reason is noticed."),
+            how_long=_kept("visits"),
+        ),
+        KeptData(
+            what=N_("Emergency access to your record, and the codes and days of the services on your fee notes"),
+            why=N_("So that misused emergency access and false fee notes are noticed."),
+            how_long=_kept("acts"),
         ),
     ],
 )

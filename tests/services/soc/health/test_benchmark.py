@@ -2,7 +2,7 @@
 
 import pytest
 
-from esante.services.soc.health.benchmark.run import BUDGET, entry_lines, evaluate, label_lines, make_set
+from esante.services.soc.health.benchmark.run import BUDGET, entry_line, evaluate, label_line, make_set
 from esante.services.soc.health.detections.model import Detection
 
 
@@ -38,8 +38,9 @@ async def test_covered_misuse_is_not_found_and_the_figures_say_so(small_run):
 
 def test_same_seed_gives_the_same_set_and_another_seed_another():
     first, again, other = (make_set(seed, weeks=4, scale=0.1) for seed in (3, 3, 4))
-    assert entry_lines(first) == entry_lines(again) and label_lines(first) == label_lines(again)
-    assert label_lines(first) != label_lines(other)
+    assert [*map(entry_line, first.entries)] == [*map(entry_line, again.entries)]
+    labels, same, others = ([*map(label_line, one.incidents)] for one in (first, again, other))
+    assert labels == same != others
 
 
 def test_labels_name_entries_of_their_user(labelled):

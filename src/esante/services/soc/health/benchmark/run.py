@@ -70,12 +70,13 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a run. `reviews`: made within the budget, `right_reviews`: those in which misuse was seen."""
+    """The result of a run: how many reviews there could be, were made within the budget, and showed misuse."""
 
     seed: int
     weeks: int
     entries: int
     visits_explained: float
+    """The share of visits that care explains."""
     reviews: int
     right_reviews: int
     candidates: int
@@ -125,9 +126,8 @@ async def find(
     return [*found.values()], store
 
 
-async def run(seed: int = 1, weeks: int = 8, scale: float = 1.0, progress: Progress = lambda *_: None) -> Result:
-    """Make a labelled set, and return how well the detections find the misuse in it."""
-    labelled = make_set(seed, weeks, scale, progress)
+async def measure(labelled: LabelledSet, progress: Progress = lambda *_: None) -> Result:
+    """Return how well the detections find the misuse in a labelled set."""
     found, store = await find(labelled, progress=progress)
     judged = await store.habits({one.id for one in labelled.country.professionals})
     all_judged, unexplained = (sum(counts) for counts in zip(*judged.values(), strict=True))
@@ -200,29 +200,28 @@ def _weight(findings: Sequence[Finding]) -> float:
     return max(one.score for one in findings) + min(9, len(findings)) / 10
 
 
-def label_lines(labelled: LabelledSet) -> list[bytes]:
-    """Return the labels as lines of JSON: incident, detection, user, entries."""
-    return [
-        msgspec.json.encode(
-            {"incident": one.name, "detection": one.detection, "user": one.user_id, "entries": one.entries}
-        )
-        for one in labelled.incidents
-    ]
+def label_line(incident: Incident) -> bytes:
+    """Return a label as JSON: what happened, which detection should find it, who did it, by which entries."""
+    return msgspec.json.encode(
+        {
+            "incident": incident.name,
+            "detection": incident.detection,
+            "user": incident.user_id,
+            "entries": incident.entries,
+        }
+    )
 
 
-def entry_lines(labelled: LabelledSet) -> list[bytes]:
-    """Return the entries as lines of JSON: id, person, at, type, actor, origin, event."""
-    return [
-        msgspec.json.encode(
-            {
-                "id": one.id,
-                "person": one.person_id,
-                "at": one.at,
-                "type": one.type,
-                "actor": one.actor,
-                "origin": one.origin,
-                "event": one.event,
-            }
-        )
-        for one in labelled.entries
-    ]
+def entry_line(entry: Entry) -> bytes:
+    """Return an entry of the journal as JSON; `event` has the fields of its type."""
+    return msgspec.json.encode(
+        {
+            "id": entry.id,
+            "person": entry.person_id,
+            "at": entry.at,
+            "type": entry.type,
+            "actor": entry.actor,
+            "origin": entry.origin,
+            "event": entry.event,
+        }
+    )

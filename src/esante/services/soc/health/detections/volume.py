@@ -22,8 +22,14 @@ _WALK = N_("The patients were opened in the order of the directory.")
 _REFUSED = N_(
     "%(actor)s was refused %(refusals)s times within an hour, on %(day)s from %(hour)s; %(shown)s accesses succeeded."
 )
-_UNKNOWN = N_("%(unknown)s of %(lookups)s searches of the directory found nobody.")
-_SWEEPS = N_("%(sweeps)s searches asked for everything, or for very many results.")
+_UNKNOWN = N_(
+    "%(actor)s searched the directory %(lookups)s times within an hour, on %(day)s from %(hour)s;"
+    " %(unknown)s searches found nobody."
+)
+_SWEEPS = N_(
+    "%(actor)s searched %(sweeps)s times within an hour, on %(day)s from %(hour)s, for everything or for very many"
+    " results."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +91,10 @@ def judge_probing(hour: Hour, terms: HealthTerms) -> Finding | None:
         sentences.append(Sentence(_REFUSED, values))
         worst = max(worst, hour.refusals - numbers.refusals)
     if hour.unknown >= numbers.unknown and hour.unknown >= numbers.share * hour.lookups:
-        sentences.append(Sentence(_UNKNOWN, {"unknown": hour.unknown, "lookups": hour.lookups}))
+        sentences.append(Sentence(_UNKNOWN, _values(hour) | {"unknown": hour.unknown, "lookups": hour.lookups}))
         worst = max(worst, hour.unknown - numbers.unknown)
     if hour.sweeps >= numbers.sweeps:
-        sentences.append(Sentence(_SWEEPS, {"sweeps": hour.sweeps}))
+        sentences.append(Sentence(_SWEEPS, _values(hour) | {"sweeps": hour.sweeps}))
         worst = max(worst, hour.sweeps - numbers.sweeps)
     if not sentences:
         return None
