@@ -2,6 +2,7 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.comparison.namesakes import NameKey, Namesakes
 from esante.identity.directory.functions.model import (
     Delegation,
     DelegationChanged,
@@ -38,7 +39,6 @@ from esante.identity.directory.model import (
     System,
     Term,
 )
-from esante.identity.directory.namesakes import NameKey, Namesakes
 from esante.identity.directory.patient_param import PATIENT_PARAMETERS, resolve_patient
 from esante.identity.directory.reference_data import catalogue
 from esante.identity.directory.resources import (

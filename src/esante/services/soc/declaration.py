@@ -13,6 +13,7 @@ from esante.services.soc.cli import soc
 from esante.services.soc.health.detections.parameters import terms_on
 from esante.services.soc.health.lists.service import MarkLists
 from esante.services.soc.health.watch import HealthWatch
+from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
 
 
@@ -28,7 +29,7 @@ def _build(platform: Platform) -> Iterable[object]:
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
-    return [platform[HealthWatch].consumer]
+    return [platform[HealthWatch].consumer] if platform.settings.of(SocSettings).soc_health else []
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:
@@ -49,6 +50,7 @@ def _kept(facts: str) -> Callable[[date], timedelta]:
 
 SERVICE = Service(
     package="esante.services.soc",
+    settings=SocSettings,
     build=_build,
     consumers=_consumers,
     tasks=_tasks,
