@@ -7,7 +7,7 @@ import pytest
 from esante.core.web import LANGUAGES
 from esante.identity.access import EmergencyDeclared, requester_of
 from esante.identity.directory import Address
-from esante.services.soc.alerts.model import Level
+from esante.services.soc.alerts.model import AlertFilter, Level
 from esante.services.soc.health.words import explain
 from tests.support.directory_entries import a_person, a_practitioner, an_organization
 from tests.support.soc_health import HealthWorld
@@ -55,6 +55,24 @@ async def test_access_for_an_organisation_that_is_no_member_belongs_to_the_agenc
     mine = [one for one in await world.found() if one.person_id == person.id]
     assert [one.tenant_id for one in mine] == [(await world.tenants.agency()).tenant_id]
     assert person.id not in [one.person_id for one in await world.found(contact)]
+
+
+async def test_whole_answers_of_a_member_hold_nothing_of_another(world):
+    members = [await world.member(name) for name in ("Hôpital Nord", "Hôpital Süd")]
+    traces, answers = [], []
+    for number, (tenant, _) in enumerate(members):
+        hospital = await world.directory.organization(tenant.organization_id)
+        user = await professional(world, hospital, family=f"Spuer{number}", given=("Ed",))
+        person = await world.directory.register_person(a_person(family=f"Geheim{number}", given=("Al",)))
+        await world.read(user, person, world.start + timedelta(minutes=number))
+        traces.append([str(one) for one in (tenant.tenant_id, hospital.id, user.id, person.id)] + [user.name])
+    await world.follow(days=5)
+    for _, contact in members:
+        page = await world.alerts.page(contact, AlertFilter())
+        answers.append(repr([page, *[await world.alerts.alert(contact, one.alert_id) for one in page.items]]))
+    for number, answer in enumerate(answers):
+        assert traces[number][-1] in answer
+        assert not [trace for trace in traces[1 - number] if trace in answer or f"UUID('{trace}')" in answer]
 
 
 @pytest.mark.parametrize("care", ["deposit before", "deposit after", "stay", "deposit of the house"])
