@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from esante.identity.access import requester_of
+from esante.services.soc.health.watch import READER
 from tests.conftest import create_database, open_journal
 from tests.support.directory_entries import a_person, a_practitioner
 from tests.support.processes import environment
@@ -66,10 +67,11 @@ async def test_killed_consumers_alert_each_misuse_once(server, tmp_path, kills):
                 await asyncio.sleep(0.03 * (number % 5))
             await kill(process)
         process = await follower(dsn, tmp_path, "live")
-        for _ in range(300):
-            if len(await journal.db.fetch(ALERTS)) >= len(persons):
+        await journal.sealer.seal_all()
+        for _ in range(600):
+            state = await journal.state()
+            if any(one["reader"] == READER and one["seq"] == state["size"] for one in state["consumers"]):
                 break
             await asyncio.sleep(0.1)
-        await asyncio.sleep(0.3)  # a second alert would come now
         await kill(process)
         assert [row["person_id"] for row in await journal.db.fetch(ALERTS)] == sorted(persons)

@@ -90,9 +90,16 @@ class HealthWatch:
         return StepOutcome(deleted, finished=deleted < _AT_ONCE)
 
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
+        """Handle a batch. A journal that is read for the first time gives facts of all its care, and no old alerts."""
+        now, keep = clock.now(), terms_on(today()).keep
+        oldest, reading = now - timedelta(days=keep.visits), sources().reading
+        entries = [one for one in entries if one.at >= oldest or one.type not in reading]
+        if not entries:
+            return
         people = DirectoryPeople(conn, self._directory, self._namesakes)
         engine = Engine(TableFacts(conn), people, site_of=self._site_of)
-        found = await engine.take(entries)
+        since = now - timedelta(days=keep.alert_about)
+        found = [one for one in await engine.take(entries) if one.last_at >= since]
         if found:
             await self._alerts.raise_in(conn, await self._new_alerts(found))
 

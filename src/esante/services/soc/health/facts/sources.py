@@ -31,6 +31,11 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     clock: frozenset[str]
 
     @property
+    def reading(self) -> frozenset[str]:
+        """The event types by which something was only seen."""
+        return self.opened | self.listed | self.lookups
+
+    @property
     def events(self) -> list[type[Event]]:
         """The declared event types that are followed: those of the file, and every access, which may be refused."""
         named = frozenset[str]().union(*(getattr(self, name) for name in self.__struct_fields__))
