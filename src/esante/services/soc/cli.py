@@ -17,6 +17,7 @@ from esante.contract import Platform
 from esante.core.storage import NIL, EmbeddedError, Unavailable
 from esante.core.web import Problem
 from esante.identity.access import Requester
+from esante.services.soc.health.cli import benchmark, invented, watch
 from esante.settings import Settings
 
 if TYPE_CHECKING:
@@ -254,14 +255,14 @@ async def load(platform: Platform, files: tuple[Path, ...], member_id: UUID, sou
     from esante.services.soc.findings.rule_folder import RuleFolder
     from esante.services.soc.intake.file_loader import load_files
     from esante.services.soc.intake.pipeline import Pipeline
-    from esante.services.soc.intake.settings import IntakeSettings
+    from esante.services.soc.settings import SocSettings
     from esante.services.soc.sources.service import Sources
     from esante.services.soc.storage.service import EventStore
 
     await ensure_journal_month(platform)
     with _problems():
         found = await platform[Sources].source(_operator(), member_id, source_id)
-    folder = platform.settings.of(IntakeSettings).soc_rules
+    folder = platform.settings.of(SocSettings).soc_rules
     rules = RuleFolder(Path(folder) if folder else None)
     await rules.read()
     pipeline = Pipeline(platform.db, platform[EventStore], platform[Alerts], rules.rules, archived=True)
@@ -298,10 +299,10 @@ def intake(
     """
     from esante.services.soc.intake.listener import listen
     from esante.services.soc.intake.process import IntakePlan, run_workers
-    from esante.services.soc.intake.settings import IntakeSettings
+    from esante.services.soc.settings import SocSettings
 
     settings = Settings.from_environ(data=data)
-    own = settings.of(IntakeSettings)
+    own = settings.of(SocSettings)
     if not any((syslog_tls, syslog, https, http)):
         raise click.UsageError("say where to listen: --syslog-tls, --https, --syslog or --http.")
     if (syslog_tls or https) and not (own.soc_certificate and own.soc_key):
@@ -364,3 +365,7 @@ def _problems() -> Iterator[None]:
         _ = translator("en").gettext
         texts = (_(problem.title), _(problem.remedy) if problem.remedy else "")
         raise click.ClickException(" ".join(filter(None, texts))) from problem
+
+
+for _command in (watch, invented, benchmark):
+    soc.add_command(_command)

@@ -30,12 +30,19 @@ from esante.services.soc.demo.load import load_members
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
-from esante.services.soc.intake.settings import IntakeSettings
+from esante.services.soc.health.additions import (
+    HEALTH_KEPT,
+    build_health,
+    health_consumers,
+    health_dispositions,
+    health_tasks,
+)
 from esante.services.soc.pages.case_pages import CasePages
 from esante.services.soc.pages.duty_pages import DutyPages
 from esante.services.soc.pages.page_words import CONTACT, OPERATOR
 from esante.services.soc.pages.practice_pages import PracticePages
 from esante.services.soc.pages.queue_pages import QueuePages
+from esante.services.soc.settings import SocSettings
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
@@ -45,9 +52,10 @@ from esante.services.soc.watch import WATCH_KEPT, build_watch, watch_routes, wat
 def _build(platform: Platform) -> Iterable[object]:
     db, objects, journal, directory = platform.db, platform.objects, platform.journal, platform[Directory]
     tenants, events = Tenants(db, journal, directory), EventStore(db)
+    alerts = Alerts(db, journal, tenants)
     yield tenants
     yield events
-    yield Alerts(db, journal, tenants)
+    yield alerts
     yield Sources(db, journal, tenants)
     evidence = CaseEvidence(db, objects, journal, tenants)
     duties = Duties(db, journal, tenants)
@@ -64,6 +72,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Overview(db, tenants)
     yield Timeline(db, tenants)
     yield from build_watch(platform, tenants, events)
+    yield from build_health(platform, tenants, alerts)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -94,7 +103,7 @@ def _console_routes(platform: Platform) -> list[BaseRoute]:
 
 def _tasks(platform: Platform) -> list[Task]:
     rates = Task(name="rates of security events", run=platform[EventFlow].sample, every=SAMPLED_EVERY)
-    return [rates, *watch_tasks(platform)]
+    return [rates, *watch_tasks(platform), *health_tasks(platform)]
 
 
 async def _waiting_operators(platform: Platform, requester: Requester) -> int:
@@ -124,10 +133,12 @@ async def _waiting_steps(platform: Platform, requester: Requester) -> int:
 
 SERVICE = Service(
     package="esante.services.soc",
-    settings=IntakeSettings,
+    settings=SocSettings,
     build=_build,
     routes=_routes,
+    consumers=health_consumers,
     tasks=_tasks,
+    dispositions=health_dispositions,
     commands=[soc],
     demo=[
         DemoStep(name="security cases", load=load_cases),
@@ -155,6 +166,7 @@ SERVICE = Service(
     tiles=[HomeTile(role="practitioner", template="soc/tile.html", load=_own_steps, order=-5)],
     kept=[
         *WATCH_KEPT,
+        *HEALTH_KEPT,
         KeptData(
             what=N_("Security cases with their alerts, evidence, notes, and the names of those who handled them"),
             why=N_("To stop attacks on health data, and to prove afterwards what was done."),

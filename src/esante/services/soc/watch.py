@@ -17,10 +17,10 @@ from esante.services.soc.hunting.hunts import Hunts
 from esante.services.soc.hunting.retention import Retention, kept_for
 from esante.services.soc.hunting.search import HuntSearch
 from esante.services.soc.hunting.tenant_data import TenantData
-from esante.services.soc.intake.settings import IntakeSettings
 from esante.services.soc.intelligence.feeds import FeedReader, load_feeds
 from esante.services.soc.intelligence.service import Intelligence
 from esante.services.soc.intelligence.warning_lists import load_warning_lists
+from esante.services.soc.settings import SocSettings
 from esante.services.soc.sharing.advisories import Advisories
 from esante.services.soc.sharing.sightings import SightingBook
 from esante.services.soc.silence.service import Silences
@@ -42,7 +42,7 @@ WATCH_KEPT = [
 def build_watch(platform: Platform, tenants: Tenants, events: EventStore) -> Iterable[object]:
     """Make the service objects."""
     db, objects, journal = platform.db, platform.objects, platform.journal
-    settings = platform.settings.of(IntakeSettings)
+    settings = platform.settings.of(SocSettings)
     alerts = Alerts(db, journal, tenants)
     scratch = platform.settings.data / "hunts"
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
