@@ -102,7 +102,7 @@ async def test_key_rotates_without_a_lost_connection(country):
     assert country.show("L0", "wg", "show", "all", "peers") != before
     assert old not in country.show("A0", "wg", "show", "all", "public-key")
     assert country.reaches("A0", "P0", 5353)
-    assert not (country.home("A0") / "tunnel-1.key").exists()
+    wait_until(lambda: not (country.home("A0") / "tunnel-1.key").exists(), 20)
 
 
 async def test_change_by_hand_is_found_and_mended(country):
@@ -133,8 +133,12 @@ async def test_bundle_that_cuts_a_site_off_is_undone_by_its_agent(country):
     wait_until(lambda: (country.home("A0") / "refused.json").exists(), 30)
     wait_until(lambda: country.reaches("A0", "L0", timeout=3.0), 20)
     assert country.serial("A0") == before
-    receipt = await db.fetchrow("SELECT receipt_serial, outcome, in_force FROM healthnet_connection WHERE site = 'A0'")
-    assert tuple(receipt) == (before + 1, "rolled_back", before)
+    receipt, until = (), time.monotonic() + 20
+    while receipt != (before + 1, "rolled_back", before) and time.monotonic() < until:
+        await asyncio.sleep(0.2)
+        query = "SELECT receipt_serial, outcome, in_force FROM healthnet_connection WHERE site = 'A0'"
+        receipt = tuple(await db.fetchrow(query))
+    assert receipt == (before + 1, "rolled_back", before)
 
 
 async def test_network_goes_on_without_controller_and_agents_recover_alone(country):
