@@ -152,5 +152,5 @@ class ControllerWorld:
 
     async def events(self, type_):
         """The contents of entries of a type."""
-        rows = await self.db.fetch("SELECT content FROM journal_entry WHERE type = $1 ORDER BY id", type_)
+        rows = await self.db.fetch("SELECT content FROM journal_entry WHERE type = $1", type_)
         return [row["content"] for row in rows]

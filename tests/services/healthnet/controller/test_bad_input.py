@@ -6,8 +6,8 @@ import time
 import pytest
 
 from esante.services.healthnet.agent.client import parse_token
-from esante.services.healthnet.bundles.secrets import derive
 from esante.services.healthnet.bundles.format import canonical
+from esante.services.healthnet.bundles.secrets import derive
 from esante.services.healthnet.controller import authentication
 from esante.services.healthnet.controller.limits import RateLimit
 from tests.support.healthnet_agents import BASE, FakeAgent, facts
@@ -64,7 +64,9 @@ async def test_new_token_ends_the_one_before(world):
     assert (await FakeAgent(world, "A1", first).enrol()).status_code == 403
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"content":{},"proof":""}', b'{"content":null}', b"\xff" * 70_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"content":{},"proof":""}', b'{"content":null}', b"\xff" * 70_000]
+)
 async def test_what_is_no_enrolment_is_refused_with_a_reason(world, body):
     response = await world.http.post(f"{BASE}/enrolments", content=body)
     assert response.status_code in (400, 413)
@@ -73,7 +75,7 @@ async def test_what_is_no_enrolment_is_refused_with_a_reason(world, body):
 
 async def test_request_with_a_forged_signature_is_refused_as_one_of_an_unknown_site(world):
     agents = await world.connect("A1", "A2")
-    headers, body = agents.A1.signed("GET", "/time")
+    headers, _body = agents.A1.signed("GET", "/time")
     answers = [await world.http.get(f"{BASE}/time", headers=headers | changed) for changed in (
         {"Signature": headers["Signature"][:-9] + "AAAAAAA=:"},
         {"Signature-Input": headers["Signature-Input"].replace("A1", "A2")},
