@@ -16,7 +16,6 @@ from esante.services.healthnet.controller import bundle_store, rollout_store
 from tests.conftest import create_database, open_journal
 from tests.support.agents_lab import AgentsLab, wait_until
 from tests.support.healthnet_controller import open_controller
-from tests.support.network_lab import missing_for_lab
 
 POLICY = """\
 language: 1
@@ -38,13 +37,6 @@ quarantine:
   still-offers: results
 """
 SITES = {"A0": ("practice", "doctor"), "A1": ("practice", "dentist"), "L0": ("laboratory", ""), "P0": ("platform", "")}
-
-
-@pytest.fixture(scope="session")
-def tunnels():
-    """Namespaces, nftables, htb and WireGuard are there."""
-    if missing := missing_for_lab("nft", "tc", "wg", "wireguard-go", "nsenter"):
-        pytest.skip(f"no network of namespaces: {missing}")
 
 
 @pytest.fixture(scope="module")
