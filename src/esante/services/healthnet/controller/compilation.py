@@ -66,9 +66,10 @@ class Compilation:
                 number = await bundle_store.fetch_number(conn)
                 if waited is None or (number != self._number >= 0 and waited < _STANDBY):
                     return 0
-                if number != self._number or self._country is None:
+                is_fresh = number != self._number or self._country is None
+                if is_fresh:
                     await self._load(conn)
-                made = await self._make(conn)
+                made = await self._make(conn, is_fresh=is_fresh)
                 await bundle_store.advance_number(conn)
         except BaseException:
             self._country = None  # it may be ahead of the database
@@ -99,7 +100,11 @@ class Compilation:
             for version, text in rows.items()
         }
 
-    async def _make(self, conn: Conn) -> int:
+    async def _make(self, conn: Conn, *, is_fresh: bool) -> int:
+        """Make bundles of the sites that what is pending concerns; return how many.
+
+        `is_fresh`: the sites were just read, with what is pending, so every site may be concerned.
+        """
         country = self._country
         assert country is not None
         await self._load_policies(conn)
@@ -109,7 +114,7 @@ class Compilation:
 
         def compute() -> tuple[list[Row], dict[str, int], dict[str, str]]:
             country.set_policies(self._policies)
-            affected: set[str] = set()
+            affected = set(country.connections) if is_fresh else set()
             for key in pending:
                 affected |= country.change(key, found.get(key))
             return self._rows(country, sorted(affected), pending, now)
