@@ -3,7 +3,7 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication immediate_payment incentives images detection healthnet.
+adjudication immediate_payment incentives images detection intake healthnet.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
 events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -32,6 +32,7 @@ from bench import (
     immediate_payment,
     incentives,
     parts,
+    soc_intake,
     vaccination,
     vaccination_card,
     vaccination_lots,
@@ -50,6 +51,7 @@ PARTS = {
     **billing.PARTS,
     **imaging.PARTS,
     **detection.PARTS,
+    **soc_intake.PARTS,
     **healthnet.PARTS,
 }
 
