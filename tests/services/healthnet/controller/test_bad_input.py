@@ -175,3 +175,13 @@ async def test_agent_asks_again_with_the_time_of_the_controller(world, monkeypat
     monkeypatch.setattr(client.Client, "send", send)
     assert made.signed(agents.A1.state, "A1", "GET", "/time", None) == {}
     assert len(seen) == 2
+
+
+async def test_certificate_request_of_another_key_is_refused(world):
+    token = await token_for(world, "A1")
+    message = json.loads(FakeAgent(world, "A1", token).enrolment())
+    other = json.loads(FakeAgent(world, "A1", token).enrolment())
+    message["content"]["request"] = other["content"]["request"]
+    proof = derive(parse_token(token)[2], "request\n" + canonical(message["content"]).decode()).hex()
+    response = await FakeAgent(world, "A1", "").enrol(canonical({"content": message["content"], "proof": proof}))
+    assert response.status_code == 400
