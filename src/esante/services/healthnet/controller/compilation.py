@@ -6,6 +6,7 @@ One process works at a time. A process that was killed has changed nothing: what
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ from esante.services.healthnet.policy.model import Policy
 
 _RENEW_DAYS = 10
 """Bundles that expire within these days are made again."""
+_RENEW_EVERY = 30.0
+"""Seconds between looks for such bundles, and for those that sites undid."""
 _RETRY = 300
 """Seconds after which a bundle that a site undid is offered again."""
 _STANDBY = 2.0
@@ -50,6 +53,7 @@ class Compilation:
         self._rollouts, self._rotation = Rollouts(db, journal, read_policy), Rotation(journal)
         self._country: Country | None = None
         self._number = -1
+        self._renew_at = 0.0
         self._digests: dict[str, str] = {}
         self._policies: dict[int, Policy] = {}
 
@@ -78,6 +82,9 @@ class Compilation:
         return made
 
     async def _renew(self, conn: Conn) -> None:
+        if monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + _RENEW_EVERY
         expiring = await bundle_store.fetch_expiring(conn, _RENEW_DAYS)
         undone = await bundle_store.fetch_undone(conn, _RETRY)
         if expiring or undone:
