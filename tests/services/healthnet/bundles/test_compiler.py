@@ -86,7 +86,9 @@ def test_changes_one_by_one_end_as_a_fresh_compilation_and_name_every_changed_si
             one = replace(one, is_quarantined=not one.is_quarantined)
         elif what == "key":
             newest = max(one.keys) + 1
-            one = replace(one, keys={newest: key_of(number, newest), **({1: key_of(number, 1)} if newest == 2 else {})})
+            one = replace(
+                one, keys={newest: key_of(number, newest), **({1: key_of(number, 1)} if newest == 2 else {})}
+            )
         elif what == "endpoint":
             one = replace(one, facts=replace(one.facts, endpoint=f"198.51.100.{rng.randrange(250)}"))
         elif what == "suspend":
