@@ -182,7 +182,11 @@ async def test_key_of_another_site_is_refused(world):
     assert (await world.sites.find(world.ann, site.site_id)).state is SiteState.APPROVED
 
 
-@pytest.mark.parametrize("key", ["", "A" * 44, "AAAA", "A" * 43 + "=", a_key()[:-1], a_key() + "\n", "é" * 44])
+@pytest.mark.parametrize(
+    "key",
+    ["", "A" * 44, "AAAA", "A" * 43 + "=", a_key()[:-1], a_key() + "\n", "é" * 44],
+    ids=["none", "no base64", "short", "zero", "without padding", "with a line break", "not ASCII"],
+)
 async def test_what_is_no_public_key_is_refused(world, key):
     await refused(world.sites.record_gateway(uuid7(), key), 400, "wireguard_key")
 
