@@ -18,7 +18,7 @@ from esante.services.healthnet.addresses.model import SiteAddresses
 from esante.services.healthnet.agent.signatures import sign_request
 from esante.services.healthnet.bundles.format import canonical
 from esante.services.healthnet.bundles.secrets import Secrets
-from esante.services.healthnet.bundles.signing import BundleSigner, head_of
+from esante.services.healthnet.bundles.signer import BundleSigner, head_of
 from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.country import Country
 from esante.services.healthnet.controller.model import Connection, SiteFacts

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from esante.services.healthnet.addresses.model import SiteAddresses
-from esante.services.healthnet.agent.packing import agent_file
+from esante.services.healthnet.agent.archive import agent_file
 from esante.services.healthnet.controller.model import SiteFacts
 from tests.support.network_lab import inside, run
 

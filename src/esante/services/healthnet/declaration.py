@@ -14,8 +14,8 @@ from esante.services.healthnet.certificates.api import CertificateEndpoints, Sit
 from esante.services.healthnet.certificates.service import Certificates
 from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
-from esante.services.healthnet.controller.following import Following
 from esante.services.healthnet.controller.service import Controller
+from esante.services.healthnet.controller.site_follower import Following
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.cli import site as site_commands
 from esante.services.healthnet.sites.service import Sites

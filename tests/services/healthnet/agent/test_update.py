@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from esante.services.healthnet.agent.packing import agent_file, unit_file
+from esante.services.healthnet.agent.archive import agent_file, unit_file
 from esante.services.healthnet.agent.state import State
 from esante.services.healthnet.agent.update import (
     DOMAIN,
@@ -18,7 +18,7 @@ from esante.services.healthnet.agent.update import (
     verify_release,
 )
 from esante.services.healthnet.bundles.format import canonical
-from esante.services.healthnet.bundles.signing import BundleSigner
+from esante.services.healthnet.bundles.signer import BundleSigner
 
 SIGNER, STRANGER = BundleSigner(b"s" * 32), BundleSigner(b"t" * 32)
 

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from esante.core.storage import insert
-from esante.services.healthnet.agent.packing import agent_file
+from esante.services.healthnet.agent.archive import agent_file
 from esante.services.healthnet.bundles.format import canonical
-from esante.services.healthnet.bundles.signing import head_of
+from esante.services.healthnet.bundles.signer import head_of
 from esante.services.healthnet.controller import bundle_store, rollout_store
 from tests.conftest import create_database, open_journal
 from tests.support.agents_lab import AgentsLab, wait_until

@@ -17,7 +17,7 @@ from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, Row, insert, insert_in_batches
 from esante.services.healthnet.bundles.format import Parts, canonical
 from esante.services.healthnet.bundles.secrets import Secrets
-from esante.services.healthnet.bundles.signing import VALIDITY, BundleSigner, head_of
+from esante.services.healthnet.bundles.signer import VALIDITY, BundleSigner, head_of
 from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
 from esante.services.healthnet.controller.country import Country
 from esante.services.healthnet.controller.model import BundlesIssued

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from esante.services.healthnet.controller.following import Following
+from esante.services.healthnet.controller.site_follower import Following
 from esante.services.healthnet.sites.model import SiteState
 from tests.support.healthnet_world import HealthnetWorld, a_key
 
