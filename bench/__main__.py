@@ -3,9 +3,15 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
+<<<<<<< HEAD
 adjudication immediate_payment incentives images detection intake hunts.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
+=======
+adjudication immediate_payment incentives images detection intake healthnet.
+`--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
+events, and the advice for 100,000 persons. Raw results go to
+>>>>>>> healthnet-agent
 docs/performance/latest.json.
 """
 
@@ -27,7 +33,11 @@ from bench import (
     billing,
     bulk_export,
     detection,
+<<<<<<< HEAD
     hunts,
+=======
+    healthnet,
+>>>>>>> healthnet-agent
     imaging,
     immediate_payment,
     incentives,
@@ -53,6 +63,7 @@ PARTS = {
     **detection.PARTS,
     **hunts.PARTS,
     **soc_intake.PARTS,
+    **healthnet.PARTS,
 }
 
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from esante.services.healthnet.addresses.model import SiteAddresses
-from esante.services.healthnet.agent.packing import agent_file
+from esante.services.healthnet.agent.archive import agent_file
 from esante.services.healthnet.controller.model import SiteFacts
 from tests.support.network_lab import inside, run
 
@@ -78,7 +78,7 @@ def server_certificate(folder, address):
 
 
 class AgentsLab:
-    """Sites by key with their kind and profession; `relayed`: their tunnels go through a relay of this lab."""
+    """Sites by key with their kind and profession; `relay`: delay (s) and loss of a relay between their tunnels."""
 
     def __init__(self, folder, dsn, sites, relay=None):
         self.folder, self.dsn, self.sites, self.relay = folder, dsn, sites, relay
@@ -87,7 +87,7 @@ class AgentsLab:
         self.names = {site: f"{self._prefix}{number}" for site, number in self.numbers.items()}
         self.internet, self.control = f"{self._prefix}i", f"{self._prefix}c"
         self._made, self._holders, self._servers = [], {}, []
-        self.agents, self.controller = {}, None
+        self.agents, self.controller, self._relay = {}, None, None
         self._logs, self._ended, self._accepting = [], threading.Event(), None
         self.file = folder / "healthnet-agent.pyz"
         self.python = agent_python()
@@ -118,6 +118,8 @@ class AgentsLab:
             run("ip", "-n", name, "-batch", "-", given="\n".join(lines) + "\n")
             lines = [f"address add 100.64.{number}.1/24 dev s{number}", f"link set s{number} up"]
             run("ip", "-n", self.internet, "-batch", "-", given="\n".join(lines) + "\n")
+        if self.relay:
+            self._start_relay()
         Path("/run/wireguard").mkdir(exist_ok=True)
         for site in self.sites:
             script = "mount -t tmpfs tmpfs /run/wireguard && echo && exec sleep 3600"
@@ -144,6 +146,14 @@ class AgentsLab:
             while not self._ended.is_set():
                 for key, _ in selector.select(0.2):
                     key.fileobj.accept()[0].close()
+
+    def _start_relay(self):
+        """Start the relay between sites: (seconds of delay, part of packets that is lost)."""
+        pairs = [f"100.64.{number}.1=100.64.{number}.2" for number in self.numbers.values()]
+        command = ["ip", "netns", "exec", self.internet, sys.executable, str(ROOT / "tests/support/udp_relay.py"),
+                   *map(str, self.relay), *pairs]  # fmt: skip
+        self._relay = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._relay.stdout.readline() == b"ready\n"
 
     def addresses(self, site):
         """The networks of a site."""
@@ -242,7 +252,7 @@ class AgentsLab:
             return 0
 
     def __exit__(self, *_):
-        for agent in [*self.agents.values(), self.controller]:
+        for agent in [*self.agents.values(), self.controller, self._relay]:
             if agent is not None and agent.poll() is None:
                 agent.kill()
                 agent.wait()

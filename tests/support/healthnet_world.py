@@ -22,7 +22,7 @@ from esante.services.healthnet.sites.model import Contact, SiteRequest
 from esante.services.healthnet.sites.service import Sites
 from tests.support.directory_entries import PROVIDER_CODE, a_practitioner, an_organization
 
-TABLES = ("healthnet_certificate", "healthnet_authority", "healthnet_enrolment", "healthnet_address", "healthnet_site")
+TABLES = ("healthnet_certificate", "healthnet_authority", "healthnet_address", "healthnet_site")
 CONTACT = Contact(name="Anne Weber", phone="+352 26 12 34", email="anne@practice.example")
 PLACE = Address("1, rue du Test", "L-1234", "Lëtzebuerg")
 
@@ -95,8 +95,7 @@ class HealthnetWorld:
     async def active(self, kind="practice"):
         """A site that is enrolled, and its provider."""
         site, provider = await self.approved(kind)
-        token = await self.sites.issue_token(provider, site.site_id)
-        return await self.sites.enrol(token.token, a_key()), provider
+        return await self.sites.record_gateway(site.site_id, a_key()), provider
 
     async def install_authority(self):
         """Hold the ceremony of the root; its key and certificate."""

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from esante.app import open_platform
 from esante.command_line import ensure_journal_month
 from esante.services.healthnet.addresses.service import Addresses
-from esante.services.healthnet.cli import healthnet
+from esante.services.healthnet.declaration import healthnet
 from esante.services.healthnet.sites.service import Sites
 from esante.settings import Settings
 from tests.conftest import create_database
@@ -59,3 +59,30 @@ async def test_zones_name_the_site_and_what_it_offers(platform_folder, tmp_path)
     assert f"{key.lower()} IN AAAA fd5a:4c58:e540:1::1" in zone
     assert f"laboratory-results.{key.lower()} IN CNAME {key.lower()}" in zone
     assert len(list((tmp_path / "zones").iterdir())) == 3
+
+
+async def test_connection_is_asked_for_decided_by_another_and_ended(platform_folder):
+    folder, environ, _ = platform_folder
+    settings = Settings.from_environ(data=folder, database_url=environ["ESANTE_DATABASE_URL"])
+    async with open_platform(settings) as platform:
+        _, code = await HealthnetWorld(platform.db, platform.journal).provider("hospital")
+    asked = (
+        "site", "request", code, "--line", "1, rue du Test", "--postal-code", "L-1234", "--city", "Esch",
+        "--service-class", "large", "--contact", "Anne Weber", "--phone", "+352 123456", "--by", "Ann",
+    )  # fmt: skip
+    wrong = await run(environ, *asked, "--email", "anne")
+    assert (wrong.exit_code, wrong.output) == (1, "Error: email: This is not an e-mail address.\n")
+    done = await run(environ, *asked, "--email", "anne@hospital.example")
+    assert done.exit_code == 0, done.output
+    key = done.output.split()[0]
+    own = await run(environ, "site", "decide", key, "--by", "Ann")
+    assert own.exit_code == 1 and "Somebody else must decide" in own.output
+    decided = await run(environ, "site", "decide", key, "--by", "Ben")
+    assert "approved" in decided.output, decided.output
+    reason = ("--reason", "A trial of the commands.")
+    for command, state in (("quarantine", "in quarantine"), ("suspend", "suspended"), ("end", "ended")):
+        done = await run(environ, "site", command, key, *reason)
+        assert state in done.output, done.output
+    assert key in (await run(environ, "site", "list", "--state", "ended")).output
+    unknown = await run(environ, "site", "end", "S99999", *reason)
+    assert unknown.exit_code == 1 and "there is no site S99999" in unknown.output

@@ -10,12 +10,14 @@ from esante.core.web import N_
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan
 from esante.services.healthnet.addresses.service import Addresses
+from esante.services.healthnet.certificates.api import CertificateEndpoints, SiteIdentity
 from esante.services.healthnet.certificates.service import Certificates
 from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
-from esante.services.healthnet.controller.following import Following
 from esante.services.healthnet.controller.service import Controller
+from esante.services.healthnet.controller.site_follower import Following
 from esante.services.healthnet.settings import HealthnetSettings
+from esante.services.healthnet.sites.cli import site as site_commands
 from esante.services.healthnet.sites.service import Sites
 
 
@@ -35,11 +37,14 @@ def _build(platform: Platform) -> Iterable[object]:
     )
     yield controller
     yield Following(controller.connections, sites, addresses)
-    yield Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
+    certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
+    yield certificates
+    yield SiteIdentity(certificates, proxied=settings.healthnet_client_cert)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return platform[Controller].routes()
+    certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity])
+    return [*platform[Controller].routes(), *certificates.routes()]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -52,6 +57,7 @@ def _tasks(platform: Platform) -> list[Task]:
 
 
 healthnet.add_command(controller_commands)
+healthnet.add_command(site_commands)
 SERVICE = Service(
     package="esante.services.healthnet",
     settings=HealthnetSettings,

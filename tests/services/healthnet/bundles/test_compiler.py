@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from esante.services.healthnet.addresses.model import SiteAddresses
-from esante.services.healthnet.agent.checked import check_parts
+from esante.services.healthnet.agent.wanted_state import check_parts
 from esante.services.healthnet.bundles.compiler import interface_of
 from esante.services.healthnet.bundles.format import BundleRefused, canonical
 from esante.services.healthnet.bundles.secrets import Secrets

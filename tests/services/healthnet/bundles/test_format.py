@@ -16,7 +16,7 @@ from esante.services.healthnet.bundles.format import (
     changes,
     open_envelope,
 )
-from esante.services.healthnet.bundles.signing import VALIDITY, BundleSigner, changes_envelope, head_of, whole_envelope
+from esante.services.healthnet.bundles.signer import VALIDITY, BundleSigner, changes_envelope, head_of, whole_envelope
 
 NOW = 1_800_000_000
 SIGNER, STRANGER = BundleSigner(b"s" * 32), BundleSigner(b"t" * 32)

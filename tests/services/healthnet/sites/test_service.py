@@ -2,15 +2,13 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.web import Problem
 from esante.identity.directory import Address
-from esante.services.healthnet.sites.model import TOKEN_LASTS, SiteRequest, SiteState
+from esante.services.healthnet.sites.model import SiteRequest, SiteState
 from tests.support.healthnet_world import CONTACT, PLACE, a_key
 
 REASON = "A reason that is long enough."
@@ -31,8 +29,7 @@ async def test_site_goes_from_request_to_end_with_an_entry_for_each_act(world):
     site = await world.sites.decide(world.ann, site.site_id, approved=True)
     addresses = (await world.addresses.all())[site.site_id]
     assert addresses.v6.subnet_of(world.addresses.plan.prefix6)
-    token = await world.sites.issue_token(provider, site.site_id)
-    site = await world.sites.enrol(token.token, a_key(), "192.0.2.1")
+    site = await world.sites.record_gateway(site.site_id, a_key())
     assert site.state is SiteState.ACTIVE
     await world.sites.change(provider, site.site_id, service_class="medium")
     moved = await world.sites.change(provider, site.site_id, address=Address("2, rue du Test", "L-1234", "Esch"))
@@ -46,7 +43,7 @@ async def test_site_goes_from_request_to_end_with_an_entry_for_each_act(world):
     assert (ended.state, ended.wireguard_key) == (SiteState.ENDED, "")
     assert await world.addresses.all() == {}
     assert await world.events(site.key) == [
-        "site_requested", "site_decided", "addresses_assigned", "enrolment_issued", "site_enrolled", "site_changed",
+        "site_requested", "site_decided", "addresses_assigned", "site_enrolled", "site_changed",
         "site_changed", "site_quarantined", "site_quarantined", "site_suspended", "site_suspended", "site_ended",
         "addresses_released",
     ]  # fmt: skip
@@ -126,7 +123,7 @@ async def test_request_is_decided_once_and_refused_with_a_reason(world):
     await refused(world.sites.decide(world.ann, site.site_id, approved=False), 400, "reason")
     await world.sites.decide(world.ann, site.site_id, approved=False, reason=REASON)
     await refused(world.sites.decide(world.ben, site.site_id, approved=True), 409)
-    await refused(world.sites.issue_token(provider, site.site_id), 409)
+    await refused(world.sites.record_gateway(site.site_id, a_key()), 409)
     assert await world.addresses.all() == {}
 
 
@@ -148,68 +145,41 @@ async def test_site_of_others_looks_like_one_that_does_not_exist(world):
     for site_id in (site.site_id, uuid7()):
         problems = [
             await refused(world.sites.find(other, site_id), 404),
-            await refused(world.sites.issue_token(other, site_id), 404),
             await refused(world.sites.change(other, site_id, label="Mine"), 404),
             await refused(world.sites.end(other, site_id, REASON), 404),
         ]
         assert len({(one.title, one.detail) for one in problems}) == 1
 
 
-# Enrolment
+# Gateways
 
 
-async def test_token_counts_once(world):
-    site, provider = await world.approved()
-    token = await world.sites.issue_token(provider, site.site_id)
-    await world.sites.enrol(token.token, a_key())
-    await refused(world.sites.enrol(token.token, a_key()), 403)
+async def test_site_is_active_with_the_key_of_its_gateway_and_each_new_key_is_an_entry(world):
+    site, _ = await world.approved()
+    first, second = a_key(), a_key()
+    for key in (first, first, second):
+        site = await world.sites.record_gateway(site.site_id, key)
+        assert (site.state, site.wireguard_key) == (SiteState.ACTIVE, key)
+    assert (await world.events(site.key)).count("site_enrolled") == 2
 
 
-async def test_token_used_by_many_at_once_connects_one(world):
-    site, provider = await world.approved()
-    token = await world.sites.issue_token(provider, site.site_id)
-    keys = [a_key() for _ in range(10)]
-    found = await asyncio.gather(*(world.sites.enrol(token.token, key) for key in keys), return_exceptions=True)
-    assert sum(not isinstance(one, Problem) for one in found) == 1
-    assert (await world.events(site.key)).count("site_enrolled") == 1
-
-
-async def test_forged_old_and_expired_tokens_are_refused_alike(world, monkeypatch):
-    site, provider = await world.approved()
-    replaced = await world.sites.issue_token(provider, site.site_id)
-    token = await world.sites.issue_token(provider, site.site_id)
-    now = clock.now()
-    problems = [await refused(world.sites.enrol(one, a_key()), 403) for one in ("x", "", "\ud800", replaced.token)]
-    monkeypatch.setattr(clock, "now", lambda: now + TOKEN_LASTS + timedelta(minutes=1))
-    problems.append(await refused(world.sites.enrol(token.token, a_key()), 403))
-    assert len({(one.title, one.detail) for one in problems}) == 1
-
-
-async def test_token_is_kept_as_a_hash_and_stands_in_no_entry(world):
-    site, provider = await world.approved()
-    token = await world.sites.issue_token(provider, site.site_id)
-    (row,) = await world.db.fetch("SELECT * FROM healthnet_enrolment")
-    assert token.token.encode() not in bytes(row["token_hash"])
-    for entry in await world.db.fetch("SELECT content FROM journal_entry WHERE type LIKE 'healthnet.%'"):
-        assert token.token.encode() not in bytes(entry["content"])
-
-
-async def test_suspended_or_ended_site_does_not_enrol(world):
-    site, provider = await world.approved()
-    token = await world.sites.issue_token(provider, site.site_id)
+async def test_gateway_of_a_site_that_is_not_approved_is_not_recorded(world):
+    provider, code = await world.provider()
+    site = await world.request(provider, code)
+    await refused(world.sites.record_gateway(site.site_id, a_key()), 409)
+    await world.sites.decide(world.ann, site.site_id, approved=True)
     await world.sites.suspend(world.ann, site.site_id, REASON)
-    await refused(world.sites.enrol(token.token, a_key()), 403)
-    await world.sites.resume(world.ann, site.site_id, REASON)
+    await refused(world.sites.record_gateway(site.site_id, a_key()), 409)
     await world.sites.end(provider, site.site_id, REASON)
-    await refused(world.sites.enrol(token.token, a_key()), 403)
+    await refused(world.sites.record_gateway(site.site_id, a_key()), 409)
+    await refused(world.sites.record_gateway(uuid7(), a_key()), 404)
 
 
-async def test_key_of_another_site_is_refused_and_the_token_stays(world):
-    site, provider = await world.approved()
+async def test_key_of_another_site_is_refused(world):
+    site, _ = await world.approved()
     other, _ = await world.active()
-    token = await world.sites.issue_token(provider, site.site_id)
-    await refused(world.sites.enrol(token.token, other.wireguard_key), 409)
-    assert (await world.sites.enrol(token.token, a_key())).state is SiteState.ACTIVE
+    await refused(world.sites.record_gateway(site.site_id, other.wireguard_key), 409)
+    assert (await world.sites.find(world.ann, site.site_id)).state is SiteState.APPROVED
 
 
 @pytest.mark.parametrize(
@@ -218,7 +188,7 @@ async def test_key_of_another_site_is_refused_and_the_token_stays(world):
     ids=["none", "no base64", "short", "zero", "without padding", "with a line break", "not ASCII"],
 )
 async def test_what_is_no_public_key_is_refused(world, key):
-    await refused(world.sites.enrol("token", key), 400, "wireguard_key")
+    await refused(world.sites.record_gateway(uuid7(), key), 400, "wireguard_key")
 
 
 async def test_act_that_the_state_does_not_allow_changes_nothing(world):

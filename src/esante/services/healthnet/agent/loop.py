@@ -69,9 +69,11 @@ class Agent:
         """Do something that may fail and is done again later."""
         try:
             return work()
-        except (Unreachable, Rejected, CommandFailed, BundleRefused) as error:
+        except (Unreachable, Rejected, CommandFailed, BundleRefused, OSError) as error:
             log.warning("%s: %s", work.__name__.strip("_"), error)
-            return None
+        except (KeyError, TypeError, ValueError) as error:  # an answer that is not what it should be
+            log.warning("%s: %r", work.__name__.strip("_"), error)
+        return None
 
     @property
     def _serial(self) -> int:

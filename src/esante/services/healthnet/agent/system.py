@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from esante.services.healthnet.agent.checked import Checked, Peer
+from esante.services.healthnet.agent.wanted_state import Checked, Peer
 
 INTERFACES = ("hn0", "hn1", "hn2", "hn3")
 FRESH = 185

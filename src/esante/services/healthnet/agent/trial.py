@@ -4,10 +4,10 @@ import logging
 import time
 from collections.abc import Callable
 
-from esante.services.healthnet.agent.checked import Checked, check_parts
 from esante.services.healthnet.agent.probe import Probe
 from esante.services.healthnet.agent.state import State
 from esante.services.healthnet.agent.system import CommandFailed, System
+from esante.services.healthnet.agent.wanted_state import Checked, check_parts
 from esante.services.healthnet.bundles.format import Bundle, BundleRefused
 
 log = logging.getLogger("healthnet")

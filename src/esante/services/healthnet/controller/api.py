@@ -12,7 +12,7 @@ from starlette.routing import Route
 from esante.core import clock
 from esante.core.storage import Database, Overloaded, Unavailable
 from esante.core.web import Problem, origin_of, read_body
-from esante.services.healthnet.bundles.signing import changes_envelope, whole_envelope
+from esante.services.healthnet.bundles.signer import changes_envelope, whole_envelope
 from esante.services.healthnet.controller import bundle_store
 from esante.services.healthnet.controller.authentication import Authentication, TooMany
 from esante.services.healthnet.controller.connections import ROTATE_AFTER, Connections

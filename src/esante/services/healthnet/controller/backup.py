@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 
 from esante.core.storage import Database
-from esante.services.healthnet.bundles.signing import BundleSigner
+from esante.services.healthnet.bundles.signer import BundleSigner
 from esante.services.healthnet.controller import backup_store
 from esante.services.healthnet.controller.model import ControlRefused
 

@@ -11,7 +11,7 @@ TABLES = (
     "healthnet_token",
     "healthnet_pending",
     "healthnet_compilation",
-    "healthnet_bundle",
+    "healthnet_signed_bundle",
     "healthnet_rollout",
     "healthnet_rollout_site",
     "healthnet_release",

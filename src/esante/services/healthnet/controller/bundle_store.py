@@ -7,7 +7,7 @@ from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, Kind, Table
 
 BUNDLE = Table(
-    "healthnet_bundle",
+    "healthnet_signed_bundle",
     Kind.LOCAL,
     {
         "site": "text",
@@ -97,7 +97,7 @@ async def keep_serials(conn: Conn, serials: Mapping[str, int]) -> None:
         numbers,
     )
     await conn.execute(
-        "DELETE FROM healthnet_bundle b USING unnest($1::text[], $2::bigint[]) AS new (site, serial)"
+        "DELETE FROM healthnet_signed_bundle b USING unnest($1::text[], $2::bigint[]) AS new (site, serial)"
         " WHERE b.site = new.site AND b.serial <= new.serial - $3",
         sites,
         numbers,
@@ -108,14 +108,14 @@ async def keep_serials(conn: Conn, serials: Mapping[str, int]) -> None:
 async def fetch_bundle(db: Database | Conn, site: str, serial: int) -> Any:
     """Return a kept bundle, or None."""
     return await db.fetchrow(
-        "SELECT head, signatures, parts FROM healthnet_bundle WHERE site = $1 AND serial = $2", site, serial
+        "SELECT head, signatures, parts FROM healthnet_signed_bundle WHERE site = $1 AND serial = $2", site, serial
     )
 
 
 async def fetch_heads(conn: Conn) -> dict[str, str]:
     """Return the head of the bundle that is offered to each site."""
     rows = await conn.fetch(
-        "SELECT b.site, b.head FROM healthnet_bundle b JOIN healthnet_connection c USING (site, serial)"
+        "SELECT b.site, b.head FROM healthnet_signed_bundle b JOIN healthnet_connection c USING (site, serial)"
     )
     return {row["site"]: row["head"] for row in rows}
 
@@ -123,7 +123,7 @@ async def fetch_heads(conn: Conn) -> dict[str, str]:
 async def fetch_expiring(conn: Conn, days: int) -> list[str]:
     """Return the sites whose offered bundle expires within some days."""
     rows = await conn.fetch(
-        "SELECT b.site FROM healthnet_bundle b JOIN healthnet_connection c USING (site, serial)"
+        "SELECT b.site FROM healthnet_signed_bundle b JOIN healthnet_connection c USING (site, serial)"
         " WHERE NOT c.is_revoked AND b.expires_at < clock_timestamp() + make_interval(days => $1)",
         days,
     )

@@ -114,7 +114,7 @@ async def endpoint(platform: "Platform", site: str, address: str) -> None:
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def write_agent_file(path: Path) -> None:
     """Write the agent's file to PATH, and its unit for systemd beside it."""
-    from esante.services.healthnet.agent.packing import agent_file, unit_file
+    from esante.services.healthnet.agent.archive import agent_file, unit_file
 
     path.write_bytes(agent_file())
     path.chmod(0o755)

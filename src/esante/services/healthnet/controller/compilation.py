@@ -6,6 +6,7 @@ One process works at a time. A process that was killed has changed nothing: what
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, Row, insert, insert_in_batches
 from esante.services.healthnet.bundles.format import Parts, canonical
 from esante.services.healthnet.bundles.secrets import Secrets
-from esante.services.healthnet.bundles.signing import VALIDITY, BundleSigner, head_of
+from esante.services.healthnet.bundles.signer import VALIDITY, BundleSigner, head_of
 from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
 from esante.services.healthnet.controller.country import Country
 from esante.services.healthnet.controller.model import BundlesIssued
@@ -26,6 +27,8 @@ from esante.services.healthnet.policy.model import Policy
 
 _RENEW_DAYS = 10
 """Bundles that expire within these days are made again."""
+_RENEW_EVERY = 30.0
+"""Seconds between looks for such bundles, and for those that sites undid."""
 _RETRY = 300
 """Seconds after which a bundle that a site undid is offered again."""
 _STANDBY = 2.0
@@ -50,6 +53,7 @@ class Compilation:
         self._rollouts, self._rotation = Rollouts(db, journal, read_policy), Rotation(journal)
         self._country: Country | None = None
         self._number = -1
+        self._renew_at = 0.0
         self._digests: dict[str, str] = {}
         self._policies: dict[int, Policy] = {}
 
@@ -66,9 +70,10 @@ class Compilation:
                 number = await bundle_store.fetch_number(conn)
                 if waited is None or (number != self._number >= 0 and waited < _STANDBY):
                     return 0
-                if number != self._number or self._country is None:
+                is_fresh = number != self._number or self._country is None
+                if is_fresh:
                     await self._load(conn)
-                made = await self._make(conn)
+                made = await self._make(conn, is_fresh=is_fresh)
                 await bundle_store.advance_number(conn)
         except BaseException:
             self._country = None  # it may be ahead of the database
@@ -77,6 +82,9 @@ class Compilation:
         return made
 
     async def _renew(self, conn: Conn) -> None:
+        if monotonic() < self._renew_at:
+            return
+        self._renew_at = monotonic() + _RENEW_EVERY
         expiring = await bundle_store.fetch_expiring(conn, _RENEW_DAYS)
         undone = await bundle_store.fetch_undone(conn, _RETRY)
         if expiring or undone:
@@ -99,7 +107,11 @@ class Compilation:
             for version, text in rows.items()
         }
 
-    async def _make(self, conn: Conn) -> int:
+    async def _make(self, conn: Conn, *, is_fresh: bool) -> int:
+        """Make bundles of the sites that what is pending concerns; return how many.
+
+        `is_fresh`: the sites were just read, with what is pending, so every site may be concerned.
+        """
         country = self._country
         assert country is not None
         await self._load_policies(conn)
@@ -109,7 +121,7 @@ class Compilation:
 
         def compute() -> tuple[list[Row], dict[str, int], dict[str, str]]:
             country.set_policies(self._policies)
-            affected: set[str] = set()
+            affected = set(country.connections) if is_fresh else set()
             for key in pending:
                 affected |= country.change(key, found.get(key))
             return self._rows(country, sorted(affected), pending, now)

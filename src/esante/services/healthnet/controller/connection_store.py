@@ -200,3 +200,10 @@ async def keep_receipt(conn: Conn, site: str, serial: int, outcome: str, reason:
 async def age_keys(conn: Conn, site: str, at: datetime) -> None:
     """Say that the keys of a site were made at a moment, if they are newer."""
     await conn.execute("UPDATE healthnet_tunnel_key SET created_at = least(created_at, $2) WHERE site = $1", site, at)
+
+
+async def set_identity(conn: Conn, site: str, identity: bytes) -> None:
+    """Set the key by which the requests of a site are signed."""
+    await conn.execute(
+        "UPDATE healthnet_connection SET identity = $2, changed_at = clock_timestamp() WHERE site = $1", site, identity
+    )

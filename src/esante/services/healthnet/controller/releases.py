@@ -7,7 +7,7 @@ from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Database, insert
 from esante.services.healthnet.agent.update import DOMAIN
 from esante.services.healthnet.bundles.format import canonical
-from esante.services.healthnet.bundles.signing import BundleSigner
+from esante.services.healthnet.bundles.signer import BundleSigner
 from esante.services.healthnet.controller import bundle_store
 from esante.services.healthnet.controller.model import AgentReleased
 

@@ -110,8 +110,8 @@ async def move(conn: Conn, rollout: Rollout, sites: Iterable[str], now: datetime
     """Give sites of a roll-out the new policy, and note their bundle until now and whether they were heard lately."""
     names = [*sites]
     await conn.execute(
-        "UPDATE healthnet_rollout_site r SET moved_at = $3, prior_serial = c.serial,"
-        " was_present = coalesce(s.received_at > $3 - make_interval(secs => $4), false)"
+        "UPDATE healthnet_rollout_site r SET moved_at = $3::timestamptz, prior_serial = c.serial,"
+        " was_present = coalesce(s.received_at > $3::timestamptz - make_interval(secs => $4), false)"
         " FROM healthnet_connection c LEFT JOIN healthnet_status s USING (site)"
         " WHERE r.rollout_id = $1 AND r.site = c.site AND c.site = ANY($2)",
         rollout.rollout_id,

@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 from esante.core.journal import Journal
 from esante.core.storage import Database, read_or_create_key
 from esante.services.healthnet.bundles.secrets import ROOT_BYTES, Secrets
-from esante.services.healthnet.bundles.signing import BundleSigner
+from esante.services.healthnet.bundles.signer import BundleSigner
 from esante.services.healthnet.controller.api import AgentApi
 from esante.services.healthnet.controller.compilation import Compilation
 from esante.services.healthnet.controller.connections import Connections

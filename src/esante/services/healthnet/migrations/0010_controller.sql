@@ -55,7 +55,7 @@ CREATE TABLE healthnet_pending (
 CREATE TABLE healthnet_compilation (number bigint NOT NULL);
 INSERT INTO healthnet_compilation VALUES (0);
 
-CREATE TABLE healthnet_bundle (
+CREATE TABLE healthnet_signed_bundle (
     site text NOT NULL,
     serial bigint NOT NULL,
     head text NOT NULL,

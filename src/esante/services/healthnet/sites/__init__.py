@@ -1,1 +1,1 @@
-"""Sites of the network: request, approval, enrolment, changes, end."""
+"""Sites of the network: request, approval, changes, end."""

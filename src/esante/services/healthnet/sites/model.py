@@ -1,15 +1,12 @@
 """Types and events of sites."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from esante.core.journal import Event, event
 from esante.identity.directory import Address
-
-TOKEN_LASTS = timedelta(days=2)
-"""How long a token of enrolment may be used: long enough for a letter of today and an installer of tomorrow."""
 
 
 class SiteState(StrEnum):
@@ -70,14 +67,6 @@ class NetworkSite:
     ended_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnrolmentToken:
-    """A token of enrolment, shown once: only its SHA-256 is kept."""
-
-    token: str
-    expires_at: datetime
-
-
 @event("healthnet.site_requested")
 class SiteRequested(Event, frozen=True, kw_only=True):
     """A connection was asked for."""
@@ -94,13 +83,6 @@ class SiteDecided(Event, frozen=True, kw_only=True):
     site: str
     approved: bool
     reason: str = ""
-
-
-@event("healthnet.enrolment_issued")
-class EnrolmentIssued(Event, frozen=True, kw_only=True):
-    """A token of enrolment was made; one from before ends."""
-
-    site: str
 
 
 @event("healthnet.site_enrolled")

@@ -12,8 +12,7 @@ CONNECTED = frozenset({SiteState.ACTIVE})
 """The states of sites that are part of the network."""
 ALLOWED = {
     "decide": {SiteState.REQUESTED},
-    "issue": {SiteState.APPROVED, SiteState.ACTIVE},
-    "enrol": {SiteState.APPROVED, SiteState.ACTIVE},
+    "connect": {SiteState.APPROVED, SiteState.ACTIVE},
     "change": {SiteState.REQUESTED, *LIVE},
     "suspend": {SiteState.APPROVED, SiteState.ACTIVE},
     "resume": {SiteState.SUSPENDED},

@@ -1,9 +1,8 @@
-"""The use cases of sites: ask for a connection, decide, enrol, change, suspend, put into quarantine, end."""
+"""The use cases of sites: ask for a connection, decide, change, suspend, put into quarantine, end."""
 
 import base64
 import hashlib
 import re
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,7 +11,7 @@ from uuid import UUID
 from asyncpg import UniqueViolationError
 
 from esante.core import clock
-from esante.core.journal import SYSTEM, Event, Initiator, Journal
+from esante.core.journal import SYSTEM, Actor, Event, Initiator, Journal
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import (
     N_,
@@ -30,10 +29,7 @@ from esante.services.healthnet.addresses.service import Addresses
 from esante.services.healthnet.policy.model import Site
 from esante.services.healthnet.sites import rules, site_store
 from esante.services.healthnet.sites.model import (
-    TOKEN_LASTS,
     Contact,
-    EnrolmentIssued,
-    EnrolmentToken,
     NetworkSite,
     SiteChanged,
     SiteDecided,
@@ -111,36 +107,26 @@ class Sites:
                 await self._addresses.assign(conn, requester, site.site_id, site.key)
         return site
 
-    async def issue_token(self, requester: Requester, site_id: UUID) -> EnrolmentToken:
-        """Return a new token with which the gateway of a site enrols once; one from before ends.
+    async def record_gateway(self, site_id: UUID, wireguard_key: str) -> NetworkSite:
+        """Keep that the gateway of a site came up with a public key, at first or a new one; return the site.
 
-        Raises: Problem 404 for a site for which the requester does not act, 409 for one that is not approved.
-        """
-        token = secrets.token_urlsafe(32)
-        expires_at = clock.now() + TOKEN_LASTS
-        async with self._changed(requester, site_id, "issue") as (conn, site):
-            await site_store.replace_token(conn, _hash(token), site.site_id, expires_at)
-            await insert(conn, self._journal.rows_for(requester, EnrolmentIssued(site=site.key)))
-        return EnrolmentToken(token, expires_at)
-
-    async def enrol(self, token: str, wireguard_key: str, origin: str = "") -> NetworkSite:
-        """Connect the gateway that has a token, with its public key; return the site. A token counts once.
-
-        Raises: Problem 400 for a key that is none, 403 for a token that is forged, used or expired (all alike), 409
-        for a key that another site has.
+        The controller calls this when an agent has enrolled.
+        Raises: Problem 400 for what is no key, 404, 409 for a site whose state does not allow it or a key that another
+        site has.
         """
         if not rules.is_wireguard_key(wireguard_key):
             raise bad_request("wireguard_key", N_("This is not a public key of WireGuard."), code="value")
-        refused = Problem(403, "forbidden", N_("This token is not valid. Ask for a new one."))
         async with self._written() as conn:
-            site_id = await site_store.use_token(conn, _hash(token), clock.now())
-            site = await site_store.fetch(conn, site_id, lock=True) if site_id else None
-            if site is None or site.state not in rules.ALLOWED["enrol"]:
-                raise refused
-            now = clock.now()
-            site = replace(site, state=SiteState.ACTIVE, wireguard_key=wireguard_key, enrolled_at=now)
+            site = await site_store.fetch(conn, site_id, lock=True)
+            if site is None:
+                raise Problem(404, "not-found", NOT_FOUND)
+            if site.state not in rules.ALLOWED["connect"]:
+                raise _not_now()
+            if site.wireguard_key == wireguard_key and site.state is SiteState.ACTIVE:
+                return site
+            site = replace(site, state=SiteState.ACTIVE, wireguard_key=wireguard_key, enrolled_at=clock.now())
             fingerprint = hashlib.sha256(base64.b64decode(wireguard_key)).hexdigest()
-            await self._store(conn, _Gateway(origin), site, SiteEnrolled(site=site.key, fingerprint=fingerprint))
+            await self._store(conn, Gateway(""), site, SiteEnrolled(site=site.key, fingerprint=fingerprint))
         return site
 
     async def change(
@@ -206,7 +192,7 @@ class Sites:
         return site
 
     async def end(self, requester: Requester, site_id: UUID, reason: str) -> NetworkSite:
-        """End a connection for good: its addresses, key and token end with it; return the site.
+        """End a connection for good: its addresses and key end with it; return the site.
 
         Raises: Problem 404 for a site for which the requester does not act, 400 without a reason, 409.
         """
@@ -214,7 +200,6 @@ class Sites:
         async with self._changed(requester, site_id, "end") as (conn, site):
             site = replace(site, state=SiteState.ENDED, ended_at=clock.now(), wireguard_key="", reason=text)
             await self._store(conn, requester, site, SiteEnded(site=site.key, reason=text))
-            await site_store.delete_token(conn, site.site_id)
             await self._addresses.release(conn, requester, site.site_id, site.key)
         return site
 
@@ -225,6 +210,10 @@ class Sites:
     async def by_id(self, site_id: UUID) -> NetworkSite | None:
         """Return a site, for packages that have decided already; None for no site."""
         return await site_store.fetch(self._db, site_id)
+
+    async def by_key(self, key: str) -> NetworkSite | None:
+        """Return the site with a key, for packages that have decided already; None for no site."""
+        return await site_store.fetch_by_key(self._db, key)
 
     async def page(self, requester: Requester, text: str, state: str, cursor: str | None) -> Page[NetworkSite]:
         """Return a page of all sites, for operators, the newest first. Raises: Problem 403, 400."""
@@ -280,13 +269,21 @@ class Sites:
         await insert(conn, self._journal.rows_for(initiator, event))
 
 
-class _Gateway:
-    """The gateway of a site, which acts with nothing but a token."""
-
-    actor = SYSTEM
+class Gateway:
+    """The gateway of a site, as the initiator of entries: it has no account."""
 
     def __init__(self, origin: str) -> None:
-        self.origin = origin
+        self._origin = origin
+
+    @property
+    def actor(self) -> Actor:
+        """The platform acts for it."""
+        return SYSTEM
+
+    @property
+    def origin(self) -> str:
+        """The address from which it asks."""
+        return self._origin
 
 
 def policy_site(site: NetworkSite) -> Site:
@@ -296,10 +293,6 @@ def policy_site(site: NetworkSite) -> Site:
 
 def _not_now() -> Problem:
     return Problem(409, "conflict", N_("This is not possible in the present state of the site."))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def _service_class(key: str) -> str:

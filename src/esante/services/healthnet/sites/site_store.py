@@ -1,7 +1,6 @@
-"""SQL of sites and of tokens of enrolment."""
+"""SQL of sites."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -40,9 +39,6 @@ SITE = Table(
         "ended_at": "timestamptz",
     },
 )
-ENROLMENT = Table(
-    "healthnet_enrolment", Kind.LOCAL, {"token_hash": "bytea", "site_id": "uuid", "expires_at": "timestamptz"}
-)
 _SITE = f"SELECT {', '.join(SITE.columns)} FROM healthnet_site"  # noqa: S608 - declared in code
 _SET = ", ".join(f"{name} = ${number}" for number, name in enumerate(SITE.columns, 1) if name != "site_id")
 _UPDATE = f"UPDATE healthnet_site SET {_SET} WHERE site_id = $1"  # noqa: S608 - declared in code
@@ -69,6 +65,12 @@ async def fetch(db: Database | Connection, site_id: UUID, *, lock: bool = False)
     return _site(rows[0]) if rows else None
 
 
+async def fetch_by_key(db: Database, key: str) -> NetworkSite | None:
+    """Return the site with a key, or None."""
+    rows = await db.fetch(f"{_SITE} WHERE key = $1", key)
+    return _site(rows[0]) if rows else None
+
+
 async def fetch_states(db: Database | Connection, states: Sequence[SiteState]) -> list[NetworkSite]:
     """Return all sites in some states, by their keys."""
     rows = await db.fetch(f"{_SITE} WHERE state = ANY($1) ORDER BY key", [one.value for one in states])
@@ -90,25 +92,6 @@ async def fetch_page(
         limit,
     )
     return [_site(row) for row in rows]
-
-
-async def replace_token(conn: Connection, token_hash: bytes, site_id: UUID, expires_at: datetime) -> None:
-    """Keep a token of enrolment in place of the one that the site had."""
-    await conn.execute("DELETE FROM healthnet_enrolment WHERE site_id = $1", site_id)
-    await conn.execute("INSERT INTO healthnet_enrolment VALUES ($1, $2, $3)", token_hash, site_id, expires_at)
-
-
-async def use_token(conn: Connection, token_hash: bytes, now: datetime) -> UUID | None:
-    """Delete a token of enrolment that has not expired; return its site, or None."""
-    found = await conn.fetchval(
-        "DELETE FROM healthnet_enrolment WHERE token_hash = $1 AND expires_at > $2 RETURNING site_id", token_hash, now
-    )
-    return found if found is None else UUID(bytes=found.bytes)
-
-
-async def delete_token(conn: Connection, site_id: UUID) -> None:
-    """Delete the token of enrolment of a site."""
-    await conn.execute("DELETE FROM healthnet_enrolment WHERE site_id = $1", site_id)
 
 
 def _values(site: NetworkSite) -> tuple[Any, ...]:
