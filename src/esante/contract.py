@@ -141,7 +141,8 @@ class NavigationItem:
 
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
-    and not in the main navigation. `waiting`: counts what waits there for somebody.
+    and not in the main navigation. `waiting`: counts what waits there for somebody. `only_for`: whether somebody of
+    the role sees the place at all; None: everybody does.
     The role "everyone" is the foot of every page; the role "record" is a professional's page of a patient, whose
     address comes before `url`.
     """
@@ -153,6 +154,7 @@ class NavigationItem:
     order: int = 0
     menu: bool = False
     waiting: Callable[["Platform", Requester], Awaitable[int]] | None = None
+    only_for: Callable[["Platform", Requester], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

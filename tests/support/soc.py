@@ -35,7 +35,7 @@ class SocWorld:
     """Two operators, and members of the SOC with a contact each."""
 
     def __init__(self, db: Database, journal: Journal) -> None:
-        self.db, self.journal = db, journal
+        self.db, self.journal, self.since = db, journal, uuid7()
         self.directory = Directory(db, journal)
         self.tenants = Tenants(db, journal, self.directory)
         self.alerts = Alerts(db, journal, self.tenants)
@@ -54,3 +54,10 @@ class SocWorld:
         """Return a new professional at an organisation as a requester."""
         practitioner = await self.directory.register_practitioner(a_practitioner(organization))
         return requester_of(practitioner, organization)
+
+    async def journal_count(self, kind: str) -> int:
+        """Return how many entries of a kind this world's journal has since it was made."""
+        row = await self.db.fetchrow(
+            "SELECT count(*) AS found FROM journal_entry WHERE type = $1 AND entry_id > $2", kind, self.since
+        )
+        return int(row["found"]) if row else 0

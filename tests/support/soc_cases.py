@@ -48,6 +48,11 @@ class CaseWorld(SocWorld):
         raised = await self.raise_alerts(tenant_id, *(keys or ("one",)), **changes)
         return await self.triage.open_case(self.anna, [one.alert_id for one in raised], playbook=playbook)
 
+    async def tamper(self, sql: str, *values: Any) -> None:
+        """Change the database behind the back of the program."""
+        async with self.db.transaction() as conn:
+            await conn.execute(sql, *values)
+
     async def journalled(self, type_: str) -> Sequence[str]:
         """Return the contents of the entries of a type."""
         rows = await self.db.fetch(

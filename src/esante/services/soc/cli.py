@@ -12,9 +12,9 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ProgressBar, data_option, ensure_journal_month, platform_command, run
+from esante.command_line import ProgressBar, data_option, ensure_journal_month, platform_command
 from esante.contract import Platform
-from esante.core.storage import NIL
+from esante.core.storage import NIL, EmbeddedError, Unavailable
 from esante.core.web import Problem
 from esante.identity.access import Requester
 from esante.settings import Settings
@@ -341,7 +341,11 @@ def work(plan: "IntakePlan") -> None:
         async with open_platform(plan.settings) as platform:
             await serve_intake(Intake(platform.db, platform.journal, platform[EventStore], platform[Alerts], plan))
 
-    run(serve)
+    try:
+        # Not by uvloop (0.23): over TLS it drops what it has received when a sender that is held back closes.
+        asyncio.run(serve())
+    except (Unavailable, EmbeddedError, LookupError, RuntimeError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _operator() -> Requester:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -82,14 +83,14 @@ async def test_rsyslog_sends_over_tls_with_a_registered_certificate(world, proce
     await asyncio.sleep(2.5)
     config = tmp_path / "rsyslog.conf"
     port = process.syslog_tls
-    socket = tmp_path / "log.socket"
+    log_socket = tmp_path / "log.socket"
     config.write_text(
         f"""
         global(workDirectory="{tmp_path}" DefaultNetstreamDriver="ossl"
                DefaultNetstreamDriverCAFile="{process.certificate}"
                DefaultNetstreamDriverCertFile="{certificate}" DefaultNetstreamDriverKeyFile="{key}")
         module(load="imuxsock" SysSock.Use="off")
-        input(type="imuxsock" Socket="{socket}" CreatePath="on")
+        input(type="imuxsock" Socket="{log_socket}" CreatePath="on")
         action(type="omfwd" target="localhost" port="{port}" protocol="tcp" template="RSYSLOG_SyslogProtocol23Format"
                TCP_Framing="octet-counted" StreamDriver="ossl" StreamDriverMode="1" StreamDriverAuthMode="x509/name"
                StreamDriverPermittedPeers="localhost")
@@ -97,9 +98,9 @@ async def test_rsyslog_sends_over_tls_with_a_registered_certificate(world, proce
     )
     sending = await asyncio.create_subprocess_exec(rsyslogd, "-n", "-f", str(config), "-i", str(tmp_path / "pid"))
     try:
-        await until(socket.exists)
+        await until(log_socket.exists)
         for number in range(20):
-            await _run(_program("logger"), "--socket", str(socket), "--id=1", f"from rsyslog {number}")
+            await _run(_program("logger"), "--socket", str(log_socket), "--id=1", f"from rsyslog {number}")
         await until(lambda: _stored(world, feed, 20))
     finally:
         sending.terminate()
@@ -111,6 +112,19 @@ async def test_rsyslog_sends_over_tls_with_a_registered_certificate(world, proce
 def _driver():
     """Return the TLS driver that is installed with rsyslog."""
     return "ossl" if any(Path("/usr/lib").glob("*/rsyslog/lmnsd_ossl.so")) else "gtls"
+
+
+async def test_sender_that_closes_while_it_is_held_back_loses_nothing(world, process):
+    feed = await world.feed(quota=1_000)
+    await asyncio.sleep(2.5)
+    context = ssl.create_default_context(cafile=str(process.certificate))
+    _, writer = await asyncio.open_connection("localhost", process.syslog_tls, ssl=context)
+    writer.write(counted(keyed_line(feed.secret)))
+    for number in range(5_000):
+        writer.write(counted(line(f"{number} {'x' * 400}")))
+        await writer.drain()
+    writer.close()
+    await until(lambda: _stored(world, feed, 5_001), 60)
 
 
 async def test_openssl_client_sends_lines(world, process):
@@ -132,7 +146,7 @@ async def test_logging_handler_of_python_sends_over_tls(world, process):
             tls_ca_bundle=str(process.certificate),
             tls_verify=True,
             structured_data={"esante@32473": {"key": feed.secret}},
-            framing=rfc5424logging.handler.FRAMING_OCTET_COUNTING,
+            socktype=socket.SOCK_STREAM,
         )
         logger = logging.Logger("practice")
         logger.addHandler(handler)

@@ -21,7 +21,7 @@ async def test_operator_goes_from_the_queue_to_a_case_that_two_people_close(worl
     tenant, _ = await world.member("Hôpital A")
     await world.raise_alerts(tenant.tenant_id, "a", "b", techniques=("T1566",))
     anna, ben = await browse(world.anna), await browse(world.ben)
-    page = await anna.get(OPERATOR)
+    page = await anna.get(f"{OPERATOR}/alerts")
     assert "Open a case with 2 alerts" in page_text(page)
     done = await anna.submit(page, f"{OPERATOR}/cases")
     place = done.headers["location"].partition("?")[0]
@@ -242,5 +242,5 @@ async def test_pages_are_refused_to_whoever_is_no_operator_and_no_contact(world,
         for path in (CONTACT, f"{CONTACT}/alerts", f"{CONTACT}/cases", f"{CONTACT}/duties"):
             assert (await visitor.http.get(path)).status_code in (303, 403, 404)
     visitor = await browse(contact)
-    for path in (OPERATOR, f"{OPERATOR}/cases", f"{OPERATOR}/suppressions", f"{OPERATOR}/playbooks"):
+    for path in (f"{OPERATOR}/alerts", f"{OPERATOR}/cases", f"{OPERATOR}/suppressions", f"{OPERATOR}/playbooks"):
         assert (await visitor.http.get(path)).status_code in (303, 403, 404)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esante.core.storage import uuid7
@@ -117,6 +117,7 @@ _JSON = st.recursive(
 )
 
 
+@settings(max_examples=30)
 @given(st.lists(st.dictionaries(st.text(st.characters(codec="utf-8")), _JSON), min_size=1, max_size=8))
 def test_block_gives_back_what_was_packed(events):
     assert [orjson.loads(line) for line in unpack_block(pack_block(map(orjson.dumps, events)))] == events

@@ -248,13 +248,14 @@ async def fetch_titles(db: Database | Connection, cases: Sequence[UUID]) -> dict
 
 
 async def fetch_for_clocks(db: Database, scope: Scope, limit: int) -> list[tuple[Case, str, datetime]]:
-    """Return the unmerged cases of a scope whose facts were stated, the newest first, with the facts and when."""
+    """Return the active cases of a scope whose facts were stated, the newest first, with the facts and when."""
     rows = await db.fetch(
         f"SELECT f.facts, f.stated_at, {', '.join(CASE.columns)} FROM soc_case"  # noqa: S608 - made of constants
         " JOIN LATERAL (SELECT facts, stated_at FROM soc_facts WHERE soc_facts.case_id = soc_case.case_id"
         " ORDER BY version DESC LIMIT 1) f ON true"
-        f" WHERE {_IN_SCOPE} AND state <> 'merged' ORDER BY case_id DESC LIMIT $2",
+        f" WHERE {_IN_SCOPE} AND state = ANY($2) ORDER BY case_id DESC LIMIT $3",
         scope.tenant_id,
+        [*ACTIVE],
         limit,
     )
     return [(_case({name: row[name] for name in CASE.columns}), row["facts"], row["stated_at"]) for row in rows]

@@ -131,8 +131,8 @@ class Triage:
             case = Case(
                 tenant_id=highest["tenant_id"],
                 case_id=uuid7(),
-                reference=f"{today().year}-{secrets.token_hex(3).upper()}",
-                title=clean_text(title or highest["title"][:LONGEST_TITLE], 3, LONGEST_TITLE, "title"),
+                reference=f"{today().year}-{secrets.token_hex(4).upper()}",
+                title=clean_text(title or highest["title"][:LONGEST_TITLE], 1, LONGEST_TITLE, "title"),
                 state=State.OPEN,
                 severity=Level(highest["level"]),
                 tlp=Tlp.AMBER,
@@ -199,7 +199,8 @@ class Triage:
             await self._tenants.tenant(requester, tenant_id)
         if not rule and not subject:
             raise bad_request("rule", N_("Choose the rule, the subject, or both."), code="required")
-        if not 1 <= days <= (most := case_rules_on(today()).longest_suppression_days):
+        most = case_rules_on(today()).longest_suppression_days
+        if not 1 <= days <= most:
             raise bad_request("days", N_("This time is not possible."), detail=f"1–{most}", code="value")
         now = clock.now()
         suppression = Suppression(

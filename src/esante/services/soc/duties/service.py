@@ -36,7 +36,7 @@ from esante.services.soc.tenants.service import Tenants
 
 LONGEST_SECTION = 8_000
 LONGEST_RECEIPT = 200
-MOST_CASES = 500
+MOST_CASES = 2_000
 _TOLERANCE = timedelta(minutes=5)
 """By how much a moment that somebody enters may be ahead of the clock."""
 
@@ -75,7 +75,7 @@ class Duties:
         return Facts(detected_at=min([one.raised_at for one in alerts], default=case.opened_at))
 
     async def clocks(self, requester: Requester) -> list[tuple[Case, Owed]]:
-        """Return the duties that somebody sees and that were not sent, those first whose time ends first.
+        """Return the duties of active cases that were not sent, those first whose time ends first.
 
         Raises: Problem 404.
         """
@@ -97,9 +97,9 @@ class Duties:
         return sum(owed.is_late(now) for _, owed in await self.clocks(requester))
 
     async def count_unsent(self, conn: Connection, case: Case) -> int:
-        """Return how many duties of a case with a time that has started were not sent."""
+        """Return how many duties of a case were not sent."""
         view = await self._view(conn, case)
-        return sum(1 for one in view.owed if one.sent_at is None and (one.due_at or one.is_urgent))
+        return sum(1 for one in view.owed if one.sent_at is None)
 
     async def state(self, requester: Requester, case_id: UUID, facts: Facts) -> Sequence[Owed]:
         """State the facts of a case, as a new version; return what is owed.

@@ -3,12 +3,12 @@
 import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from esante.services.soc.events.schema import Event, new_event, put, put_at, split_path
+from esante.services.soc.events.schema import Event, new_event, put_at, split_path
 from esante.services.soc.rules.patterns import compile_regex
 from esante.services.soc.scalars import moment_of, plain_text
 
@@ -50,6 +50,12 @@ class EventMapping:
     time: Sequence[str]
     constants: Mapping[str, Any]
     fields: Mapping[str, tuple[Sequence[str], str]]
+    steps: Sequence[tuple[Sequence[str], str, Sequence[str], str]] = field(init=False)
+    """`fields` with the names on the path of each attribute."""
+
+    def __post_init__(self) -> None:
+        steps = [(*split_path(path), names, conversion) for path, (names, conversion) in self.fields.items()]
+        object.__setattr__(self, "steps", tuple(steps))
 
     def fits(self, fields: Fields) -> bool:
         """Whether an event is of this kind."""
@@ -72,11 +78,15 @@ class EventMapping:
         used = {*self.time, self.activity.field, self.severity.field, *(self.when if len(self.when) > 1 else ())}
         for path, value in self.constants.items():
             put_at(event, *split_path(path), value)
-        for path, (names, conversion) in self.fields.items():
+        get = fields.get
+        for parents, last, names, conversion in self.steps:
             for name in names:
-                if (value := fields.get(name)) is not None and value != "" and value != "-":
-                    put(event, path, _converted(value, conversion) if conversion else value)
+                if (value := get(name)) is not None and value != "" and value != "-":
                     used.add(name)
+                    if conversion:
+                        value = _converted(value, conversion)
+                    if value is not None and value != [] and value != {}:
+                        put_at(event, parents, last, value)
                     break
         unmapped = {name: value for name, value in fields.items() if value is not None and name not in used}
         if unmapped:

@@ -124,8 +124,10 @@ def _of_syslog(message: SyslogMessage) -> Reading:
     put(event, "unmapped.pid", message.process)
     put(event, "unmapped.message_id", message.message_id)
     put(event, "unmapped.structured_data", message.data)
-    named = {"hostname": message.host, "program": message.app, "pid": message.process}
-    return Reading(event, {**{name: value for name, value in named.items() if value}, **reading.fields})
+    for name, value in (("hostname", message.host), ("program", message.app), ("pid", message.process)):
+        if value:
+            reading.fields.setdefault(name, value)
+    return reading
 
 
 def _base(text: str, severity: int = 0) -> Event:

@@ -144,9 +144,9 @@ class Pipeline:
         """Return messages for a batch: some of each member in turn, as far as its quota goes."""
         taken: list[tuple[Delivery, Sequence[Message]]] = []
         count = size = 0
-        for lane in [*self._lanes.values()]:
-            if count >= BATCH_MESSAGES or size >= BATCH_BYTES:
-                break
+        lanes = deque(self._lanes.values())
+        while lanes and count < BATCH_MESSAGES and size < BATCH_BYTES:
+            lane = lanes.popleft()
             part, bytes_ = self._take_of(lane)
             taken += part
             count += sum(len(messages) for _, messages in part)
@@ -154,6 +154,8 @@ class Pipeline:
             del self._lanes[lane.tenant_id]  # behind the others, or forgotten
             if lane.waiting:
                 self._lanes[lane.tenant_id] = lane
+                if part:
+                    lanes.append(lane)
         return taken
 
     def _take_of(self, lane: _Lane) -> tuple[list[tuple[Delivery, Sequence[Message]]], int]:

@@ -44,7 +44,7 @@ def words(request: Request, requester: Requester) -> dict[str, Any]:
 
     return {
         "place": place,
-        "queue_place": place if place == OPERATOR else f"{place}/alerts",
+        "queue_place": f"{place}/alerts",
         "is_operator": place == OPERATOR,
         "requester_id": requester.id,
         "say": lambda text: gettext(text) if text else "",

@@ -41,8 +41,7 @@ class QueuePages:
     def routes(self) -> list[Route]:
         """Return the pages."""
         return [
-            Route(OPERATOR, self.queue),
-            Route(f"{CONTACT}/alerts", self.queue),
+            *(Route(f"{place}/alerts", self.queue) for place in (OPERATOR, CONTACT)),
             *(Route(f"{place}/alerts/{{alert_id:uuid}}", self.alert) for place in (OPERATOR, CONTACT)),
             Route(f"{OPERATOR}/cases", self.open_case, methods=["POST"]),
             Route(f"{OPERATOR}/suppressions", self.suppressions),

@@ -13,7 +13,7 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert, uuid7
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
-from esante.identity.access import Requester, generate_secret, hash_secret, require_operator
+from esante.identity.access import Requester, generate_secret, hash_secret
 from esante.services.soc.sources import source_store
 from esante.services.soc.sources.model import KeyChanged, Source, SourceChanged, SourceKey, SourceKind
 from esante.services.soc.tenants.service import Tenants
@@ -24,7 +24,7 @@ LONGEST_NAME = 80
 
 
 class Sources:
-    """The sources of all members. Operators change them; contacts of a member see its own."""
+    """The sources of all members. Operators manage all of them, contacts those of their member."""
 
     def __init__(self, db: Database, journal: Journal, tenants: Tenants) -> None:
         self._db, self._journal, self._tenants = db, journal, tenants
@@ -57,9 +57,8 @@ class Sources:
     ) -> Source:
         """Add a source to a member.
 
-        Raises: Problem 403, 404, 400 for a wrong name or time, 409 for a name that another source of the member has.
+        Raises: Problem 404, 400 for a wrong name or time, 409 for a name that another source of the member has.
         """
-        require_operator(requester)
         tenant = await self._tenants.tenant(requester, tenant_id)
         source = Source(
             tenant_id=tenant.tenant_id,
@@ -108,7 +107,7 @@ class Sources:
         return source
 
     async def end(self, requester: Requester, tenant_id: UUID, source_id: UUID) -> None:
-        """End a source: its keys are revoked, and its silence raises no alert. Raises: Problem 403, 404, 409."""
+        """End a source: its keys are revoked, and its silence raises no alert. Raises: Problem 404, 409."""
         source = await self._open_source(requester, tenant_id, source_id)
         event = SourceChanged(tenant_id=tenant_id, source_id=source_id, name=source.name, ended=True)
         async with self._db.transaction() as conn:
@@ -120,7 +119,7 @@ class Sources:
     ) -> tuple[SourceKey, str]:
         """Return a new bearer key of a source and its secret, which is shown this once.
 
-        Raises: Problem 403, 404, 409 for a source that has ended, 400 for a wrong number of days.
+        Raises: Problem 404, 409 for a source that has ended, 400 for a wrong number of days.
         """
         source = await self._open_source(requester, tenant_id, source_id)
         if not 1 <= days <= MAX_DAYS:
@@ -135,7 +134,7 @@ class Sources:
     ) -> SourceKey:
         """Let a source authenticate with a client certificate, until that expires.
 
-        Raises: Problem 403, 404, 400 for what is no certificate or has expired, 409 for one that is registered.
+        Raises: Problem 404, 400 for what is no certificate or has expired, 409 for one that is registered.
         """
         source = await self._open_source(requester, tenant_id, source_id)
         try:
@@ -155,8 +154,8 @@ class Sources:
         return key
 
     async def revoke(self, requester: Requester, tenant_id: UUID, key_id: UUID) -> None:
-        """Revoke a key: connections that were opened with it end within seconds. Raises: Problem 403, 404."""
-        require_operator(requester)
+        """Revoke a key: connections that were opened with it end within seconds. Raises: Problem 404."""
+        await self._tenants.tenant(requester, tenant_id)
         async with self._db.transaction() as conn:
             source_id = await source_store.revoke(conn, tenant_id, key_id, clock.now())
             if source_id is None:
@@ -165,7 +164,6 @@ class Sources:
             await insert(conn, self._journal.rows_for(requester, event))
 
     async def _open_source(self, requester: Requester, tenant_id: UUID, source_id: UUID) -> Source:
-        require_operator(requester)
         source = await self.source(requester, tenant_id, source_id)
         if source.ended_at is not None:
             raise Problem(409, "conflict", N_("This source has ended."), remedy=N_("Add a new one."))
