@@ -3,15 +3,9 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-<<<<<<< HEAD
-adjudication immediate_payment incentives images detection intake hunts.
+adjudication immediate_payment incentives images detection intake hunts healthnet.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
-=======
-adjudication immediate_payment incentives images detection intake healthnet.
-`--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
-events, and the advice for 100,000 persons. Raw results go to
->>>>>>> healthnet-agent
 docs/performance/latest.json.
 """
 
@@ -33,11 +27,8 @@ from bench import (
     billing,
     bulk_export,
     detection,
-<<<<<<< HEAD
     hunts,
-=======
     healthnet,
->>>>>>> healthnet-agent
     imaging,
     immediate_payment,
     incentives,
