@@ -276,11 +276,6 @@ class Facts:
     touches: list[Touch] = field(default_factory=list)
     deaths: dict[UUID, datetime] = field(default_factory=dict)
 
-    @property
-    def persons(self) -> set[UUID]:
-        """The persons whom the facts concern."""
-        return {one.person_id for one in self.touches} | {key[0] for key in self.visits}
-
 
 def hour_of(at: datetime) -> datetime:
     """Return the full hour in which a moment lies."""
