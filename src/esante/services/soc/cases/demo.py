@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from uuid import UUID
 
 from esante.contract import DemoCountry, Platform
@@ -31,6 +32,7 @@ _EXAMPLE = "Example: "
 
 async def load_cases(platform: Platform, country: DemoCountry, progress: Progress) -> None:
     """Admit two members, raise alerts about them, and open cases; what was done before is not repeated."""
+    await platform.journal.ensure_months(country.now - timedelta(days=5), country.now)
     one, other = (Requester(kind="operator", id=_key(name), name=name) for name in ("Sam Sekur", "Nora Netz"))
     names = [name for name in _MEMBERS if name in country.organizations]
     members = [await _member(platform, country, one, country.organizations[name]) for name in names]
@@ -82,7 +84,8 @@ class _Loader:
             return
         cases, duties = self._platform[Cases], self._platform[Duties]
         opened = self._now - timedelta(hours=30)
-        with use_clock(lambda: opened + timedelta(hours=1)):
+        minutes = count(60)
+        with use_clock(lambda: opened + timedelta(minutes=next(minutes))):
             await cases.take(self._operator, case.case_id)
             for step in ("unplug", "confirm", "call_member"):
                 await cases.decide_task(self._operator, case.case_id, step, TaskState.DONE)
@@ -106,7 +109,8 @@ class _Loader:
         if case is None:
             return
         closing = self._platform[Closing]
-        with use_clock(lambda: self._now - timedelta(hours=78)):
+        minutes = count()
+        with use_clock(lambda: self._now - timedelta(hours=78) + timedelta(minutes=next(minutes))):
             summary = "The backup of the laboratory uses this tool. Nothing else was found."
             await closing.propose(self._operator, case.case_id, "false_alarm", summary)
             await closing.confirm(self._colleague, case.case_id)
@@ -116,7 +120,9 @@ class _Loader:
     ) -> Case | None:
         """Open a case with a new alert; None where the alert was raised before."""
         raised = await self._raise(key, minutes, title, level, "srv-01", techniques)
-        with use_clock(lambda: self._now - timedelta(minutes=minutes - 5)):
+        seconds = count()
+        begin = self._now - timedelta(minutes=minutes - 5)
+        with use_clock(lambda: begin + timedelta(seconds=next(seconds))):
             alerts = [one.alert_id for one in raised]
             return await self._platform[Triage].open_case(self._operator, alerts) if alerts else None
 
