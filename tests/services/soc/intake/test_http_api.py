@@ -200,6 +200,13 @@ async def test_full_intake_answers_503_with_the_time_to_wait(world, client, feed
     assert not await world.stored(feed)
 
 
+async def test_keys_that_cannot_be_read_for_long_give_503_and_no_refusal(client, monkeypatch):
+    monkeypatch.setattr("esante.services.soc.sources.valid_keys.STALE_SECONDS", 0)
+    response = await client.post("/api/events", content=b'{"a": 1}')
+    assert response.status_code == 503
+    assert response.headers["Retry-After"]
+
+
 async def test_what_could_not_be_stored_in_time_is_withdrawn(world, client, running, monkeypatch):
     monkeypatch.setattr(http_api, "STORED_SECONDS", 1.0)
     slow = await world.feed(quota=1)

@@ -97,7 +97,9 @@ class IntakeEndpoints:
         return fhir_response({"resourceType": "Bundle", "type": "batch-response", "entry": entries})
 
     def _sender(self, request: Request) -> Sender:
-        """Return who sends a request. Raises: Problem 401."""
+        """Return who sends a request. Raises: Problem 401, 503 while keys cannot be read."""
+        if not self._keys.are_fresh:
+            raise _later(503, N_("The service is not available at the moment."), 5.0)
         certificate = request.scope.get(CERTIFICATE)
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         found = None

@@ -103,8 +103,7 @@ class SyslogConnection(asyncio.Protocol):
         """Close the connection when its key no longer works, or it is too slow."""
         now = self._loop.time()
         if self._sender is not None:
-            self._sender = self._server.keys.current(self._sender.key_id)
-            if self._sender is None:
+            if self._server.keys.are_fresh and self._server.keys.current(self._sender.key_id) is None:
                 self.close("its key no longer works")
         elif now - self._began > FIRST_SECONDS:
             self.close("no message came in time")

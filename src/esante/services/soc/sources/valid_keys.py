@@ -86,6 +86,10 @@ class ValidKeys:
                 log.warning("keys cannot be read: the database is not available")
             await asyncio.sleep(REFRESH_SECONDS)
 
+    @property
+    def are_fresh(self) -> bool:
+        """Whether the keys were read lately; if not, nobody can be recognised."""
+        return asyncio.get_running_loop().time() - self._read_at < STALE_SECONDS
+
     def _valid(self, sender: Sender | None) -> Sender | None:
-        fresh = asyncio.get_running_loop().time() - self._read_at < STALE_SECONDS
-        return sender if sender is not None and fresh and clock.now() < sender.expires_at else None
+        return sender if sender is not None and self.are_fresh and clock.now() < sender.expires_at else None
