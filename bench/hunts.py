@@ -108,12 +108,29 @@ def clickhouse_count(folder: Path, hunt: Hunt) -> tuple[int, float]:
     import chdb
 
     where, values = query_store.where(hunt, query_store.CLICKHOUSE)
-    parameters = {f"p{place}": value for place, value in enumerate(values, 1)}
+    parameters = {f"p{place}": _parameter(value) for place, value in enumerate(values, 1)}
     begin = time.perf_counter()
     answer = chdb.query(
-        f"SELECT count() FROM file('{folder}/*-*[0-9].parquet', Parquet) WHERE {where}", "CSV", params=parameters
+        f"SELECT count() FROM file('{folder}/{{0..9}}-{{0..29}}.parquet', Parquet) WHERE {where}",
+        "CSV",
+        params=parameters,
     )
     return int(str(answer).strip()), time.perf_counter() - begin
+
+
+def _parameter(value: Any) -> Any:
+    """Return a value as ClickHouse reads parameters: texts with escapes, lists of quoted ones."""
+    if isinstance(value, list):
+        return f"[{','.join(_quoted(one) for one in value)}]"
+    return _escaped(value) if isinstance(value, str) else value
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _quoted(text: str) -> str:
+    return "'" + _escaped(text).replace("'", "\\'") + "'"
 
 
 async def hunts(folder: Path, seconds: float, full: bool) -> Figures:
