@@ -75,10 +75,10 @@ def set_of(country, site, name):
 
 async def test_quarantine_keeps_chosen_flows_only_and_ends(country):
     await country.acts.connections.set_quarantine("A0", True)
-    wait_until(lambda: not country.reaches("A0", "P0", 5353, timeout=0.4), 15)
+    wait_until(lambda: not country.reaches("A0", "P0", 5353, timeout=0.4), 30)
     assert country.reaches("A0", "L0")
     await country.acts.connections.set_quarantine("A0", False)
-    wait_until(lambda: country.reaches("A0", "P0", 5353), 15)
+    wait_until(lambda: country.reaches("A0", "P0", 5353), 30)
 
 
 async def test_key_rotates_without_a_lost_connection(country):
@@ -147,11 +147,11 @@ async def test_network_goes_on_without_controller_and_agents_recover_alone(count
 
 async def test_controller_killed_in_a_roll_out_ends_it_after_its_return(country):
     open_policy = POLICY.replace("  not-dentists: {forbid: dentists, by: results, overrides: fetch}\n", "")
-    await country.acts.rollouts.begin(open_policy, ["A0"], stages=(50, 100), soak=1, patience=20)
+    await country.acts.rollouts.begin(open_policy, ["A0"], stages=(50, 100), soak=1, patience=120)
     country.kill_controller()
     assert country.reaches("A0", "L0")
     country.start_controller()
-    wait_until(lambda: country.reaches("A1", "L0", timeout=0.5), 40)
+    wait_until(lambda: country.reaches("A1", "L0", timeout=0.5), 120)
     newest = await rollout_store.fetch_newest(country.acts.db)
     while newest.state == "running":
         await asyncio.sleep(0.2)
@@ -163,7 +163,7 @@ async def test_revoked_site_is_cut_off_within_seconds(country):
     key = country.show("A1", "wg", "show", "all", "public-key").split()[1]
     assert key in country.show("P0", "wg", "show", "all", "peers")
     await country.acts.connections.revoke("A1")
-    wait_until(lambda: key not in country.show("P0", "wg", "show", "all", "peers"), 10)
+    wait_until(lambda: key not in country.show("P0", "wg", "show", "all", "peers"), 30)
     assert not country.reaches("A1", "P0", 5353, timeout=0.5)
     wait_until(lambda: "401" in country.log("A1") or "signature" in country.log("A1"), 30)
 

@@ -103,7 +103,9 @@ class Rollouts:
         if failed and (rollout.stage == 0 or len(failed) * 100 > rollout.tolerance * len(results)):
             reason = f"{len(failed)} of {len(results)} sites could not use it: {', '.join(failed[:10])}"
             await self._undo(conn, rollout, sites, reason)
-        elif "pending" not in results.values() and now - rollout.stage_at >= timedelta(seconds=rollout.soak):
+        elif is_proved([results[one.site] for one in stage]) and now - rollout.stage_at >= timedelta(
+            seconds=rollout.soak
+        ):
             await self._go_on(conn, rollout, now)
 
     async def note_serials(self, conn: Conn) -> None:
@@ -156,11 +158,19 @@ def stages_of(sites: Iterable[str], canary: Iterable[str], stages: Sequence[int]
     return found
 
 
+def is_proved(results: Sequence[str]) -> bool:
+    """Return whether a stage may end: every site has a result, and some of them use the new policy.
+
+    When all are absent nothing is known of the policy: the network or the controller was away.
+    """
+    return "pending" not in results and (not results or not {"applied", "unchanged"}.isdisjoint(results))
+
+
 def result_of(site: RolloutSite, now: datetime, patience: int) -> str:
     """Return what became of a site that was moved: unchanged, applied, failed, absent, pending.
 
-    A site that was not heard before is not waited for. One that was, and does not say what became of its bundle, has
-    failed.
+    A site that was heard before and does not say what became of its bundle in time has failed; one that was not heard
+    before is absent.
     """
     if site.moved_at is None or (site.serial == 0 and (site.prior_serial or site.was_present)):
         return "pending"
@@ -169,5 +179,5 @@ def result_of(site: RolloutSite, now: datetime, patience: int) -> str:
     if site.receipt_serial >= site.serial:
         return "applied" if site.outcome == "applied" else "failed"
     if now - site.moved_at <= timedelta(seconds=patience):
-        return "pending" if site.was_present else "absent"
+        return "pending"
     return "failed" if site.was_present else "absent"
