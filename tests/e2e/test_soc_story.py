@@ -135,10 +135,7 @@ async def test_attack_becomes_a_sent_notification(
 
 async def add_source(operator: Visitor) -> str:
     """Add a source to the practice of the doctor, and return its key."""
-    await operator.open(PLACE)
-    await operator.link("Members").click()
-    await operator.page.locator("[name=q]").fill("Gare")
-    await operator.page.locator("main form[role=search] button").first.click()
+    await operator.open(f"{PLACE}/members?q=Gare")
     await operator.page.locator("main tbody th a").first.click()
     await operator.page.wait_for_url("**/members/*-*")
     await check_page(operator)
@@ -147,7 +144,7 @@ async def add_source(operator: Visitor) -> str:
         await operator.open_details("Add a source")
     await form.locator("[name=name]").fill(f"Workstations {uuid4()}")
     await form.locator("[name=kind]").select_option("windows")
-    await operator.button("Add the source").click()
+    await form.locator("button").click()
     await operator.page.wait_for_url("**/sources/*")
     await operator.button("Make a key").click()
     secret = await operator.page.locator("#secret").inner_text()
@@ -165,9 +162,9 @@ async def see_attack_live(operator: Visitor, intake: Intake, key: str, lines: Pa
     await send(intake, key, lines)
     await expect(flow.nth(1)).not_to_have_text(str(waiting), timeout=15_000)
     await check_page(operator)
-    await operator.link("Alerts that wait").or_(flow.nth(1).locator("a")).first.click()
-    row = operator.page.locator("main li", has_text=TITLE).first
-    await row.locator("a").first.click()
+    await flow.nth(1).locator("a").click()
+    await operator.page.wait_for_url("**/alerts")
+    await operator.page.locator("main a", has_text=TITLE).first.click()
     await operator.page.wait_for_url("**/alerts/*")
     await check_page(operator)
     event = operator.link("Show the event")
@@ -184,6 +181,7 @@ async def see_attack_live(operator: Visitor, intake: Intake, key: str, lines: Pa
 async def follow_playbook(operator: Visitor, case: str) -> None:
     """Take the case, choose its playbook where it has none, and mark the first step as done."""
     await operator.page.locator("form[action$='/take'] button").click()
+    await operator.page.wait_for_url("**saved=take*")
     await operator.open(f"{case}?show=steps")
     if not await operator.page.locator("form[action$='/steps']").count():
         await operator.open(case)
@@ -218,6 +216,7 @@ async def approve_and_send(operator: Visitor, colleague: Visitor, duty: str) -> 
         text = await field.input_value()
         await field.fill(text.replace("[…]", "Non connu à ce stade"))
     await operator.button("Save the text").click()
+    await operator.page.get_by_text(operator.translate("The text has been saved.")).wait_for()
     await operator.button("Approve the text").click()
     await operator.page.get_by_text(operator.translate("Your approval has been saved.")).wait_for()
     await colleague.open(duty)
