@@ -127,5 +127,5 @@ def _rate(per_second: float) -> str:
     return f"{per_second:.1f}" if 0 < per_second < 10 else _number(round(per_second))
 
 
-_FLOW = {"rate": _rate, "most_waiting": MOST_WAITING}
+_FLOW: dict[str, Any] = {"rate": _rate, "most_waiting": MOST_WAITING}
 """What the part with the live rate gets besides."""
