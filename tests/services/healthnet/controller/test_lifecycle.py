@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from esante.services.healthnet.controller import rollout_store
 from esante.services.healthnet.controller.backup import read_backup, write_backup
 from esante.services.healthnet.controller.model import ControlRefused
+from esante.services.healthnet.controller.rollout import rollout_store
 from esante.services.healthnet.policy.faults import PolicyError
 from tests.services.healthnet.lab.test_agents import POLICY
 from tests.support.healthnet_agents import FakeAgent, facts
@@ -205,7 +205,7 @@ async def test_failure_while_bundles_are_made_changes_nothing(world, monkeypatch
         raise ArithmeticError
 
     with monkeypatch.context() as context:
-        context.setattr("esante.services.healthnet.controller.bundle_store.advance_number", fail)
+        context.setattr("esante.services.healthnet.controller.rollout.bundle_store.advance_number", fail)
         with pytest.raises(ArithmeticError):
             await world.controller.compilation.advance()
     await world.controller.refresh()

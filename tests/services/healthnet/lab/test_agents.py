@@ -12,7 +12,7 @@ from esante.core.storage import insert
 from esante.services.healthnet.agent.archive import agent_file
 from esante.services.healthnet.bundles.format import canonical
 from esante.services.healthnet.bundles.signer import head_of
-from esante.services.healthnet.controller import bundle_store, rollout_store
+from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
 from tests.conftest import create_database, open_journal
 from tests.support.agents_lab import AgentsLab, wait_until
 from tests.support.healthnet_controller import open_controller

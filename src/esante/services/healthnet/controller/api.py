@@ -13,13 +13,13 @@ from esante.core import clock
 from esante.core.storage import Database, Overloaded, Unavailable
 from esante.core.web import Problem, origin_of, read_body
 from esante.services.healthnet.bundles.signer import changes_envelope, whole_envelope
-from esante.services.healthnet.controller import bundle_store
 from esante.services.healthnet.controller.authentication import Authentication, TooMany
 from esante.services.healthnet.controller.connections import ROTATE_AFTER, Connections
 from esante.services.healthnet.controller.enrolment import Enrolments
 from esante.services.healthnet.controller.heartbeats import Heartbeats
 from esante.services.healthnet.controller.model import BundleReceived, ControlRefused
 from esante.services.healthnet.controller.registry import KnownSite, Registry
+from esante.services.healthnet.controller.rollout import bundle_store
 
 BASE = "/healthnet/agent/v1"
 LARGEST_BODY = 1024 * 1024

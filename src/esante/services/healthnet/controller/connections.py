@@ -12,7 +12,7 @@ from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Database, insert, uuid7
 from esante.services.healthnet.bundles.secrets import Secrets
-from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
+from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.model import (
     AgentTokenIssued,
     BundleReceived,
@@ -25,6 +25,7 @@ from esante.services.healthnet.controller.model import (
     SiteRevoked,
     TunnelKeyChanged,
 )
+from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
 
 TOKEN_VALIDITY = timedelta(days=7)
 ROTATE_AFTER = timedelta(days=30)

@@ -15,7 +15,7 @@ from esante.core.journal import Actor, Journal
 from esante.core.storage import Database, insert
 from esante.services.healthnet.bundles.format import canonical, key_id
 from esante.services.healthnet.bundles.secrets import Secrets, derive
-from esante.services.healthnet.controller import bundle_store, connection_store
+from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.connections import check_key
 from esante.services.healthnet.controller.model import (
     AgentEnrolled,
@@ -23,6 +23,7 @@ from esante.services.healthnet.controller.model import (
     EnrolmentRefused,
     TunnelKeyChanged,
 )
+from esante.services.healthnet.controller.rollout import bundle_store
 
 Certifier = Callable[[str, x509.CertificateSigningRequest], str]
 """Returns the certificate (PEM) of a site for its request."""

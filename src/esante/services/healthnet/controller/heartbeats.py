@@ -6,7 +6,7 @@ from typing import Any
 
 from esante.core import clock
 from esante.core.storage import Database, Unavailable
-from esante.services.healthnet.controller import bundle_store
+from esante.services.healthnet.controller.rollout import bundle_store
 
 log = logging.getLogger(__name__)
 EVERY = 1.0

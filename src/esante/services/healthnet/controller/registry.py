@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from esante.core.storage import Database
-from esante.services.healthnet.controller import bundle_store, connection_store
+from esante.services.healthnet.controller import connection_store
+from esante.services.healthnet.controller.rollout import bundle_store
 
 _OVERLAP = timedelta(seconds=30)
 """Changes of these last seconds are read again: their transactions may have ended later than others."""

@@ -9,8 +9,9 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection as Conn
 from esante.core.storage import insert
-from esante.services.healthnet.controller import bundle_store, connection_store
+from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.model import TunnelKeyChanged
+from esante.services.healthnet.controller.rollout import bundle_store
 
 OVERLAP = timedelta(hours=24)
 """For how long an old key is kept for sites that do not come to use the new one."""

@@ -11,13 +11,13 @@ from esante.core.storage import Database, read_or_create_key
 from esante.services.healthnet.bundles.secrets import ROOT_BYTES, Secrets
 from esante.services.healthnet.bundles.signer import BundleSigner
 from esante.services.healthnet.controller.api import AgentApi
-from esante.services.healthnet.controller.compilation import Compilation
 from esante.services.healthnet.controller.connections import Connections
 from esante.services.healthnet.controller.enrolment import Certifier, Enrolments
 from esante.services.healthnet.controller.heartbeats import Heartbeats
 from esante.services.healthnet.controller.registry import Registry
-from esante.services.healthnet.controller.releases import Releases
-from esante.services.healthnet.controller.rollouts import Rollouts
+from esante.services.healthnet.controller.rollout.compilation import Compilation
+from esante.services.healthnet.controller.rollout.releases import Releases
+from esante.services.healthnet.controller.rollout.rollouts import Rollouts
 from esante.services.healthnet.policy.model import Policy
 from esante.services.healthnet.policy.parser import parse_policy
 from esante.services.healthnet.policy.vocabulary import national_vocabulary

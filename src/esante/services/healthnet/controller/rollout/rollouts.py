@@ -10,8 +10,9 @@ from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Journal
 from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, insert, uuid7
-from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
+from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.model import ControlRefused, Rollout, RolloutChanged, RolloutSite
+from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
 from esante.services.healthnet.policy.model import Policy, Site
 from esante.services.healthnet.policy.network import Network, check_sites
 

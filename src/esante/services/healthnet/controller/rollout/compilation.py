@@ -18,10 +18,11 @@ from esante.core.storage import Database, Row, insert, insert_in_batches
 from esante.services.healthnet.bundles.format import Parts, canonical
 from esante.services.healthnet.bundles.secrets import Secrets
 from esante.services.healthnet.bundles.signer import VALIDITY, BundleSigner, head_of
-from esante.services.healthnet.controller import bundle_store, connection_store, rollout_store
+from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.country import Country
 from esante.services.healthnet.controller.model import BundlesIssued
-from esante.services.healthnet.controller.rollouts import Rollouts
+from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
+from esante.services.healthnet.controller.rollout.rollouts import Rollouts
 from esante.services.healthnet.controller.rotation import Rotation
 from esante.services.healthnet.policy.model import Policy
 

@@ -8,8 +8,8 @@ from esante.core.storage import Database, insert
 from esante.services.healthnet.agent.update import DOMAIN
 from esante.services.healthnet.bundles.format import canonical
 from esante.services.healthnet.bundles.signer import BundleSigner
-from esante.services.healthnet.controller import bundle_store
 from esante.services.healthnet.controller.model import AgentReleased
+from esante.services.healthnet.controller.rollout import bundle_store
 
 
 class Releases:
