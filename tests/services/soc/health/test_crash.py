@@ -45,7 +45,7 @@ async def kill(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(30, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [1, pytest.param(30, marks=pytest.mark.long)])
 async def test_killed_consumers_alert_each_misuse_once(server, tmp_path, kills):
     dsn = await create_database(server)
     async with open_journal(dsn, tmp_path) as journal:
