@@ -12,8 +12,12 @@ from uuid import UUID
 import orjson
 
 from esante.services.soc.alerts.model import Alert, AlertFilter
+from esante.services.soc.findings.observed_values import ObservedValues
 from esante.services.soc.intake.listener import listen
 from esante.services.soc.intake.process import Intake, IntakePlan
+from esante.services.soc.intelligence.matching import Matcher
+from esante.services.soc.intelligence.warning_lists import load_warning_lists
+from esante.services.soc.sharing.sightings import SightingBook
 from esante.services.soc.sources.model import Source, SourceKind
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.model import EventQuery, StoredEvent
@@ -91,6 +95,9 @@ class IntakeWorld(SocWorld):
         super().__init__(db, journal)
         self.sources = Sources(db, journal, self.tenants)
         self.events = EventStore(db)
+        self.matcher = Matcher(db, load_warning_lists(""))
+        self.sightings = SightingBook(db, journal, self.tenants, b"k" * 32)
+        self.observed = ObservedValues(self.matcher, self.sightings)
 
     async def feed(self, name: str = "", quota: int = 100_000) -> Feed:
         """Return a new member with a source that has a key."""
@@ -137,7 +144,7 @@ async def run_intake(world: IntakeWorld, folder: Path, rules: Path | None = None
         key=str(key),
         rules=rules,
     )
-    intake = Intake(world.db, world.journal, world.events, world.alerts, plan)
+    intake = Intake(world.db, world.journal, world.events, world.alerts, world.observed, plan)
     await intake.prepare()
     async with intake.running():
         yield RunningIntake(intake, *(one.getsockname()[1] for one in sockets), folder)

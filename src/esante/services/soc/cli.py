@@ -252,10 +252,13 @@ async def load(platform: Platform, files: tuple[Path, ...], member_id: UUID, sou
     A finding that was made of the same events before raises no second alert.
     """
     from esante.services.soc.alerts.service import Alerts
+    from esante.services.soc.findings.observed_values import ObservedValues
     from esante.services.soc.findings.rule_folder import RuleFolder
     from esante.services.soc.intake.file_loader import load_files
     from esante.services.soc.intake.pipeline import Pipeline
+    from esante.services.soc.intelligence.service import Intelligence
     from esante.services.soc.settings import SocSettings
+    from esante.services.soc.sharing.sightings import SightingBook
     from esante.services.soc.sources.service import Sources
     from esante.services.soc.storage.service import EventStore
 
@@ -265,7 +268,9 @@ async def load(platform: Platform, files: tuple[Path, ...], member_id: UUID, sou
     folder = platform.settings.of(SocSettings).soc_rules
     rules = RuleFolder(Path(folder) if folder else None)
     await rules.read()
-    pipeline = Pipeline(platform.db, platform[EventStore], platform[Alerts], rules.rules, archived=True)
+    observed = ObservedValues(platform[Intelligence].matcher, platform[SightingBook])
+    await platform[Intelligence].matcher.refresh()
+    pipeline = Pipeline(platform.db, platform[EventStore], platform[Alerts], rules.rules, observed, archived=True)
     working = asyncio.create_task(pipeline.run())
     with ProgressBar("events") as progress:
         loaded = await load_files(pipeline, found, list(files), progress)
@@ -333,14 +338,19 @@ def work(plan: "IntakePlan") -> None:
     """Run one process of the intake."""
     from esante.app import open_platform
     from esante.services.soc.alerts.service import Alerts
+    from esante.services.soc.findings.observed_values import ObservedValues
     from esante.services.soc.intake.process import Intake, serve_intake
+    from esante.services.soc.intelligence.service import Intelligence
+    from esante.services.soc.sharing.sightings import SightingBook
     from esante.services.soc.storage.service import EventStore
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
 
     async def serve() -> None:
         async with open_platform(plan.settings) as platform:
-            await serve_intake(Intake(platform.db, platform.journal, platform[EventStore], platform[Alerts], plan))
+            stores = platform.db, platform.journal, platform[EventStore], platform[Alerts]
+            observed = ObservedValues(platform[Intelligence].matcher, platform[SightingBook])
+            await serve_intake(Intake(*stores, observed, plan))
 
     try:
         # Not by uvloop (0.23): over TLS it drops what it has received when a sender that is held back closes.

@@ -24,9 +24,11 @@ from esante.services.soc.alerts.model import NewAlert
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.findings import hit_store
 from esante.services.soc.findings.alerts_of_rules import AlertBound, alert_of_rule, event_time
+from esante.services.soc.findings.observed_values import ObservedValues
 from esante.services.soc.findings.stream_rules import StreamRules
 from esante.services.soc.intake.message_reader import MessageReader
 from esante.services.soc.intake.model import KEPT_OF_BROKEN, Broken, Delivery, Message, size_of
+from esante.services.soc.intelligence.matching import EventHits
 from esante.services.soc.sources import source_store
 from esante.services.soc.sources.allowance import Allowance
 from esante.services.soc.storage.model import StoredEvent
@@ -56,11 +58,12 @@ class _Lane:
 
 @dataclass(slots=True)
 class _Batch:
-    """Events to be stored together, what rules found in them, and how many are of which delivery."""
+    """Events to be stored together, what rules and indicators found in them, and how many are of which delivery."""
 
     events: list[StoredEvent]
     alerts: list[NewAlert]
     hits: list[tuple[Any, ...]]
+    indicators: list[tuple[UUID, EventHits]]
     parts: list[tuple[Delivery, int, int]]
     """Delivery, messages of it, faults among them."""
 
@@ -69,10 +72,21 @@ class Pipeline:
     """The way of messages in one process. `run` must run beside `deliver`."""
 
     def __init__(
-        self, db: Database, events: EventStore, alerts: Alerts, rules: StreamRules, *, archived: bool = False
+        self,
+        db: Database,
+        events: EventStore,
+        alerts: Alerts,
+        rules: StreamRules,
+        observed: ObservedValues | None = None,
+        *,
+        archived: bool = False,
     ) -> None:
-        """Make a pipeline; `archived`: messages are of files, may be old, and are not bound by quotas."""
-        self._db, self._events, self._alerts, self.rules = db, events, alerts, rules
+        """Make a pipeline.
+
+        `observed`: threat intelligence and sightings, where they are used. `archived`: messages are of files, may be
+        old, and are not bound by quotas.
+        """
+        self._db, self._events, self._alerts, self.rules, self._observed = db, events, alerts, rules, observed
         self._archived = archived
         self._wake = asyncio.Event()
         self._allowance = None if archived else Allowance(db, self._wake)
@@ -181,7 +195,7 @@ class Pipeline:
 
     async def _prepare(self, taken: Sequence[tuple[Delivery, Sequence[Message]]]) -> _Batch:
         """Return a batch of messages that are read and matched; others get their turn in between."""
-        batch = _Batch([], [], [], [])
+        batch = _Batch([], [], [], [], [])
         for delivery, messages in taken:
             reader = MessageReader(
                 delivery.tenant_id, delivery.source_id, delivery.received_at, archived=self._archived
@@ -219,6 +233,8 @@ class Pipeline:
                 if one.key in rules.correlated
             ]
         batch.events.append(event)
+        if self._observed is not None and (found := self._observed.hits_of(event)):
+            batch.indicators.append((event.tenant_id, found))
         return bool(event.fault)
 
     async def _store(self, batch: _Batch) -> None:
@@ -257,8 +273,10 @@ class Pipeline:
         """Store each event by itself; what PostgreSQL refuses is kept as a fault, so that the others are stored."""
         for event in batch.events:
             alerts = [one for one in batch.alerts if any(part.event == str(event.event_id) for part in one.evidence)]
-            alone = _Batch([event], alerts, [hit for hit in batch.hits if hit[2] == event.event_id], [])
-            for attempt in (alone, _Batch([_refused(event)], [], [], [])):
+            hits = [hit for hit in batch.hits if hit[2] == event.event_id]
+            indicators = [one for one in batch.indicators if one[1].event_id == str(event.event_id)]
+            alone = _Batch([event], alerts, hits, indicators, [])
+            for attempt in (alone, _Batch([_refused(event)], [], [], [], [])):
                 try:
                     await self._write(attempt)
                     break
@@ -274,8 +292,13 @@ class Pipeline:
             await self._events.append(conn, batch.events)
             if batch.hits:
                 await hit_store.copy(conn, batch.hits)
-            if batch.alerts:
-                await self._alerts.raise_in(conn, batch.alerts)
+            found = [*batch.alerts]
+            if self._observed is not None and batch.indicators:
+                found += await self._observed.record_hits(conn, batch.indicators)
+            if found:
+                raised = await self._alerts.raise_in(conn, found)
+                if self._observed is not None:
+                    await self._observed.record_sightings(conn, raised, batch.events)
 
     def _add_count(self, delivery: Delivery, count: int, faults: int) -> None:
         place = delivery.tenant_id, delivery.source_id

@@ -20,6 +20,7 @@ from esante.core.journal import Journal
 from esante.core.storage import Database, Unavailable
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.findings.correlations import Correlations
+from esante.services.soc.findings.observed_values import ObservedValues
 from esante.services.soc.findings.rule_folder import Load, RuleFolder
 from esante.services.soc.findings.stream_rules import StreamRules
 from esante.services.soc.intake.http_api import IntakeEndpoints
@@ -59,11 +60,19 @@ class IntakePlan:
 class Intake:
     """The parts of an intake in this process."""
 
-    def __init__(self, db: Database, journal: Journal, events: EventStore, alerts: Alerts, plan: IntakePlan) -> None:
-        self._journal, self._events = journal, events
+    def __init__(
+        self,
+        db: Database,
+        journal: Journal,
+        events: EventStore,
+        alerts: Alerts,
+        observed: ObservedValues,
+        plan: IntakePlan,
+    ) -> None:
+        self._journal, self._events, self._observed = journal, events, observed
         self.rules = RuleFolder(plan.rules, plan.load)
         self.keys = ValidKeys(db)
-        self.pipeline = Pipeline(db, events, alerts, self.rules.rules)
+        self.pipeline = Pipeline(db, events, alerts, self.rules.rules, observed)
         self.correlations = Correlations(db, alerts, self.rules.rules)
         self.syslog = SyslogServer(self.pipeline, self.keys)
         self.http = HttpServer(IntakeEndpoints(self.pipeline, self.keys).application())
@@ -98,6 +107,7 @@ class Intake:
         """Take connections within a context; at its end what was read is stored."""
         working = [asyncio.create_task(one) for one in (self.pipeline.run(), self.correlations.keep_running())]
         beside = [self.keys.keep_fresh(), self.rules.keep_reading(self.use), self.syslog.keep_checking()]
+        beside.append(self._observed.keep_fresh())
         taking = [
             asyncio.create_task(one) for one in (*beside, self._keep_days(), *(one.run() for one in self._listeners))
         ]
