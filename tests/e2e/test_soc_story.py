@@ -103,11 +103,15 @@ async def send(intake: Intake, key: str, lines: Path) -> None:
 
 
 def attack(folder: Path) -> Path:
-    """Write the events of the attack as JSON lines: a recorded one with those around it, or one of our own."""
+    """Write the events of the attack as JSON lines: a recorded one with those around it, or one of our own.
+
+    Each has a mark of this run: an event that was sent before raises no second alert.
+    """
     recorded = [*zipped_events(SHARED / "data")] or [ATTACK]
     found = next(number for number, one in enumerate(recorded) if "vbscript:Execute" in str(one.get("CommandLine")))
     file = folder / "events.jsonl"
-    file.write_text("\n".join(json.dumps(one) for one in recorded[max(0, found - MOST // 2) :][:MOST]))
+    sent = [one | {"Run": str(uuid4())} for one in recorded[max(0, found - MOST // 2) :][:MOST]]
+    file.write_text("\n".join(map(json.dumps, sent)))
     return file
 
 
@@ -188,6 +192,7 @@ async def follow_playbook(operator: Visitor, case: str) -> None:
         await operator.page.locator("form[action$='/change']").evaluate("form => form.closest('details').open = true")
         await operator.page.locator("[name=playbook]").select_option("phishing")
         await operator.page.locator("form[action$='/change'] button").click()
+        await operator.page.wait_for_url("**saved=change*")
         await operator.open(f"{case}?show=steps")
     await operator.page.locator("form[action$='/steps'] button[value=done]").first.click()
     await expect(operator.page.locator("main progress")).to_have_attribute("value", "1")
@@ -201,6 +206,7 @@ async def start_clocks(operator: Visitor, case: str) -> str:
     await operator.page.locator("[name=aware_at]").fill(now)
     await operator.page.locator("[name=severe_disruption]").check()
     await operator.button("Save the facts").click()
+    await operator.page.wait_for_url("**saved=facts*")
     duty = f"{case}/duties/early_warning"
     await operator.page.locator(f"a[href='{duty}']").first.click()
     await operator.page.wait_for_url(f"**{duty}")
@@ -212,6 +218,7 @@ async def approve_and_send(operator: Visitor, colleague: Visitor, duty: str) -> 
     """Draft the early warning in French, complete it, let two people approve it, and mark it as sent."""
     await operator.page.locator("[name=language]").select_option("fr")
     await operator.button("Make the draft").click()
+    await operator.page.locator("main textarea").first.wait_for()
     for field in await operator.page.locator("main textarea").all():
         text = await field.input_value()
         await field.fill(text.replace("[…]", "Non connu à ce stade"))
@@ -222,6 +229,7 @@ async def approve_and_send(operator: Visitor, colleague: Visitor, duty: str) -> 
     await colleague.open(duty)
     await check_page(colleague)
     await colleague.button("Approve the text").click()
+    await colleague.page.locator("[name=receipt]").wait_for()
     await colleague.page.locator("[name=receipt]").fill("ILR-2026-0042")
     await colleague.button("Mark as sent").click()
     await colleague.page.get_by_text(colleague.translate("The notification is marked as sent.")).wait_for()
