@@ -11,6 +11,7 @@ from esante.core.web import N_, Problem, bad_request, read_form, redirect, rende
 from esante.identity.access import Access
 from esante.services.soc.console.event_search import EventSearch
 from esante.services.soc.console.pages.page_words import INTERVALS, PLACES, interval_of, kind_of, minutes_of, words
+from esante.services.soc.console.sender_setup import PLACEHOLDER, setups
 from esante.services.soc.pages.page_words import MAX_WORDS, page_requester, place_of, shown, text_of
 from esante.services.soc.sources.service import Sources
 
@@ -64,7 +65,7 @@ class SourcePages:
             keys=await self._sources.keys(requester, *of),
             faults=await self._search.faults(requester, *of),
             secret=secret,
-            host=self._host,
+            setups=setups(self._host, secret or PLACEHOLDER),
             every=every,
             intervals=(*INTERVALS, *((every,) if every not in INTERVALS else ())),
             days=_DAYS,
