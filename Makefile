@@ -18,10 +18,10 @@ VIEWER_STAMP := $(VIEWER)/LICENCE.txt
 R4 := $(DEFINITIONS)/r4.bin
 PROFILES := $(DEFINITIONS)/profiles.bin
 
-.PHONY: help install demo check test test-long bench wheel lock clean test-programs
+.PHONY: help install demo check test test-long bench wheel lock clean test-programs healthnet-lab
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(PYTHON_STAMP) $(VENDOR_STAMP) $(VIEWER_STAMP) $(R4) $(PROFILES)  ## install the pinned dependencies into .venv and node_modules
 
@@ -71,6 +71,9 @@ test: install test-programs  ## check and every test but the long ones (some onl
 
 test-long: install test-programs  ## the long tests, and the tours of pages in all languages
 	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" $(ARGS)
+
+healthnet-lab: install test-programs  ## the health network in namespaces, with real packets (as root)
+	$(BIN)/python -m pytest tests/services/healthnet/lab $(ARGS)
 
 bench: install  ## measure against the figures that the project promises
 	$(BIN)/python -m bench $(ARGS)

@@ -3,9 +3,9 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication immediate_payment incentives images detection.
-`--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin over 100 million
-events, and the advice for 100,000 persons. Raw results go to
+adjudication immediate_payment incentives images detection intake hunts healthnet.
+`--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
+million events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
 """
 
@@ -27,10 +27,13 @@ from bench import (
     billing,
     bulk_export,
     detection,
+    healthnet,
+    hunts,
     imaging,
     immediate_payment,
     incentives,
     parts,
+    soc_intake,
     vaccination,
     vaccination_card,
     vaccination_lots,
@@ -49,6 +52,9 @@ PARTS = {
     **billing.PARTS,
     **imaging.PARTS,
     **detection.PARTS,
+    **hunts.PARTS,
+    **soc_intake.PARTS,
+    **healthnet.PARTS,
 }
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 from uuid import UUID
 
 import click
@@ -127,12 +127,9 @@ class Platform:
                 await built.close()
 
 
-class _Closing:
+@runtime_checkable
+class _Closing(Protocol):
     """A service object with `close`."""
-
-    @classmethod
-    def __subclasshook__(cls, other: type) -> bool:
-        return hasattr(other, "close")
 
     async def close(self) -> None:
         """Release what the object holds."""
@@ -144,7 +141,8 @@ class NavigationItem:
 
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
-    and not in the main navigation. `waiting`: counts what waits there for somebody.
+    and not in the main navigation. `waiting`: counts what waits there for somebody. `only_for`: whether somebody of
+    the role sees the place at all; None: everybody does.
     The role "everyone" is the foot of every page; the role "record" is a professional's page of a patient, whose
     address comes before `url`.
     """
@@ -156,6 +154,7 @@ class NavigationItem:
     order: int = 0
     menu: bool = False
     waiting: Callable[["Platform", Requester], Awaitable[int]] | None = None
+    only_for: Callable[["Platform", Requester], Awaitable[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

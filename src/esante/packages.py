@@ -32,6 +32,7 @@ PACKAGES = (
     "esante.services.incentives",
     "esante.services.imaging",
     "esante.services.soc",
+    "esante.services.healthnet",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

@@ -415,6 +415,7 @@ NOT_ABOUT_A_RECORD = (
     "/pid/v1",
     "/privacy",
     "/report",
+    "/security",
     "/signin",
     "/signout",
     "/software",

@@ -12,12 +12,18 @@ async def five(platform, requester):
     return 5 if requester.name == "Anna" else 0
 
 
+async def is_anna(platform, requester):
+    return requester.name == "Anna"
+
+
 PLATFORM = SimpleNamespace(
     declared=lambda field: [
         NavigationItem(role="patient", url="/late", label="Late", order=20),
         NavigationItem(role="patient", url="/early", label="Early", order=10, waiting=five),
         NavigationItem(role="everyone", url="/help", label="Help"),
         NavigationItem(role="operator", url="/other", label="Other", waiting=five),
+        NavigationItem(role="vendor", url="/some", label="Some", only_for=is_anna),
+        NavigationItem(role="vendor", url="/some/waiting", label="Some", only_for=is_anna, waiting=five),
     ]
 )
 
@@ -33,3 +39,10 @@ async def test_waiting_is_counted_at_the_places_of_the_role():
     patient = Requester(kind="patient", id=uuid7(), name="Anna")
     assert await count(principal_of(patient)) == {"/early": 5}
     assert await count(principal_of(Requester(kind="practitioner", id=uuid7(), name="Anna"))) == {}
+
+
+async def test_place_for_some_people_is_there_for_those_only():
+    count = waiting_counter(PLATFORM, navigation(PLATFORM))
+    anna, ben = (Requester(kind="vendor", id=uuid7(), name=name) for name in ("Anna", "Ben"))
+    assert await count(principal_of(anna)) == {"/some": 0, "/some/waiting": 5}
+    assert await count(principal_of(ben)) == {}

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -20,6 +21,8 @@ from esante.demo.accounts import issue_token, list_people, list_personas
 from esante.demo.load import load, load_background
 from esante.packages import declared_services
 from esante.settings import Settings
+
+START_SECONDS = 30
 
 
 @click.command()
@@ -51,9 +54,10 @@ def demo(
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has ended
         with ExitStack() as beside:
             for process in _partners():
-                port = _free_port()
-                os.environ[process.variable] = f"http://127.0.0.1:{port}"
-                beside.enter_context(_beside(settings, *process.command, "--port", str(port)))
+                listening = _free_port()
+                os.environ[process.variable] = f"http://127.0.0.1:{listening}"
+                beside.enter_context(_beside(settings, *process.command, "--port", str(listening)))
+                _wait_for(listening)
             beside.enter_context(_beside(settings, "demo-background"))
             serve_platform(settings, workers)
 
@@ -121,6 +125,16 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int) -> None:
+    """Wait until a process listens on a port, for at most `START_SECONDS`: the demo works without it."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
 
 
 @contextmanager

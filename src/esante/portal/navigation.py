@@ -28,14 +28,21 @@ def navigation(platform: Platform) -> dict[str, list[NavigationItem]]:
 def waiting_counter(
     platform: Platform, places: Mapping[str, Sequence[NavigationItem]]
 ) -> Callable[[Json], Awaitable[Mapping[str, int]]]:
-    """Return the function that counts what waits for the principal of a session, by the addresses of the places."""
+    """Return the function that counts what waits for the principal of a session, by the addresses of the places.
+
+    Of the places that only some people of a role see (`only_for`), those that the principal sees are there.
+    """
 
     async def count(principal: Json) -> Mapping[str, int]:
         requester = requester_from_principal(principal)
-        return {
-            place.url: await place.waiting(platform, requester)
-            for place in places.get(requester.kind, ())
-            if place.waiting is not None
-        }
+        found: dict[str, int] = {}
+        for place in places.get(requester.kind, ()):
+            if place.only_for is not None and not await place.only_for(platform, requester):
+                continue
+            if place.waiting is not None:
+                found[place.url] = await place.waiting(platform, requester)
+            elif place.only_for is not None:
+                found[place.url] = 0
+        return found
 
     return count

@@ -27,6 +27,7 @@ CALLERS = {
             "services/imaging/ingest/admission.py": 1,
             "services/record/clinical/transactions/reference_resolver.py": 1,
             "services/record/documents/mhd_parser.py": 1,
+            "services/soc/health/cli.py": 1,
         }
     ),
     "search_persons": Counter(
@@ -39,6 +40,7 @@ CALLERS = {
     "look_up_person": Counter({"identity/access/pages/dispositions.py": 1, "services/notices/letter_pages.py": 1}),
     "find_persons_by_identifier": Counter({PLACE: 2}),
     "find_persons_by_name": Counter({PLACE: 1}),
+    "find_namesakes": Counter({"identity/directory/comparison/namesakes.py": 1}),
 }
 """Who resolves an identifier, or searches for persons, by the function called. A new caller must answer alike for known
 and unknown persons, as far as the requester could not see the person anyway: look at it before you add it here."""

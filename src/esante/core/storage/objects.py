@@ -143,6 +143,24 @@ class Objects:
             raise FileNotFoundError(name)
         return found
 
+    async def path_of(self, name: str, copies: Path) -> Path:
+        """Return a file with the bytes under `name`, for software that reads files.
+
+        It is the store's own file, or a copy in the folder `copies`. Raises: FileNotFoundError when there are none.
+        """
+        if self._folder is not None:
+            path = self._folder / name
+            if not path.is_file():
+                raise FileNotFoundError(name)
+            return path
+        path = copies / name.replace("/", "-")
+        with _translated_errors():
+            found = await obstore.get_async(self._store, name)
+            with path.open("wb") as file:
+                async for piece in found.stream():
+                    await asyncio.to_thread(file.write, piece)
+        return path
+
     async def remove_named(self, name: str) -> None:
         """Remove the bytes under `name`; no error when there are none."""
         with _translated_errors(), suppress(FileNotFoundError):

@@ -14,6 +14,7 @@ from esante.core.web.i18n import (
     translator,
 )
 from esante.core.web.limits.body_queue import LargeBodyQueue, outside_turn, trim_memory
+from esante.core.web.limits.connection_limits import BoundedConnection
 from esante.core.web.limits.fair_slots import FairSlots, QueueFull
 from esante.core.web.metering import Meter, Metering
 from esante.core.web.pagination import (
@@ -61,6 +62,7 @@ __all__ = [
     "N_",
     "P_",
     "Agency",
+    "BoundedConnection",
     "Cors",
     "FairSlots",
     "FontsMissing",

@@ -128,7 +128,10 @@ async def render_part(request: Request, template: str, **context: Any) -> Markup
 
 
 async def _waiting(request: Request) -> Mapping[str, int]:
-    """Return how much waits at places of the navigation; nothing also when the database is unavailable."""
+    """Return how much waits at places of the navigation; nothing also when the database is unavailable.
+
+    Places that only some people see are there for those who do.
+    """
     count = getattr(request.app.state, "count_waiting", None)
     session = await _session_of(request)
     try:

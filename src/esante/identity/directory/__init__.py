@@ -2,6 +2,7 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.comparison.namesakes import NameKey, Namesakes
 from esante.identity.directory.functions.model import (
     Delegation,
     DelegationChanged,
@@ -62,6 +63,8 @@ __all__ = [
     "Lookup",
     "Lookups",
     "Motive",
+    "NameKey",
+    "Namesakes",
     "Organization",
     "OrganizationRegistered",
     "Person",

@@ -99,6 +99,18 @@ async def find_persons_by_name(db: Database, family_key: str, birth_date: date, 
     return [_person(row) for row in rows]
 
 
+async def find_namesakes(db: Database, families: Sequence[str], givens: Sequence[str], limit: int) -> list[Person]:
+    """Return up to `limit` persons with exactly one of these normalised names: family and given, place by place."""
+    rows = await db.fetch(
+        f"{_PERSON} JOIN unnest($1::text[], $2::text[]) n (family_key, given_key)"
+        " ON h.family_key = n.family_key AND h.given_key = n.given_key ORDER BY h.id LIMIT $3",
+        families,
+        givens,
+        limit,
+    )
+    return [_person(row) for row in rows]
+
+
 async def lock_person(conn: Connection, person_id: UUID) -> Person | None:
     """Return a person and lock their row until the end of the transaction; None when there is no such person."""
     if not await conn.fetchval("SELECT 1 FROM person WHERE id = $1 FOR UPDATE", person_id):
@@ -146,6 +158,12 @@ _PRACTITIONER = _with_identifiers("practitioner", _ROLES)
 async def fetch_practitioners(db: Database, ids: Sequence[UUID]) -> list[Practitioner]:
     """Return the practitioners of `ids` that exist, with their roles."""
     return [_practitioner(row) for row in await db.fetch(f"{_PRACTITIONER} WHERE h.id = ANY($1)", ids)]
+
+
+async def find_practitioner_namesakes(db: Database, names: Sequence[str], limit: int) -> list[Practitioner]:
+    """Return up to `limit` practitioners with exactly one of these normalised names: family, then given names."""
+    rows = await db.fetch(f"{_PRACTITIONER} WHERE h.name_key = ANY($1) ORDER BY h.id LIMIT $2", names, limit)
+    return [_practitioner(row) for row in rows]
 
 
 async def find_practitioners_by_identifier(db: Database, system: str | None, value: str) -> list[Practitioner]:

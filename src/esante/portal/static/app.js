@@ -42,3 +42,22 @@ function fillFromHash() {
 }
 document.addEventListener("DOMContentLoaded", fillFromHash);
 document.addEventListener("htmx:afterSettle", fillFromHash);
+
+// A button that copies the text of an element, where the browser can; the button then says so for a moment.
+// Of places that are scrolled sideways on a phone the current one is shown.
+function prepare() {
+  if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+  document.querySelector(".tabs.along [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+document.addEventListener("DOMContentLoaded", prepare);
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target === document.body) prepare();
+});
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  const words = button.textContent;
+  button.textContent = button.dataset.copied;
+  setTimeout(() => { button.textContent = words; }, 2000);
+});

@@ -7,8 +7,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from esante.core.disclosure import StatisticsKey
-from esante.core.storage import NIL, Objects
+from esante.core.disclosure import StatisticsKey, uncounted_row
+from esante.core.storage import NIL, Objects, uuid7
+from esante.identity.directory import PersonRegistered
 from esante.services.bulletin import LAKE_SCHEMA, IndicatorSpecification, store
 from esante.services.bulletin.compilation.event_lake import EventLake
 from tests.support.bulletin_journal import (
@@ -121,3 +122,16 @@ async def test_concurrent_builds_write_each_entry_once(fresh, tmp_path):
     await asyncio.gather(lake.advance(size), other.advance(size))
     rows = await read_events(fresh, Objects.open("", tmp_path), lake_id)
     assert sorted(row["seq"] for row in rows) == list(range(1, size + 1))
+
+
+async def test_entries_of_a_person_whom_no_statistics_count_stay_out(fresh, tmp_path):
+    lake, lake_id = open_lake(fresh, tmp_path)
+    invented, real = uuid7(), uuid7()
+    await fresh.db.write([uncounted_row(invented)])
+    for person in (invented, real):
+        await fresh.append(PersonRegistered(), person_id=person)
+    await fresh.sealer.seal_all()
+    await lake.advance((await fresh.head()).size)
+    rows = await read_events(fresh, Objects.open("", tmp_path), lake_id)
+    key = StatisticsKey(b"k" * 32)
+    assert [row["subject"] for row in rows] == [key.pseudonym_of(str(real))]

@@ -246,12 +246,12 @@ class NoteEvent(AccessEvent, frozen=True, kw_only=True):
     provider_code: str = ""
 
 
-@event("billing.note_kept")
+@event("billing.note_kept", version=2)
 class NoteKept(NoteEvent, frozen=True, kw_only=True):
     """A fee note reached the platform (`channel`: ra, pid); `replaces_id`: the note that it replaces.
 
     `biller_id`: the practitioner who bills, `association_code`: that of the association for which they do, `amount`:
-    the sum of the note in euros.
+    the sum of the note in euros, `acts`: code, day, quantity and whether at a hospital's ward, of each line.
     """
 
     ACTION: ClassVar[str] = "C"
@@ -263,6 +263,7 @@ class NoteKept(NoteEvent, frozen=True, kw_only=True):
     biller_id: UUID | None = None
     association_code: str = ""
     amount: str = ""
+    acts: tuple[tuple[str, date, int, bool], ...] = ()
 
 
 @event("billing.note_read")

@@ -110,6 +110,7 @@ class Notes:
             biller_id=biller.id,
             association_code=note.association_code,
             amount=f"{note.total:.2f}",
+            acts=tuple((one.code, one.on, one.quantity, one.hospital_class in ("1", "2")) for one in acts_of(note)),
         )
         written = [
             *note_store.note_rows(kept, acts_of(note) if acts is None else acts),

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from esante.core.disclosure import StatisticsKey
+from esante.core.disclosure import StatisticsKey, fetch_uncounted
 from esante.core.journal import EVENTS, Journal, SealedEntry
 from esante.core.storage import NIL, Database, Objects
 from esante.core.types import Progress
@@ -104,7 +104,9 @@ class EventLake:
                 raise ValueError(
                     f"entries {seq + 1} to {upto} of the journal are incomplete; run: esante journal verify"
                 )
-            tables = await asyncio.to_thread(self._tables_by_month, leaves)
+            uncounted = await fetch_uncounted(self._db)
+            counted = [leaf for leaf in leaves if leaf.person_id not in uncounted]
+            tables = await asyncio.to_thread(self._tables_by_month, counted)
             parts = [await self._store_table(period, table) for period, table in tables.items()]
             await store.insert_in_batches(self._db, self._lake_id, seq, upto, parts)
             progress(upto, size, "reading the journal")

@@ -128,6 +128,8 @@ UNITS: Mapping[str, str] = {
     "tests": N_("tests"),
     "labels": N_("labels"),
     "practices": N_("practices"),
+    "alerts": N_("alerts"),
+    "advisories": N_("advisories"),
     "products": N_("software products"),
     "euros": N_("euros"),
     "%": N_("per cent"),

@@ -62,9 +62,13 @@ class Correlator:
 
     def finish(self) -> list[CorrelationAlert]:
         """Return the alerts of windows that wait for their end; the stream is over."""
+        return self.advance(float("inf"))
+
+    def advance(self, now: float) -> list[CorrelationAlert]:
+        """Return the alerts of windows that waited for their end, and whose timespan has passed at a time."""
         found = []
         for state in self._states:
-            for alert in state.finish():
+            for alert in state.advance(now):
                 time = alert.entries[-1].time
                 found += [alert, *self.observe(alert.correlation.key, alert.group, time, alert)]
         return found
@@ -102,8 +106,8 @@ class _State:
             self.dropped += 1
         return found
 
-    def finish(self) -> list[CorrelationAlert]:
-        return self._ended(float("inf")) if self._at_end else []
+    def advance(self, now: float) -> list[CorrelationAlert]:
+        return self._ended(now) if self._at_end else []
 
     def _ended(self, now: float) -> list[CorrelationAlert]:
         """Return the alerts of the windows whose timespan has passed, and forget those windows."""

@@ -1,17 +1,20 @@
 """Events of known products to OCSF, by the table `data/ocsf_mappings.toml`."""
 
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from esante.services.soc.events.schema import Event, new_event, put
+from esante.services.soc.events.schema import Event, new_event, put_at, split_path
 from esante.services.soc.rules.patterns import compile_regex
 from esante.services.soc.scalars import moment_of, plain_text
 
 Fields = Mapping[str, Any]
+MAX_CHOSEN = 4_096
+"""Selections of deciding values whose kind is remembered; more make it forget them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class EventMapping:
     time: Sequence[str]
     constants: Mapping[str, Any]
     fields: Mapping[str, tuple[Sequence[str], str]]
+    steps: Sequence[tuple[Sequence[str], str, Sequence[str], str]] = field(init=False)
+    """`fields` with the names on the path of each attribute."""
+
+    def __post_init__(self) -> None:
+        steps = [(*split_path(path), names, conversion) for path, (names, conversion) in self.fields.items()]
+        object.__setattr__(self, "steps", tuple(steps))
 
     def fits(self, fields: Fields) -> bool:
         """Whether an event is of this kind."""
@@ -68,23 +77,52 @@ class EventMapping:
         )
         used = {*self.time, self.activity.field, self.severity.field, *(self.when if len(self.when) > 1 else ())}
         for path, value in self.constants.items():
-            put(event, path, value)
-        for path, (names, conversion) in self.fields.items():
-            name = next((one for one in names if fields.get(one) not in (None, "", "-")), None)
-            if name is not None:
-                put(event, path, _converted(fields[name], conversion))
-                used.add(name)
-        put(
-            event,
-            "unmapped",
-            {name: value for name, value in fields.items() if name not in used and value is not None},
-        )
+            put_at(event, *split_path(path), value)
+        get = fields.get
+        for parents, last, names, conversion in self.steps:
+            for name in names:
+                if (value := get(name)) is not None and value != "" and value != "-":
+                    used.add(name)
+                    if conversion:
+                        value = _converted(value, conversion)
+                    if value is not None and value != [] and value != {}:
+                        put_at(event, parents, last, value)
+                    break
+        unmapped = {name: value for name, value in fields.items() if value is not None and name not in used}
+        if unmapped:
+            event["unmapped"] = unmapped
         return event
+
+
+class MappingChoice:
+    """Which kind an event is of, remembered by the values that decide it: there are as many as the table names."""
+
+    def __init__(self, mappings: Sequence[EventMapping]) -> None:
+        self._mappings = mappings
+        self._values: dict[str, set[str]] = defaultdict(set)
+        for mapping in mappings:
+            for name, allowed in mapping.when.items():
+                self._values[name].update(allowed)
+        self._chosen: dict[frozenset[tuple[str, str | None]], EventMapping | None] = {}
+
+    def of(self, fields: Fields) -> EventMapping | None:
+        """Return the first kind that an event fits; None when there is none."""
+        deciding = []
+        for name in self._values.keys() & fields.keys():
+            if (value := fields[name]) is not None:
+                text = plain_text(value)
+                deciding.append((name, text if text in self._values[name] else None))
+        key = frozenset(deciding)
+        if key not in self._chosen:
+            if len(self._chosen) >= MAX_CHOSEN:
+                self._chosen.clear()
+            self._chosen[key] = next((one for one in self._mappings if one.fits(fields)), None)
+        return self._chosen[key]
 
 
 def map_fields(fields: Fields) -> Event | None:
     """Return the OCSF event of an event with flat fields; None when its product is not known."""
-    found = next((one for one in _tables()[0] if one.fits(fields)), None)
+    found = _tables()[0].of(fields)
     return found.event(fields) if found else None
 
 
@@ -97,13 +135,13 @@ def map_text(text: str) -> Event | None:
 
 
 @cache
-def _tables() -> tuple[list[EventMapping], list[Any]]:
+def _tables() -> tuple[MappingChoice, list[Any]]:
     """Return the kinds of events, and the expressions that take lines of text apart: their groups are the fields."""
     text = files("esante.services.soc").joinpath("data/ocsf_mappings.toml").read_text("utf-8")
     data = tomllib.loads(text)
     common = data.get("common", {})
     mappings = [_mapping(one, common) for one in data["mapping"]]
-    return mappings, [compile_regex(one["pattern"]) for one in data["text"]]
+    return MappingChoice(mappings), [compile_regex(one["pattern"]) for one in data["text"]]
 
 
 def _mapping(row: dict[str, Any], common: dict[str, dict[str, Any]]) -> EventMapping:

@@ -1,9 +1,9 @@
 """Events of the Open Cybersecurity Schema Framework (OCSF), in the version that `data/ocsf.toml` pins."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -32,11 +32,22 @@ def new_event(
 
     `time`: when it happened; None where the original does not say.
     """
+    event = {**_classification(class_uid, activity_id, severity_id), "metadata": {"version": tables()["version"]}}
+    if time is not None:
+        event["time"] = int(time.timestamp() * 1000)
+    if status_id is not None:
+        event["status_id"], event["status"] = status_id, tables()["statuses"][str(status_id)]
+    return event
+
+
+@lru_cache(4_096)
+def _classification(class_uid: int, activity_id: int, severity_id: int) -> Mapping[str, Any]:
+    """Return the numbers and names that say what kind of event it is."""
     table = tables()
     known = table["classes"][str(class_uid)]
     category = 1 if class_uid > 200_000 else class_uid // 1000
     activity = known["activities"].get(str(activity_id), "Unknown" if activity_id == 0 else "Other")
-    event: Event = {
+    return {
         "class_uid": class_uid,
         "class_name": known["name"],
         "category_uid": category,
@@ -47,23 +58,33 @@ def new_event(
         "type_name": f"{known['name']}: {activity}",
         "severity_id": severity_id,
         "severity": table["severities"][str(severity_id)],
-        "metadata": {"version": table["version"]},
     }
-    if time is not None:
-        event["time"] = int(time.timestamp() * 1000)
-    if status_id is not None:
-        event |= {"status_id": status_id, "status": table["statuses"][str(status_id)]}
-    return event
 
 
 def put(event: Event, path: str, value: Any) -> None:
-    """Set an attribute by its path, such as `src_endpoint.ip`; nothing for a value that says nothing."""
-    if value is None or value in ("", "-", [], {}):
+    """Set an attribute by its path, such as `src_endpoint.ip`; nothing for a value that says nothing.
+
+    What the sender of an event in OCSF set as a plain value stays.
+    """
+    if value is None or value == "" or value == "-" or value == [] or value == {}:
         return
-    *parents, name = path.split(".")
+    put_at(event, *split_path(path), value)
+
+
+def put_at(event: Event, parents: Sequence[str], name: str, value: Any) -> None:
+    """Set an attribute by the names on its path, whatever the value."""
     for parent in parents:
         event = event.setdefault(parent, {})
+        if type(event) is not dict:
+            return
     event[name] = value
+
+
+@lru_cache(4_096)
+def split_path(path: str) -> tuple[Sequence[str], str]:
+    """Return the names on a path, and the last one by itself."""
+    *parents, name = path.split(".")
+    return tuple(parents), name
 
 
 def check_event(event: Event) -> Event:

@@ -10,6 +10,10 @@ class RuleFault(Exception):
         super().__init__(f"{path}:{line}: {reason}; {remedy}")
         self.path, self.line, self.reason, self.remedy = path, line, reason, remedy
 
+    def __reduce__(self) -> tuple[type["RuleFault"], tuple[Path, int, str, str]]:
+        """Return how it is made again in another process."""
+        return RuleFault, (self.path, self.line, self.reason, self.remedy)
+
 
 class Refused(Exception):
     """A part of a rule that cannot be compiled; becomes a `RuleFault` where file and line are known."""

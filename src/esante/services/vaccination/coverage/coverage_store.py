@@ -1,8 +1,9 @@
 """SQL of coverage: counts of a month from the kept forecasts, and their sums."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 
 from esante.core.storage import Database, Kind, Table
 
@@ -32,8 +33,10 @@ async def counted_at(db: Database, month: date) -> datetime | None:
     return found
 
 
-async def count_month(db: Database, month: date, on: date, antigens: Sequence[str], at: datetime) -> None:
-    """Count a month anew, as it stands on a day."""
+async def count_month(
+    db: Database, month: date, on: date, antigens: Sequence[str], at: datetime, uncounted: Collection[UUID] = ()
+) -> None:
+    """Count a month anew, as it stands on a day, without some persons."""
     async with db.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('vaccination coverage', 0))")
         await conn.execute("DELETE FROM vaccination_coverage WHERE month = $1", month)
@@ -46,11 +49,13 @@ async def count_month(db: Database, month: date, on: date, antigens: Sequence[st
             "  FROM vaccination_forecast f CROSS JOIN unnest($3::text[]) a (antigen)"
             "  LEFT JOIN vaccination_standing s"
             "  ON s.person_id = f.person_id AND s.basis = 'all' AND s.antigen = a.antigen"
-            "  WHERE f.birth_year IS NOT NULL) one GROUP BY antigen, birth_year, canton",
+            "  WHERE f.birth_year IS NOT NULL AND f.person_id <> ALL($5::uuid[])) one"
+            " GROUP BY antigen, birth_year, canton",
             month,
             on,
             list(antigens),
             at,
+            list(uncounted),
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from esante.core import clock
-from esante.core.disclosure import DisclosureRule, StatisticsKey, noise, rule_on
+from esante.core.disclosure import DisclosureRule, StatisticsKey, fetch_uncounted, noise, rule_on
 from esante.core.storage import Database
 from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Problem
@@ -66,7 +66,8 @@ class Coverages:
         before = await coverage_store.counted_at(self._db, month)
         if before is not None and clock.now() - before < EVERY and not force:
             return False
-        await coverage_store.count_month(self._db, month, today(), [*catalogue().antigens], clock.now())
+        uncounted = await fetch_uncounted(self._db)
+        await coverage_store.count_month(self._db, month, today(), [*catalogue().antigens], clock.now(), uncounted)
         return True
 
     async def counted_at(self, requester: Requester) -> datetime | None:

@@ -1,0 +1,189 @@
+"""The health network at the size of a country: bundles of all sites, those of a change, heartbeats of agents.
+
+Times are those of the processor, of this process; heartbeats go through the HTTP application with its signatures, and their
+writes to the database are part of them as far as this process makes them.
+"""
+
+import random
+import time
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from uuid import UUID
+
+from starlette.applications import Starlette
+
+from bench.bench_world import open_bench_platform
+from bench.figures import Figures
+from esante.services.healthnet.addresses.model import SiteAddresses
+from esante.services.healthnet.agent.signatures import sign_request
+from esante.services.healthnet.bundles.format import canonical
+from esante.services.healthnet.bundles.secrets import Secrets
+from esante.services.healthnet.bundles.signer import BundleSigner, head_of
+from esante.services.healthnet.controller import connection_store
+from esante.services.healthnet.controller.country import Country
+from esante.services.healthnet.controller.model import Connection, SiteFacts
+from esante.services.healthnet.controller.service import Controller
+from esante.services.healthnet.policy.parser import parse_policy
+from esante.services.healthnet.policy.vocabulary import national_vocabulary
+
+SITES, PLATFORMS, LABORATORIES = 2_500, 4, 4
+HEARTBEATS = 10_000
+POLICY = """\
+language: 1
+title: Bench
+groups:
+  practices: {kind: practice}
+  laboratories: {kind: laboratory}
+  core: {kind: platform}
+services:
+  results: {title: R, offered-by: laboratories, ports: [tcp/8443, tcp/2575], traffic: clinical}
+  dsp: {title: D, offered-by: core, ports: [tcp/443], traffic: clinical}
+rules:
+  results: {allow: practices, by: results}
+  dsp: {allow: [practices, laboratories], by: dsp}
+quarantine:
+  still-reaches: results
+"""
+
+
+def made_sites() -> list[Connection]:
+    """Sites whose edges are about 20,000: each practice reaches each laboratory and each platform."""
+    maker, found = random.Random(1), []
+    for number in range(SITES):
+        kind = "platform" if number < PLATFORMS else "laboratory" if number < PLATFORMS + LABORATORIES else "practice"
+        facts = SiteFacts(
+            site=f"S-{number:04}",
+            kind=kind,
+            profession="doctor" if kind == "practice" else "",
+            addresses=SiteAddresses(
+                IPv6Network((int(IPv6Network("fd0e:5a17::/48")[0]) + ((number + 1) << 64), 64)),
+                IPv4Network((int(IPv4Network("10.0.0.0/8")[0]) + (number + 1) * 8, 29)),
+            ),
+            endpoint=f"192.0.2.{maker.randrange(250)}",
+        )
+        key = maker.randbytes(32).hex()[:43] + "="
+        found.append(
+            Connection(
+                facts=facts,
+                is_quarantined=False,
+                is_revoked=False,
+                is_suspended=False,
+                identity=b"i",
+                token_id=UUID(int=number + 1),
+                policy_version=1,
+                serial=1,
+                receipt_serial=0,
+                outcome="",
+                in_force=0,
+                keys={1: key},
+            )
+        )
+    return found
+
+
+def compile_country() -> Figures:
+    """Measure all bundles, and those that a change makes new."""
+    policy = parse_policy("bench", POLICY, national_vocabulary())
+    secrets = Secrets(bytes(64))
+    signer = BundleSigner(secrets.signing_key)
+    sites = made_sites()
+
+    def bundles(country: Country, keys: list[str]) -> int:
+        size = 0
+        for key in keys:
+            parts = country.parts(key)
+            signer.sign(head_of(key, 2, parts, time.time()).encoded())
+            size += len(canonical(parts))
+        return size
+
+    began = time.process_time()
+    country = Country({1: policy}, sites, secrets, signer.trusted)
+    size = bundles(country, [*country.connections])
+    whole = time.process_time() - began
+    laboratory = country.connections[f"S-{PLATFORMS:04}"]
+    began = time.process_time()
+    new = Connection(
+        **{**{name: getattr(laboratory, name) for name in laboratory.__slots__}, "keys": {2: "B" * 43 + "="}}
+    )
+    affected = sorted(country.change(new.facts.site, new))
+    bundles(country, affected)
+    change = time.process_time() - began
+    practice = country.connections["S-1000"]
+    began = time.process_time()
+    quarantined = Connection(
+        **{**{name: getattr(practice, name) for name in practice.__slots__}, "is_quarantined": True}
+    )
+    few = sorted(country.change("S-1000", quarantined))
+    bundles(country, few)
+    one = time.process_time() - began
+    edges = sum(len(country._networks[1].edges(key)) for key in country.connections) // 2
+    return {
+        f"bundles of {SITES:,} sites, {edges:,} edges, signed": f"{whole:.2f} s   {size / 1e6:.0f} MB",
+        f"new key of a laboratory: {len(affected):,} new bundles": f"{change:.2f} s",
+        f"quarantine of a practice: {len(few)} new bundles": f"{one * 1000:.0f} ms",
+    }
+
+
+async def heartbeats(data: Path) -> Figures:
+    """Measure heartbeats of all sites through the HTTP application; what the client costs is measured apart."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    async with open_bench_platform(data) as platform:
+        controller = platform[Controller]
+        await controller.rollouts.begin(POLICY)
+        keys = {}
+        async with platform.db.transaction() as conn:
+            for site in made_sites():
+                await connection_store.put_facts(conn, site.facts, 1)
+                key = Ed25519PrivateKey.generate()
+                public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+                await connection_store.set_identity(conn, site.facts.site, public)
+                keys[site.facts.site] = key
+        await controller.refresh()
+        app = Starlette(routes=controller.routes())
+        path = "/healthnet/agent/v1/heartbeats"
+        body = canonical(
+            {"version": "1.0.0", "serial": 1, "release": 0, "drifted": 0, "offset": 0, "target": {"ms": 12, "loss": 0},
+             "paths": [{"site": f"S-{number:04}", "own": 1, "rank": 2, "age": 20} for number in range(8)]}
+        )  # fmt: skip
+        now, requests, sites = int(time.time()), [], [*keys]
+        for number in range(HEARTBEATS):
+            site = sites[number % len(sites)]
+            headers = sign_request(keys[site], site, "POST", path, "", body, now, number + 1)
+            requests.append([(name.lower().encode(), value.encode()) for name, value in headers.items()])
+
+        async def send(number: int) -> int:
+            statuses = []
+
+            async def receive() -> dict[str, object]:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def answer(message: dict[str, object]) -> None:
+                statuses.append(message.get("status"))
+
+            scope = {
+                "type": "http", "method": "POST", "path": path, "raw_path": path.encode(), "query_string": b"",
+                "headers": requests[number], "client": (f"198.51.{number % 250}.{number % 199}", 1), "scheme": "https",
+                "server": ("c", 443), "root_path": "", "http_version": "1.1",
+            }  # fmt: skip
+            await app(scope, receive, answer)
+            return statuses[0]
+
+        began = time.process_time()
+        for start in range(0, HEARTBEATS, 167):
+            for number in range(start, min(start + 167, HEARTBEATS)):
+                assert await send(number) == 200
+            await controller.refresh()
+        used = time.process_time() - began
+    return {
+        f"{HEARTBEATS:,} heartbeats, kept in 60 writes": f"{used:.2f} s of the processor: {used / 60:.1%} of a core at 10,000 a minute"
+    }
+
+
+async def healthnet(data: Path, seconds: float, full: bool) -> Figures:
+    """Measure the control plane of the health network."""
+    return {**compile_country(), **await heartbeats(data)}
+
+
+PARTS = {"healthnet": healthnet}

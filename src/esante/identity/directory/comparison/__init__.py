@@ -1,0 +1,1 @@
+"""Entries of the directory compared with each other by programs."""

@@ -1,0 +1,1 @@
+"""Addresses and names of the network: the plan, allocation, zones, exchange with NetBox."""

@@ -1,0 +1,1 @@
+"""Keys and certificates of the network: the authority, certificates of sites, revocation, identity."""

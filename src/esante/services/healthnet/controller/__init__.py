@@ -1,0 +1,1 @@
+"""What agents talk to: enrolment, bundles by long poll, heartbeats, staged roll-outs, rotation, revocation."""

@@ -1,0 +1,1 @@
+"""The compiled policy as nftables rules of a site."""

@@ -1,0 +1,1 @@
+"""Sites of the network: request, approval, changes, end."""

@@ -1,0 +1,177 @@
+"""The commands of the register of sites, for operators."""
+
+import getpass
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from esante.command_line import ensure_journal_month, platform_command
+
+if TYPE_CHECKING:
+    from esante.contract import Platform
+    from esante.identity.access import Requester
+    from esante.services.healthnet.sites.model import NetworkSite
+
+T = TypeVar("T")
+_by = click.option(
+    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
+)
+_key = click.argument("key", metavar="SITE")
+_reason = click.option("--reason", required=True, help="Why, for the journal.")
+
+
+@click.group()
+def site() -> None:
+    """The register of sites: ask for a connection, decide, suspend, put into quarantine, end; two persons decide."""
+
+
+@site.command("list")
+@click.option("--text", default="", help="A part of key, provider code, name, label or town.")
+@click.option("--state", default="", help="Only sites in a state: requested, approved, active, suspended...")
+@platform_command
+async def list_sites(platform: "Platform", text: str, state: str) -> None:
+    """List sites, the newest first."""
+    from esante.services.healthnet.sites.service import Sites
+
+    cursor: str | None = None
+    while True:
+        page = await _done(platform[Sites].page(_operator(getpass.getuser()), text, state, cursor))
+        for one in page.items:
+            _print(one)
+        if (cursor := page.next) is None:
+            return
+
+
+@site.command()
+@click.argument("provider_code")
+@click.option("--label", default="1", show_default=True, help="Tells the places of a provider apart.")
+@click.option("--line", required=True, help="Street and number.")
+@click.option("--postal-code", required=True)
+@click.option("--city", required=True)
+@click.option("--service-class", required=True, help="A key of data/service_classes.toml.")
+@click.option("--contact", required=True, help="The name of whom to call.")
+@click.option("--phone", required=True)
+@click.option("--email", required=True)
+@_by
+@platform_command
+async def request(
+    platform: "Platform",
+    provider_code: str,
+    label: str,
+    line: str,
+    postal_code: str,
+    city: str,
+    service_class: str,
+    contact: str,
+    phone: str,
+    email: str,
+    by: str,
+) -> None:
+    """Ask for a connection of a place of the provider with a PROVIDER_CODE."""
+    from esante.identity.directory import Address
+    from esante.services.healthnet.sites.model import Contact, SiteRequest
+    from esante.services.healthnet.sites.service import Sites
+
+    await ensure_journal_month(platform)
+    asked = SiteRequest(
+        provider_code=provider_code,
+        label=label,
+        address=Address(line, postal_code, city),
+        service_class=service_class,
+        contact=Contact(name=contact, phone=phone, email=email),
+    )
+    _print(await _done(platform[Sites].request(_operator(by), asked)))
+
+
+@site.command()
+@_key
+@click.option("--refuse", is_flag=True, help="Refuse the request; a reason is needed.")
+@click.option("--reason", default="", help="Why, for the journal.")
+@_by
+@platform_command
+async def decide(platform: "Platform", key: str, reason: str, by: str, *, refuse: bool) -> None:
+    """Approve the request of a SITE, which gives it addresses, or refuse it; somebody else must have asked."""
+    from esante.services.healthnet.sites.service import Sites
+
+    found = await _found(platform, key)
+    _print(await _done(platform[Sites].decide(_operator(by), found.site_id, approved=not refuse, reason=reason)))
+
+
+@site.command()
+@_key
+@click.option("--end", "is_over", is_flag=True, help="End the quarantine.")
+@_reason
+@_by
+@platform_command
+async def quarantine(platform: "Platform", key: str, reason: str, by: str, *, is_over: bool) -> None:
+    """Put a SITE into quarantine, which keeps what the policy chose, or out of it."""
+    from esante.services.healthnet.sites.service import Sites
+
+    found = await _found(platform, key)
+    act = platform[Sites].quarantine(_operator(by), found.site_id, reason, quarantined=not is_over)
+    _print(await _done(act))
+
+
+@site.command()
+@_key
+@click.option("--end", "is_over", is_flag=True, help="End the suspension.")
+@_reason
+@_by
+@platform_command
+async def suspend(platform: "Platform", key: str, reason: str, by: str, *, is_over: bool) -> None:
+    """Take a SITE off the network until the suspension ends."""
+    from esante.services.healthnet.sites.service import Sites
+
+    found, sites = await _found(platform, key), platform[Sites]
+    act = sites.resume if is_over else sites.suspend
+    _print(await _done(act(_operator(by), found.site_id, reason)))
+
+
+@site.command()
+@_key
+@_reason
+@_by
+@platform_command
+async def end(platform: "Platform", key: str, reason: str, by: str) -> None:
+    """End the connection of a SITE for good; its certificates are revoked."""
+    from esante.services.healthnet.certificates.service import Certificates
+    from esante.services.healthnet.sites.service import Sites
+
+    found = await _found(platform, key)
+    await _done(platform[Certificates].revoke(_operator(by), found, reason))
+    _print(await _done(platform[Sites].end(_operator(by), found.site_id, reason)))
+
+
+def _operator(name: str) -> "Requester":
+    from esante.core.storage import uuid8
+    from esante.identity.access import Requester
+
+    return Requester(kind="operator", id=uuid8(name.encode()), name=name)
+
+
+async def _found(platform: "Platform", key: str) -> "NetworkSite":
+    """Return the site with a key. Raises: ClickException when there is none."""
+    from esante.services.healthnet.sites.service import Sites
+
+    await ensure_journal_month(platform)
+    found = await platform[Sites].by_key(key)
+    if found is None:
+        raise click.ClickException(f"there is no site {key}: see `esante healthnet site list`")
+    return found
+
+
+async def _done(act: Awaitable[T]) -> T:
+    """Await an act; a refusal is shown without a trace."""
+    from esante.core.web import Problem
+
+    try:
+        return await act
+    except Problem as problem:
+        words = (problem.place and f"{problem.place}:", problem.title, problem.remedy, problem.detail)
+        raise click.ClickException(" ".join(filter(None, words))) from problem
+
+
+def _print(one: "NetworkSite") -> None:
+    state = one.state.value + (" in quarantine" if one.is_quarantined else "")
+    click.echo(f"{one.key}  {state:<12}  {one.provider_code}  {one.kind:<12}  {one.name}, {one.label}")

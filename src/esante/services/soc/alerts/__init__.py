@@ -1,0 +1,1 @@
+"""Alerts: what detections found, for whoever handles it."""

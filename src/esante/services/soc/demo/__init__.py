@@ -1,0 +1,1 @@
+"""Demonstration data of the SOC: two members with sources, and invented events."""

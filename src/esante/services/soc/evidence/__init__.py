@@ -1,0 +1,1 @@
+"""Evidence of cases: items that cannot be changed without being found."""

@@ -1,0 +1,1 @@
+"""What rules find in the stream of events: alerts, and the hits that are correlated."""

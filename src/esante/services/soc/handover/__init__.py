@@ -1,0 +1,1 @@
+"""Hand-over of cases to those who may receive them."""

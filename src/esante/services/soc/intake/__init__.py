@@ -1,0 +1,1 @@
+"""Intake of events: received from members, normalised, matched with rules, stored, and then acknowledged."""

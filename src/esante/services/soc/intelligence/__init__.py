@@ -1,0 +1,1 @@
+"""Threat intelligence: indicators of others, matched with events."""

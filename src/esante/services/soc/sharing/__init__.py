@@ -1,0 +1,1 @@
+"""What members learn together: sightings without names, advisories of the agency, exchange with others."""

@@ -1,0 +1,1 @@
+"""Members of the SOC, and who sees what is known of which."""

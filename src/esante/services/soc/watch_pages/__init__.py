@@ -1,0 +1,1 @@
+"""The pages of hunts, threat intelligence, advisories, sightings and coverage."""
