@@ -145,7 +145,9 @@ async def heartbeats(data: Path) -> Figures:
         path = "/healthnet/agent/v1/heartbeats"
         body = canonical(
             {"version": "1.0.0", "serial": 1, "release": 0, "drifted": 0, "offset": 0, "target": {"ms": 12, "loss": 0},
-             "paths": [{"site": f"S-{number:04}", "own": 1, "rank": 2, "age": 20} for number in range(8)]}
+             "certificate_not_after": 1_900_000_000,
+             "paths": [{"site": f"S-{number:04}", "own": 1, "rank": 2, "handshake_age_s": 20, "latency_ms": 12, "loss": 0,
+                        "rx_bytes": 123_456_789, "tx_bytes": 123_456_789, "mtu": 1420} for number in range(8)]}
         )  # fmt: skip
         now, requests, sites = int(time.time()), [], [*keys]
         for number in range(HEARTBEATS):

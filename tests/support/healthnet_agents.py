@@ -69,9 +69,9 @@ class FakeAgent:
     def signed(self, method, path, value=None, **changes):
         """Headers and body of a signed request."""
         body = b"" if value is None else canonical(value)
-        clean, _, query = (BASE + path).partition("?")
         created = int(clock.now().timestamp()) + self.ahead
-        given = {"created": created, "sequence": self.state.next_sequence(), "site": self.site} | changes
+        given = {"created": created, "sequence": self.state.next_sequence(), "site": self.site, "base": BASE} | changes
+        clean, _, query = (given["base"] + path).partition("?")
         headers = sign_request(
             self.state.identity(), given["site"], method, clean, query, body, given["created"], given["sequence"]
         )
@@ -80,7 +80,8 @@ class FakeAgent:
     async def ask(self, method, path, value=None, **changes):
         """Send a signed request; the response."""
         headers, body = self.signed(method, path, value, **changes)
-        return await self.world.http.request(method, BASE + path, content=body, headers=headers)
+        path = changes.get("base", BASE) + path
+        return await self.world.http.request(method, path, content=body, headers=headers)
 
     async def fetch(self, have=None):
         """Take the next bundle, as an agent does; None for none."""

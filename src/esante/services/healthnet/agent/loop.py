@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from esante.services.healthnet.agent import VERSION, update
+from esante.services.healthnet.agent import VERSION, certificate, update
 from esante.services.healthnet.agent.client import WAIT, Client, Rejected, Unreachable
 from esante.services.healthnet.agent.probe import Probe
 from esante.services.healthnet.agent.state import State
@@ -38,6 +38,7 @@ class Agent:
         self._needs_whole = False
         self._drifted = 0
         self._every = 30.0
+        self._certificate_at = 0.0
         self._must_restart = False
         self._receipts: dict[int, dict[str, Any]] = {}
 
@@ -53,6 +54,7 @@ class Agent:
         while not self.stop.is_set() and not self._must_restart:
             self._take_found()
             now = time.monotonic()
+            self.keep_certificate(now)
             if now >= next_heartbeat:
                 self._guarded(self._send_receipts)
                 self._guarded(self._heartbeat)
@@ -172,6 +174,18 @@ class Agent:
             log.warning("something changed the network of this machine: it is applied again")
             self._system.mend()
 
+    def keep_certificate(self, now: float) -> None:
+        """Renew the certificate in time; a try that failed is made again after some minutes. `now`: monotonic."""
+        if now >= self._certificate_at and certificate.is_due(self._state, self._client.now()):
+            self._certificate_at = now + certificate.RETRY
+            self._guarded(self._renew_certificate)
+
+    def _renew_certificate(self) -> None:
+        asked = {"request": certificate.request_for(self._state, self._site)}
+        answer = self._client.signed(self._state, self._site, "POST", certificate.RENEWALS, asked, base="")
+        certificate.keep(self._state, answer)
+        log.info("certificate renewed")
+
     def _heartbeat(self) -> None:
         target = self._trials.target()
         if target:
@@ -185,6 +199,7 @@ class Agent:
                 "release": update.release_state(self._state)["current"],
                 "serial": self._serial,
                 "drifted": self._drifted,
+                "certificate_not_after": certificate.not_after(self._state),
                 "target": self._trials.probe.figures() if target else {},
                 "paths": self._system.paths(),
                 "offset": int(self._client.offset),

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from esante.services.healthnet.agent.wanted_state import Checked, Peer
 
@@ -151,14 +152,28 @@ class System:
                 found[name, key] = max(0.0, time.time() - int(at))
         return found
 
-    def paths(self) -> list[dict[str, int | str]]:
-        """Return each tunnel: the site at its other end, its rank, seconds since its handshake (-1: none)."""
-        ages = self.handshakes()
-        return [
-            {"site": site, "own": peer.rank[1], "rank": peer.rank[0], "age": int(ages.get((name, peer.key), -1))}
-            for site, tunnels in sorted(self._tunnels().items())
-            for name, peer in tunnels
-        ]
+    def paths(self) -> list[dict[str, Any]]:
+        """Return each tunnel as heartbeats have it: site at its other end, keys, last handshake, bytes."""
+        ages, bytes_of = self.handshakes(), self._transfers()
+        found = []
+        for site, tunnels in sorted(self._tunnels().items()):
+            for name, peer in tunnels:
+                received, sent = bytes_of.get((name, peer.key), (0, 0))
+                age = ages.get((name, peer.key))
+                found.append({
+                    "site": site,
+                    "own": peer.rank[1],
+                    "rank": peer.rank[0],
+                    "handshake_age_s": None if age is None else int(age),
+                    "rx_bytes": received,
+                    "tx_bytes": sent,
+                })  # fmt: skip
+        return found
+
+    def _transfers(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return the bytes that each tunnel received and sent, by interface and key."""
+        lines = (line.split("\t") for line in run("wg", "show", "all", "transfer").splitlines())
+        return {(name, key): (int(received), int(sent)) for name, key, received, sent in lines}
 
     def has_drifted(self) -> bool:
         """Return whether somebody or something changed what was applied."""

@@ -60,6 +60,21 @@ async def revoke(conn: Connection, site_id: UUID, at: datetime) -> list[str]:
     return sorted(row["serial"] for row in rows)
 
 
+async def revoke_ended(conn: Connection, at: datetime) -> dict[str, list[str]]:
+    """Revoke the certificates of sites that ended, or that the controller revoked; return their serials by site."""
+    rows = await conn.fetch(
+        "UPDATE healthnet_certificate c SET revoked_at = $1 FROM healthnet_site s"
+        " LEFT JOIN healthnet_connection k ON k.site = s.key"
+        " WHERE s.site_id = c.site_id AND c.not_after > $1 AND c.revoked_at IS NULL"
+        " AND (s.state = 'ended' OR k.is_revoked) RETURNING s.key, c.serial",
+        at,
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["key"], []).append(row["serial"])
+    return found
+
+
 async def fetch_revoked(db: Database, now: datetime) -> list[tuple[int, datetime]]:
     """Return serial number and time of the certificates that have not ended and were revoked, or whose site is off.
 

@@ -32,8 +32,10 @@ from esante.services.healthnet.certificates.model import (
 )
 from esante.services.healthnet.certificates.terms import terms_on
 from esante.services.healthnet.sites.model import NetworkSite, SiteState
-from esante.services.healthnet.sites.service import Sites
+from esante.services.healthnet.sites.service import Gateway, Sites
 
+_CERTIFIED = (SiteState.APPROVED, SiteState.ACTIVE)
+"""A site that has just enrolled is active a moment later; until then its certificate does not count."""
 LIST_LASTS = timedelta(minutes=5)
 """How long a list of revoked certificates may be used: who does not ask the platform learns of one so late at most."""
 
@@ -91,6 +93,39 @@ class Certificates:
             raise Problem(403, "forbidden", N_("This certificate is not valid. Enrol the site again."))
         async with self._db.transaction() as conn:
             return await self._issue(conn, initiator, site, request, renewal=True)
+
+    async def enrol(self, conn: Connection, key: str, request: bytes, origin: str) -> dict[str, Any] | None:
+        """Return what the agent of a site keeps when it enrols, within the caller's transaction.
+
+        None while no authority is installed, and for a site that the register does not have: the agent asks later.
+        """
+        site = await self._sites.by_key(key)
+        if site is None or site.state not in _CERTIFIED or not await certificate_store.fetch_authority(conn):
+            return None
+        return await self.answer(await self._issue(conn, Gateway(origin), site, request, renewal=False))
+
+    async def renew_for_agent(self, initiator: Initiator, key: str, request: bytes) -> str:
+        """Return a new certificate (PEM) for the site whose agent signed a request; its present one may have ended.
+
+        Raises: Problem 403 for a site that is not on the network, 400, 503.
+        """
+        site = await self._sites.by_key(key)
+        if site is None or site.state not in _CERTIFIED:
+            raise Problem(403, "forbidden", N_("This certificate is not valid. Enrol the site again."))
+        async with self._db.transaction() as conn:
+            return await self._issue(conn, initiator, site, request, renewal=True)
+
+    async def answer(self, certificate: str) -> dict[str, Any]:
+        """Return what a site keeps: a certificate with its chain (PEM), and the time of its renewal (since 1970)."""
+        renew_at = int((clock.now() + terms_on(today()).renew_after).timestamp())
+        return {"certificate": certificate + await self.chain(), "renew_at": renew_at}
+
+    async def revoke_ended(self) -> None:
+        """Revoke the certificates of sites whose connection ended, or whose agent was revoked."""
+        async with self._db.transaction() as conn:
+            for key, serials in (await certificate_store.revoke_ended(conn, clock.now())).items():
+                event = CertificatesRevoked(site=key, serials=tuple(serials), reason="the connection has ended")
+                await insert(conn, self._journal.rows(event))
 
     async def _issue(
         self, conn: Connection, initiator: Initiator, site: NetworkSite, request: bytes, *, renewal: bool

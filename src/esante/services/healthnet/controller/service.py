@@ -51,13 +51,21 @@ class Controller:
         self.api = AgentApi(db, self.registry, self.connections, enrolments, self.heartbeats, heartbeat_seconds)
 
     @classmethod
-    def open(cls, db: Database, journal: Journal, key_file: Path, heartbeat_seconds: int = 30) -> "Controller":
+    def open(
+        cls,
+        db: Database,
+        journal: Journal,
+        key_file: Path,
+        heartbeat_seconds: int = 30,
+        certify: Certifier | None = None,
+    ) -> "Controller":
         """Open the controller with the root key of a file, which is made when it is missing."""
         return cls(
             db,
             journal,
             read_or_create_key(key_file, lambda: token_bytes(ROOT_BYTES)),
             heartbeat_seconds=heartbeat_seconds,
+            certify=certify,
         )
 
     def routes(self) -> list[BaseRoute]:
