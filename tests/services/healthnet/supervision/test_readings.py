@@ -23,7 +23,7 @@ def test_heartbeat_is_read():
             "release": 3,
             "certificate_not_after": "2027-03-17T00:00:00+00:00",
             "paths": [
-                {"site": "S2", "latency_ms": 12.5, "loss": 0.01, "handshake_age_s": 5, "rx_bytes": 7, "tx_bytes": 9}
+                {"site": "S2", "latency_ms": 12.5, "loss": 1, "handshake_age_s": 5, "rx_bytes": 7, "tx_bytes": 9}
             ],
         }
     )

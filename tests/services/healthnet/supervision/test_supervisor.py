@@ -30,7 +30,7 @@ async def test_measures_are_kept_by_hour_and_day_for_site_and_path(network):
 
     def beats():
         now = next(count)
-        one = path("S00002", latency_ms=10.0 + now, loss=0.5, rx_bytes=100 * now, tx_bytes=10 * now)
+        one = path("S00002", latency_ms=10.0 + now, loss=50, rx_bytes=100 * now, tx_bytes=10 * now)
         return [("S00001", {"paths": [one, path("S00003", latency_ms=30.0)]})]
 
     await network.run()

@@ -1,4 +1,4 @@
-"""Heartbeats of agents as readings: a site may send anything, only what is possible counts."""
+"""Heartbeats of agents (`controller.heartbeats`) as readings: of what a site says only what is possible counts."""
 
 import math
 from collections.abc import Container
@@ -39,10 +39,11 @@ def read_heartbeat(site: str, at: datetime, version: str, content: bytes, known:
 
 
 def _path(other: str, said: dict[str, Any]) -> PathReading:
+    loss = _number(said.get("loss"), 100.0)
     return PathReading(
         other,
         _number(said.get("latency_ms"), LONGEST),
-        _number(said.get("loss"), 1.0),
+        None if loss is None else loss / 100,
         _number(said.get("handshake_age_s"), 1e9),
         _whole(said.get("rx_bytes")),
         _whole(said.get("tx_bytes")),
