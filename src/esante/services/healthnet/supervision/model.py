@@ -111,6 +111,21 @@ class PlannedWork:
     withdrawn_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineRequest:
+    """A quarantine that somebody asks for; `state`: waiting, done, refused."""
+
+    request_id: UUID
+    site: str
+    reason: str
+    asked_by: str
+    asked_by_id: UUID | None
+    asked_at: datetime
+    state: str
+    decided_by: str = ""
+    decided_at: datetime | None = None
+
+
 class Span(NamedTuple):
     """A stretch of time, the end left out."""
 
@@ -177,3 +192,21 @@ class WorkWithdrawn(Event, frozen=True, kw_only=True):
     """Works that were announced do not take place."""
 
     work_id: UUID
+
+
+@event("healthnet.quarantine_asked")
+class QuarantineAsked(Event, frozen=True, kw_only=True):
+    """Somebody outside the network's operation asked for the quarantine of a site."""
+
+    request_id: UUID
+    site: str
+    reason: str
+
+
+@event("healthnet.quarantine_decided")
+class QuarantineDecided(Event, frozen=True, kw_only=True):
+    """A network operator decided on a quarantine that somebody else asked for."""
+
+    request_id: UUID
+    site: str
+    is_done: bool
