@@ -17,7 +17,6 @@ class CantonTile:
     """A canton of the map; `name` "" for sites whose commune is not known."""
 
     name: str
-    short: str
     column: int
     row: int
     sites: int
@@ -34,7 +33,7 @@ def tiles_of(sites: Iterable[NetworkSite], troubled: Collection[str]) -> list[Ca
         in_trouble[canton] += site.key in troubled
     found = [CantonTile(**row, sites=counted[row["name"]], troubled=in_trouble[row["name"]]) for row in _rows()]
     if counted[""]:
-        found.append(CantonTile(name="", short="?", column=1, row=4, sites=counted[""], troubled=in_trouble[""]))
+        found.append(CantonTile(name="", column=1, row=4, sites=counted[""], troubled=in_trouble[""]))
     return found
 
 

@@ -33,13 +33,21 @@ STATE_NAMES = {
     SiteState.ENDED: P_("site", "Ended"),
 }
 RULE_NAMES = {
-    "silent": N_("Silent"),
+    "silent": P_("site", "Silent"),
     "slow": N_("Slow path"),
     "lossy": N_("Packets are lost"),
     "certificate_ends": N_("Certificate is about to end"),
     "old_agent": N_("Agent is out of date"),
     "much_traffic": N_("Much more traffic than usual"),
     "little_traffic": N_("Much less traffic than usual"),
+}
+MEASURE_NAMES = {
+    "silence": N_("Seconds without a sign"),
+    "latency": N_("Milliseconds there and back"),
+    "loss": N_("Share of lost packets"),
+    "certificate_left": N_("Hours until the certificate ends"),
+    "release_overdue": N_("Hours without a newer agent"),
+    "traffic_ratio": N_("Traffic beside the usual (1: as usual)"),
 }
 LEVEL_TONES = {1: "", 2: "warn", 3: "danger", 4: "danger"}
 ROLLOUT_NAMES = {"running": N_("In progress"), "done": N_("In force everywhere"), "undone": N_("Rolled back")}
@@ -88,10 +96,12 @@ def words(request: Request, requester: Requester) -> dict[str, Any]:
         "kind_name": kind_name,
         "about": lambda anomaly: explain(anomaly, gettext, language),
         "percent": lambda value: percent(value, language),
+        "share": lambda value: _percent_of(value, language),
         "lasting": lambda span: span_words(span, language),
         "bytes": show_bytes,
         "state_names": STATE_NAMES,
         "rule_names": RULE_NAMES,
+        "measure_names": MEASURE_NAMES,
         "level_tones": LEVEL_TONES,
         "rollout_names": ROLLOUT_NAMES,
         "cause_names": CAUSE_NAMES,

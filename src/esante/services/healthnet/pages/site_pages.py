@@ -12,7 +12,7 @@ from esante.core import clock
 from esante.core.web import N_, NOT_FOUND, Problem, language_of, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.healthnet.certificates.service import Certificates
-from esante.services.healthnet.contracts.report import lines, show_outage, to_csv, to_json, to_pdf
+from esante.services.healthnet.contracts.report import lines, percent, show_outage, to_csv, to_json, to_pdf
 from esante.services.healthnet.contracts.service import Contracts, parse_month
 from esante.services.healthnet.controller.connections import TOKEN_VALIDITY, Connections
 from esante.services.healthnet.controller.model import ControlRefused
@@ -144,7 +144,7 @@ class SitePages:
         for one in reversed(months[:12]):
             shares = [found.availability for found in await self._contracts.delivered(site.key, one)]
             share = min((value for value in shares if value is not None), default=None)
-            availability.append((one, float(share or 0), "–" if share is None else f"{share}\u202f%"))
+            availability.append((one, float(share or 0), "–" if share is None else percent(share, language)))
         return {
             "contracts": await self._contracts.of_site(site.key),
             "offered": service_classes()[site.service_class],
