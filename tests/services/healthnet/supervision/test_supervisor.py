@@ -209,4 +209,4 @@ async def test_hour_of_the_network_is_reported_to_the_journal_once(network):
     await network.watch(45, quiet, step=30)
     rows = await network.db.fetch("SELECT content FROM journal_entry WHERE type = 'healthnet.observed'")
     assert len(rows) == 1
-    assert b'"minutes_expected":180,"minutes_available":180' in bytes(rows[0]["content"])
+    assert b'"minutes_expected":180,"minutes_missing":0' in bytes(rows[0]["content"])

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
+from time import time
 from uuid import UUID
 
 from starlette.routing import BaseRoute
@@ -38,6 +39,8 @@ from esante.services.soc.tenants.service import Tenants
 LOOK_EVERY = timedelta(seconds=5)
 _SENDER = Requester(kind="operator", id=NIL, name="HealthNet")
 _SOURCE = "HealthNet"
+_KNOWN_AFTER = 60.0
+"""Seconds after which the intake knows a new key: one that it refuses before is not replaced."""
 
 
 def build_supervision(platform: Platform, sites: Sites) -> Iterable[object]:
@@ -138,7 +141,7 @@ def _delivery(platform: Platform, sites: Sites, url: str) -> SocDelivery:
 
     async def key_of(tenant_id: UUID, is_refused: bool) -> str:
         path = folder / f"{tenant_id}.key"
-        if not is_refused and path.exists():
+        if path.exists() and not (is_refused and time() - path.stat().st_mtime > _KNOWN_AFTER):
             return path.read_text("ascii")
         known = await platform[Sources].all(_SENDER, tenant_id)
         source = next((one for one in known if one.name == _SOURCE and one.ended_at is None), None)

@@ -169,11 +169,11 @@ class AnomalyEnded(Event, frozen=True, kw_only=True):
 
 @event("healthnet.observed")
 class NetworkObserved(Event, frozen=True, kw_only=True):
-    """What an hour of the network was like, for the bulletin: minutes that sites should have been there, and were."""
+    """What an hour of the network was like, for the bulletin: minutes that sites should have been there, and were not."""
 
     sites: int
     minutes_expected: int
-    minutes_available: int
+    minutes_missing: int
 
 
 @event("healthnet.work_announced")

@@ -221,9 +221,8 @@ class Supervisor:
             return
         sites = len(await measure_store.fetch_supervised(conn))
         expected = 60 * sites
-        event = NetworkObserved(
-            sites=sites, minutes_expected=expected, minutes_available=round(expected * present / looked)
-        )
+        missing = round(expected * (looked - present) / looked)
+        event = NetworkObserved(sites=sites, minutes_expected=expected, minutes_missing=missing)
         await insert(conn, self._journal.rows(event))
 
 
