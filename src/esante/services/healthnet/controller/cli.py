@@ -110,6 +110,15 @@ async def endpoint(platform: "Platform", site: str, address: str) -> None:
     await _done(platform, _controller(platform).connections.set_endpoint(site, address))
 
 
+@controller.command()
+@click.argument("site")
+@click.option("--end", "is_over", is_flag=True, help="It relays no more.")
+@platform_command
+async def relay(platform: "Platform", site: str, *, is_over: bool) -> None:
+    """Let SITE, one of the agency with an endpoint, relay tunnels of sites that cannot reach each other."""
+    await _done(platform, _controller(platform).connections.set_relay(site, not is_over))
+
+
 @controller.command("agent-file")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def write_agent_file(path: Path) -> None:

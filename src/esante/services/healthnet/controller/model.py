@@ -18,7 +18,11 @@ class ControlRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """What bundles need to know of a site. `endpoint`: its address in the Internet, "" behind a translating router."""
+    """What bundles need to know of a site. `endpoint`: its address in the Internet, "" behind a translating router.
+
+    `is_relay`: it forwards tunnels of sites that cannot reach each other. `mtu`: the largest of its tunnels; agents
+    find that of each path.
+    """
 
     site: str
     kind: str
@@ -27,6 +31,7 @@ class SiteFacts:
     endpoint: str = ""
     rate_kbit: int = 100_000
     mtu: int = 1420
+    is_relay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
