@@ -160,7 +160,7 @@ class AgentsLab:
     def narrow(self, site, mtu):
         """Let only packets of this size pass between a site and the Internet, without a word about larger ones."""
         rules = """table ip narrow {
-            chain silence { type filter hook output priority filter; icmp type destination-unreachable drop }
+            chain silence { type filter hook output priority filter; icmp type destination-unreachable drop; }
         }"""
         run("ip", "netns", "exec", self.internet, "nft", "-f", "-", given=rules)
         run("ip", "-n", self.internet, "link", "set", f"s{self.numbers[site]}", "mtu", mtu)

@@ -31,6 +31,7 @@ async def network(world, tmp_path):
     async with world.db.transaction() as conn:
         await backup_store.clear(conn)
         await conn.execute("INSERT INTO healthnet_compilation VALUES (0)")
+        await conn.execute("INSERT INTO healthnet_signing_key VALUES (1, clock_timestamp())")
     world.folder = tmp_path
     (tmp_path / "root.key").write_bytes(bytes(range(64)))
     world.controller = open_controller(world.db, world.journal, tmp_path, certify=world.certificates.enrol)

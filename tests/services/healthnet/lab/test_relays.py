@@ -58,18 +58,18 @@ async def test_relay_forwards_nothing_for_two_sites_without_an_edge(country):
     target, key = country.addresses("A1").relay6, country.show("P0", "wg", "show", "all", "public-key").split()[1]
     before = dropped(country)
     country.show("A0", "nft", "flush", "chain", "inet", "healthnet", "output")
-    name = country.show("A0", "wg", "show", "all", "peers")
-    interface = next(line.split()[0] for line in name.splitlines() if line.split()[1] == key)
-    country.show("A0", "wg", "set", interface, "peer", key, "allowed-ips", f"+{target}/128")
-    country.show(
-        "A0", "ip", "route", "replace", f"{target}/128", "dev", interface, "src", country.addresses("A0").relay6
-    )
+    shown = country.show("A0", "wg", "show", "all", "allowed-ips").splitlines()
+    interface, _, allowed = next(line for line in shown if key in line).split("\t")
+    allowed = ",".join([*allowed.split(), f"{target}/128"])
+    country.show("A0", "wg", "set", interface, "peer", key, "allowed-ips", allowed)
+    source = country.addresses("A0").relay6
+    country.show("A0", "ip", "route", "replace", f"{target}/128", "dev", interface, "src", source)
     script = (
         "import socket, sys\ns = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
-        "s.setsockopt(socket.SOL_SOCKET, 15, 1)\ns.bind((sys.argv[1], 51829))\n"
+        "s.bind((sys.argv[1], 51823))\n"
         "[s.sendto(b'x', (sys.argv[2], 51820)) for _ in range(5)]"
     )
-    country.show("A0", country.python, "-c", script, country.addresses("A0").relay6, target)
+    country.show("A0", country.python, "-c", script, source, target)
     wait_until(lambda: dropped(country) >= before + 5, 20)
 
 

@@ -130,7 +130,7 @@ class Path:
     def figures(self) -> dict[str, int]:
         """Return what heartbeats say; nothing before the first answer, as from a site whose agent does not answer."""
         answered = sorted(one for one in self.times if one is not None)
-        if not answered and not self.mtu:
+        if not self.times or not (answered or self.mtu):
             return {}
         found = {"loss": 100 * (len(self.times) - len(answered)) // len(self.times), "mtu": self.mtu}
         if answered:

@@ -150,6 +150,15 @@ class SiteRevoked(Event, frozen=True, kw_only=True):
     site: str
 
 
+@event("healthnet.signing_key_changed")
+class SigningKeyChanged(Event, frozen=True, kw_only=True):
+    """A new key that signs bundles was announced, or an old one ended (`is_ended`); `key`: its name in bundles."""
+
+    generation: int
+    key: str
+    is_ended: bool = False
+
+
 @event("healthnet.bundles_issued")
 class BundlesIssued(Event, frozen=True, kw_only=True):
     """Bundles were made for sites that changes concern; `sites` names the first fifty."""
