@@ -29,14 +29,14 @@ async def country(tunnels, server, tmp_path_factory):
             for site in SITES:
                 lab.enrol(site, await lab.acts.connections.issue_token(site))
                 lab.start_agent(site)
-            wait_until(lambda: lab.reaches("A0", "P0", 5353), 90)
+            wait_until(lambda: lab.reaches("A0", "P0", 5353))
             yield lab
 
 
 async def test_two_sites_behind_nat_reach_each_other_when_a_site_relays_and_no_more_than_the_policy_says(country):
     assert not country.reaches("A0", "L0", timeout=2.0)
     await country.acts.connections.set_relay("P0", True)
-    wait_until(lambda: country.reaches("A0", "L0"), 90)
+    wait_until(lambda: country.reaches("A0", "L0"))
     assert country.reaches("A0", "L0", version=4)
     assert country.sends("A0", "L0", BULK)
     assert str(country.addresses("L0").relay6) in country.show("A0", "wg", "show", "all", "endpoints")
@@ -54,7 +54,7 @@ def dropped(country):
 async def test_relay_forwards_nothing_for_two_sites_without_an_edge(country):
     """A gateway in wrong hands: its own rules are gone, and it sends through its relay to a site of its choice."""
     await country.acts.connections.set_relay("P0", True)
-    wait_until(lambda: country.reaches("A0", "L0"), 90)
+    wait_until(lambda: country.reaches("A0", "L0"))
     target, key = country.addresses("A1").relay6, country.show("P0", "wg", "show", "all", "public-key").split()[1]
     before = dropped(country)
     country.show("A0", "nft", "flush", "chain", "inet", "healthnet", "output")
@@ -70,7 +70,7 @@ async def test_relay_forwards_nothing_for_two_sites_without_an_edge(country):
         "[s.sendto(b'x', (sys.argv[2], 51820)) for _ in range(5)]"
     )
     country.show("A0", country.python, "-c", script, source, target)
-    wait_until(lambda: dropped(country) >= before + 5, 20)
+    wait_until(lambda: dropped(country) >= before + 5)
 
 
 @pytest.mark.long
@@ -78,9 +78,9 @@ async def test_path_that_loses_large_packets_gets_a_smaller_mtu_at_both_ends(cou
     country.narrow("A1", 1400)
     assert not country.sends("A1", "P0", 6001, timeout=4.0)
     for one, other in (("A1", "P0"), ("P0", "A1")):
-        wait_until(lambda one=one, other=other: 1280 < mtu(country, one, other) <= 1340, 180)
+        wait_until(lambda one=one, other=other: 1280 < mtu(country, one, other) <= 1340)
     assert country.sends("A1", "P0", 6001)
-    wait_until(lambda: country.show("A0", "ip", "-6", "route", "show", country.addresses("L0").v6).count("mtu 13"), 60)
+    wait_until(lambda: country.show("A0", "ip", "-6", "route", "show", country.addresses("L0").v6).count("mtu 13"))
 
 
 def mtu(country, one, other):

@@ -173,9 +173,10 @@ class System:
         if self._applied is None:
             return {}
         endpoints, most = {}, self._applied.mtu
-        for line in run("wg", "show", "all", "endpoints").splitlines():
-            name, key, endpoint = line.split("\t")
-            endpoints[name, key] = endpoint
+        for name in sorted(self.interfaces()):  # with "all", some versions leave the interface out
+            for line in run("wg", "show", name, "endpoints").splitlines():
+                key, endpoint = line.split("\t")
+                endpoints[name, key] = endpoint
         found = {}
         for site, tunnels in self._tunnels().items():
             gateway = tunnels[0][1].gateway
