@@ -177,7 +177,7 @@ class Paths:
             try:
                 if not self._work():
                     stop.wait(0.5)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: the socket was closed for another address
                 log.warning("paths are not measured for a moment: %s", error)
                 with self._lock:
                     self._close()
