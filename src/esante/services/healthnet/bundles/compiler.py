@@ -58,6 +58,11 @@ class ConnectedSite:
         return [str(own.v6)] + ([str(own.v4)] if own.v4 else [])
 
     @cached_property
+    def table(self) -> str:
+        """Its table of nftables without elements, for all of its interfaces."""
+        return ruleset(self.addresses, FlowSets(), "hn0").replace('"hn0"', '"hn*"')
+
+    @cached_property
     def relay_address(self) -> str:
         """The address at which its relayed tunnels end."""
         return str(self.addresses.relay6)
@@ -118,7 +123,7 @@ class Compiler:
                 if any(peer["interface"] == f"hn{number}" for peer in peers.values())
             },
             "peers": peers,
-            "firewall": {"table": _table(site)},
+            "firewall": {"table": site.table},
             **self._elements(site, edges),
             "carried6": {self.sites[other].relay_address: 1 for other in relayed},
             "relayed6": {
@@ -215,8 +220,3 @@ class Compiler:
                     if port.protocol == "tcp" and self.sites[edge.target].keys:
                         return {"target": {"address": self.sites[edge.target].gateways[0], "port": port.first}}
         return {}
-
-
-def _table(site: ConnectedSite) -> str:
-    """Return the table of a site without elements, for all of its interfaces."""
-    return ruleset(site.addresses, FlowSets(), "hn0").replace('"hn0"', '"hn*"')

@@ -81,6 +81,7 @@ def ruleset(own: SiteAddresses, sets: FlowSets, interface: str = "hn0") -> str:
     if not _INTERFACE.fullmatch(interface):
         raise ValueError(f"{interface!r} is no name of an interface: small letters and digits, at most 15")
     declared = "\n".join(_set(name, elements) for name, elements in sets.named())
+    gateway, end = own.gateway6, own.relay6
     probes = f"udp sport {PROBE_PORT} udp dport {PROBE_PORT}"
     tunnels = f"udp sport {TUNNEL_PORTS} udp dport {TUNNEL_PORTS}"
     own4 = f"\n        ip daddr {own.v4} jump incoming_v4" if own.v4 else ""
@@ -99,8 +100,8 @@ table {TABLE} {{
     chain incoming {{
         ct state invalid drop
         ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
-        ip6 daddr {own.gateway6} {probes} limit rate 1000/second burst 1000 packets accept
-        ip6 daddr {own.relay6} ip6 saddr @carried6 {tunnels} accept
+        ip6 daddr {gateway} {probes} limit rate 1000/second burst 1000 packets accept
+        ip6 daddr {end} ip6 saddr @carried6 {tunnels} accept
         ip6 daddr {own.v6} jump incoming_v6{own4}
         counter drop
     }}
@@ -115,8 +116,8 @@ table {TABLE} {{
     chain outgoing {{
         ct state invalid drop
         ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
-        ip6 saddr {own.gateway6} {probes} accept
-        ip6 saddr {own.relay6} ip6 daddr @carried6 {tunnels} accept
+        ip6 saddr {gateway} {probes} accept
+        ip6 saddr {end} ip6 daddr @carried6 {tunnels} accept
         ip6 saddr {own.v6} jump outgoing_v6{from4}
         counter reject with icmpx admin-prohibited
     }}
