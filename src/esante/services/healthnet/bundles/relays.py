@@ -1,10 +1,10 @@
 """Which tunnels are relayed, and by which site: those of two sites that cannot be reached from the Internet."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 
-def relay_of(one: str, other: str, relays: Sequence[str]) -> str:
+def relay_of(one: str, other: str, relays: Collection[str]) -> str:
     """Return the relay of two sites, in any order, "" when there is none.
 
     Pairs are divided among relays by rendezvous hashing: a relay that goes moves its own pairs and no others.
@@ -29,7 +29,7 @@ class RelayPlan:
         """Return the sites whose tunnels a relay forwards, with those at the other ends."""
         return {site: frozenset(others) for site, others in self._clients.get(relay, {}).items() if others}
 
-    def put(self, site: str, others: Iterable[str], relays: Sequence[str]) -> set[str]:
+    def put(self, site: str, others: Iterable[str], relays: Collection[str]) -> set[str]:
         """Take the sites with which one cannot have a direct tunnel; return the relays for which that is a change."""
         before = self._relayed.get(site, {})
         after = {other: relay for other in others if (relay := relay_of(site, other, relays))}

@@ -30,7 +30,7 @@ class Country:
         self._networks: dict[int, Network] = {}
         self._compilers: dict[int, Compiler] = {}
         self.set_policies(policies)
-        self._relays = self._find_relays()
+        self._relays = {key for key in self.connections if self._is_relay(key)}
         self._plan = RelayPlan()
         for key in self.connections:
             self._plan_relays(key)
@@ -53,9 +53,10 @@ class Country:
     def change(self, key: str, connection: Connection | None) -> set[str]:
         """Take what a site is now (None, revoked, suspended: gone); return the sites whose bundles that may change."""
         affected = self._change(key, connection)
-        relays = self._find_relays()
-        is_same, self._relays = relays == self._relays, relays
-        for site in [key, *affected] if is_same else [key, *self.connections]:
+        is_other = self._is_relay(key) != (key in self._relays)
+        if is_other:
+            self._relays ^= {key}
+        for site in [key, *self.connections] if is_other else [key, *affected]:
             if moved := self._plan_relays(site):
                 affected |= {site, *moved}
         return affected & self.connections.keys()
@@ -79,8 +80,9 @@ class Country:
             affected |= {*self._plan.relayed(key).values(), *self._plan.clients(key)}
         return affected
 
-    def _find_relays(self) -> list[str]:
-        return [key for key, site in self._sites.items() if site.is_relay and site.endpoint and site.keys]
+    def _is_relay(self, key: str) -> bool:
+        site = self._sites.get(key)
+        return site is not None and site.is_relay and bool(site.endpoint and site.keys)
 
     def _plan_relays(self, key: str) -> set[str]:
         """Plan relays for tunnels of a site neither end of which can be reached; return those that this changes."""
