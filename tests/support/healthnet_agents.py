@@ -64,7 +64,10 @@ class FakeAgent:
 
     async def enrol(self, body=None):
         """Enrol; the response."""
-        return await self.world.http.post(f"{BASE}/enrolments", content=body or self.enrolment())
+        response = await self.world.http.post(f"{BASE}/enrolments", content=body or self.enrolment())
+        if response.status_code == 200:
+            self.trusted = response.json()["content"]["trusted"]
+        return response
 
     def signed(self, method, path, value=None, **changes):
         """Headers and body of a signed request."""
@@ -90,7 +93,7 @@ class FakeAgent:
         if response.status_code == 204:
             return None
         assert response.status_code == 200, response.text
-        trusted = self.world.controller.signer.trusted
+        trusted = self.bundle.parts["trusted"] if self.bundle else self.trusted
         self.bundle = open_envelope(response.json(), trusted, self.site, time.time(), self.bundle)
         return response.json()
 
@@ -126,6 +129,7 @@ class ControllerWorld:
         async with self.db.transaction() as conn:
             await backup_store.clear(conn)
             await conn.execute("INSERT INTO healthnet_compilation VALUES (0)")
+            await conn.execute("INSERT INTO healthnet_signing_key VALUES (1, clock_timestamp())")
         await self.controller.rollouts.begin(POLICY)
 
     async def close(self):

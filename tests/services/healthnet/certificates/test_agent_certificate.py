@@ -15,6 +15,7 @@ from esante.services.healthnet.agent.client import Client, Rejected
 from esante.services.healthnet.agent.loop import Agent
 from esante.services.healthnet.agent.system import System
 from esante.services.healthnet.certificates.api import CertificateEndpoints, SiteIdentity
+from esante.services.healthnet.certificates.service import MOST_A_DAY
 from esante.services.healthnet.controller import backup_store
 from esante.services.healthnet.controller.site_follower import Following
 from tests.services.healthnet.lab.test_agents import POLICY
@@ -31,6 +32,7 @@ async def network(world, tmp_path):
     async with world.db.transaction() as conn:
         await backup_store.clear(conn)
         await conn.execute("INSERT INTO healthnet_compilation VALUES (0)")
+        await conn.execute("INSERT INTO healthnet_signing_key VALUES (1, clock_timestamp())")
     world.folder = tmp_path
     (tmp_path / "root.key").write_bytes(bytes(range(64)))
     world.controller = open_controller(world.db, world.journal, tmp_path, certify=world.certificates.enrol)
@@ -130,6 +132,16 @@ async def test_renewal_with_a_forged_signature_and_one_that_comes_again_are_refu
         await network.http.post(certificate.RENEWALS, headers=one, content=body) for one in (forged, headers, headers)
     ]
     assert [answer.status_code for answer in answers] == [403, 200, 403]
+
+
+async def test_site_that_asks_for_many_certificates_is_told_to_wait(network):
+    await network.install_authority()
+    await enrolled(network)
+    answers = [(await renew(network)).status_code for _ in range(MOST_A_DAY)]
+    assert answers == [200] * (MOST_A_DAY - 1) + [429]
+    later = clock.now() + timedelta(days=1, minutes=1)
+    with clock.use_clock(lambda: later):
+        assert (await renew(network)).status_code == 200
 
 
 async def test_certificate_of_another_key_is_not_kept(network):

@@ -151,5 +151,7 @@ def enrol(state: State, controller: str, ca_file: str, token: str) -> None:
     state.write("sealing.key", sealing_key_of(secret))
     if given := answer["content"].get("certificate"):  # without an authority the agent asks later
         keep(state, given)
+    for name in ("good.json", "trial.json"):  # those of an enrolment before: sealed for it, perhaps of keys that ended
+        state.remove(name)
     kept = {"site": site, "controller": controller, "ca_file": ca_file, "trusted": trusted}
     state.write_json("site.json", {**kept, "release_keys": answer["content"]["release_keys"]})

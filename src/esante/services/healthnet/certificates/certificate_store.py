@@ -41,6 +41,17 @@ def certificate_row(issued: IssuedCertificate) -> Row:
     return CERTIFICATE, tuple(getattr(issued, name) for name in CERTIFICATE.columns)
 
 
+async def count_issued(conn: Connection, site_id: UUID, since: datetime) -> int:
+    """Return how many certificates a site got since a moment."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM healthnet_certificate WHERE site_id = $1 AND not_after > $2 AND issued_at > $2",
+            site_id,
+            since,
+        )
+    )
+
+
 async def fetch_site_of(db: Database, serial: str) -> UUID | None:
     """Return the site of a certificate that is not revoked, or None."""
     found: UUID | None = await db.fetchval(

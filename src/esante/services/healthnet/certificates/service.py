@@ -34,6 +34,8 @@ from esante.services.healthnet.certificates.terms import terms_on
 from esante.services.healthnet.sites.model import NetworkSite, SiteState
 from esante.services.healthnet.sites.service import Gateway, Sites
 
+MOST_A_DAY = 20
+"""Certificates that a site gets in 24 hours."""
 _CERTIFIED = (SiteState.APPROVED, SiteState.ACTIVE)
 """A site that has just enrolled is active a moment later; until then its certificate does not count."""
 LIST_LASTS = timedelta(minutes=5)
@@ -78,7 +80,8 @@ class Certificates:
     async def certify(self, conn: Connection, initiator: Initiator, site: NetworkSite, request: bytes) -> str:
         """Return the certificate (PEM) of an active site for the key of a request, within the caller's transaction.
 
-        Raises: Problem 400 for a request that is not accepted, 503 while no authority is installed.
+        Raises: Problem 400 for a request that is not accepted, 429 for a site that got many of late, 503 while no
+        authority is installed.
         """
         return await self._issue(conn, initiator, site, request, renewal=False)
 
@@ -86,7 +89,8 @@ class Certificates:
         """Return a new certificate (PEM) for the site whose present one (DER) the request came with.
 
         The present one stays valid until it ends, so that nothing is interrupted.
-        Raises: Problem 403 for a certificate that is forged, ended, revoked or of a site that is not active, 400, 503.
+        Raises: Problem 403 for a certificate that is forged, ended, revoked or of a site that is not active, 400, 429
+        for a site that got many of late, 503.
         """
         site = await self.identify(certificate)
         if site is None:
@@ -97,17 +101,23 @@ class Certificates:
     async def enrol(self, conn: Connection, key: str, request: bytes, origin: str) -> dict[str, Any] | None:
         """Return what the agent of a site keeps when it enrols, within the caller's transaction.
 
-        None while no authority is installed, and for a site that the register does not have: the agent asks later.
+        None while no authority is installed, for a site that the register does not have, and for one that got many of
+        late: the agent asks later. Raises: Problem 400 for a request that is not accepted.
         """
         site = await self._sites.by_key(key)
-        if site is None or site.state not in _CERTIFIED or not await certificate_store.fetch_authority(conn):
+        if site is None or site.state not in _CERTIFIED:
             return None
-        return await self.answer(await self._issue(conn, Gateway(origin), site, request, renewal=False))
+        try:
+            return await self.answer(await self._issue(conn, Gateway(origin), site, request, renewal=False))
+        except Problem as problem:
+            if problem.status not in (429, 503):
+                raise
+            return None
 
     async def renew_for_agent(self, initiator: Initiator, key: str, request: bytes) -> str:
         """Return a new certificate (PEM) for the site whose agent signed a request; its present one may have ended.
 
-        Raises: Problem 403 for a site that is not on the network, 400, 503.
+        Raises: Problem 403 for a site that is not on the network, 400, 429 for one that got many of late, 503.
         """
         site = await self._sites.by_key(key)
         if site is None or site.state not in _CERTIFIED:
@@ -132,6 +142,8 @@ class Certificates:
     ) -> str:
         intermediate, _ = await self._authority(conn)
         now, terms = clock.now(), terms_on(today())
+        if await certificate_store.count_issued(conn, site.site_id, now - timedelta(days=1)) >= MOST_A_DAY:
+            raise Problem(429, "throttled", N_("Too many attempts."), headers={"Retry-After": "3600"})
         try:
             parsed = authority.parse_request(request)
             found = authority.sign_site(intermediate, self._key, parsed, site.key, self._zone, now, terms)

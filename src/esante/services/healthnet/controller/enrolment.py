@@ -25,6 +25,7 @@ from esante.services.healthnet.controller.model import (
     TunnelKeyChanged,
 )
 from esante.services.healthnet.controller.rollout import bundle_store
+from esante.services.healthnet.controller.rollout.signing_keys import SigningKeys
 
 Certifier = Callable[[Conn, str, bytes, str], Awaitable[dict[str, Any] | None]]
 """Returns what an agent keeps as its certificate, within the transaction; None when there is no authority.
@@ -34,19 +35,19 @@ _REFUSED = "this token is not valid: ask the agency for a new one"
 
 
 class Enrolments:
-    """Admits agents. `trusted`, `release_keys`: the keys whose signatures they accept on bundles and updates."""
+    """Admits agents. `keys`, `release_keys`: the keys whose signatures they accept on bundles and on updates."""
 
     def __init__(
         self,
         db: Database,
         journal: Journal,
         secrets: Secrets,
-        trusted: Mapping[str, Mapping[str, str]],
+        keys: SigningKeys,
         release_keys: Mapping[str, Mapping[str, str]],
         certify: Certifier | None = None,
     ) -> None:
         self._db, self._journal, self._secrets = db, journal, secrets
-        self._trusted, self._release_keys, self._certify = trusted, release_keys, certify
+        self._keys, self._release_keys, self._certify = keys, release_keys, certify
 
     async def enrol(self, message: Any, origin: str) -> dict[str, Any]:
         """Return the answer to an enrolment, with the proof that it comes from who issued the token.
@@ -70,7 +71,8 @@ class Enrolments:
         if not _belongs(request, identity):
             raise ControlRefused(400, "the request for a certificate is not signed by the key of the agent")
         certificate = await self._admit(token_id, site, identity, tunnel, content["request"].encode(), origin)
-        answer: dict[str, Any] = {"trusted": self._trusted, "release_keys": self._release_keys}
+        trusted = (await self._keys.signers()).trusted
+        answer: dict[str, Any] = {"trusted": trusted, "release_keys": self._release_keys}
         if certificate:
             answer["certificate"] = certificate
         secret = self._secrets.token_secret(token_id)
