@@ -18,9 +18,8 @@ from esante.services.soc.duties.model import Facts
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
+from tests.support.signed_in_pages import BASE
 from tests.support.soc import SocWorld, a_finding
-
-BASE = "https://esante.example"
 
 
 class CaseWorld(SocWorld):

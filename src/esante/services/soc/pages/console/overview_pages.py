@@ -16,9 +16,9 @@ from esante.services.soc.console.flow import MOST_WAITING, EventFlow
 from esante.services.soc.console.model import FlowStep, Span, TimelineFilter
 from esante.services.soc.console.overview import Overview
 from esante.services.soc.console.overview_store import MOST_COUNTED
-from esante.services.soc.console.pages.page_words import PLACES, words
 from esante.services.soc.console.timeline import Timeline
 from esante.services.soc.duties.service import Duties
+from esante.services.soc.pages.console.source_words import PLACES, words
 from esante.services.soc.pages.page_words import CONTACT, MAX_WORDS, OPERATOR, page_requester
 
 _KINDS = ("", "alerts", "cases")

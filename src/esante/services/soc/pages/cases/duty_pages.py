@@ -15,7 +15,7 @@ from esante.services.soc.duties.export import notification_json, notification_pd
 from esante.services.soc.duties.rule_file import packaged_rules
 from esante.services.soc.duties.service import LONGEST_SECTION, Duties, DutyView
 from esante.services.soc.duties.words import CHOICES, FACT_GROUPS, FACT_NAMES, SECTION_NAMES
-from esante.services.soc.pages.fact_form import (
+from esante.services.soc.pages.cases.fact_form import (
     control_of,
     form_values,
     read_facts_form,

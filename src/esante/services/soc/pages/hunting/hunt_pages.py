@@ -18,8 +18,8 @@ from esante.services.soc.hunting.holdings import Holdings
 from esante.services.soc.hunting.hunts import Hunts, again
 from esante.services.soc.hunting.model import HUNT_FIELDS, OPERATOR_NAMES, RunState
 from esante.services.soc.hunting.tenant_data import TenantData
+from esante.services.soc.pages.hunting.hunt_form import ROWS, SPANS, fields_of, hunt_of
 from esante.services.soc.pages.page_words import CONTACT, MAX_WORDS, OPERATOR, page_requester, place_of, shown, words
-from esante.services.soc.watch_pages.hunt_form import ROWS, SPANS, fields_of, hunt_of
 
 _COLUMNS = 48
 """Columns of a plot at most."""

@@ -1,4 +1,4 @@
-"""What the declaration adds for health detections."""
+"""Detections of misuse of health data."""
 
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
@@ -12,31 +12,29 @@ from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.health.detections.parameters import terms_on
 from esante.services.soc.health.lists.service import MarkLists
 from esante.services.soc.health.watch import HealthWatch
+from esante.services.soc.parts.part import Part
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
 
 
-def build_health(platform: Platform, tenants: Tenants, alerts: Alerts) -> Iterable[object]:
-    """Make the service objects."""
+def _build(platform: Platform) -> Iterable[object]:
     directory = platform[Directory]
     lists = MarkLists(platform.db, platform.journal, directory, platform[Access])
     yield lists
-    yield HealthWatch(platform.db, directory, tenants, alerts, lists)
+    yield HealthWatch(platform.db, directory, platform[Tenants], platform[Alerts], lists)
 
 
-def health_consumers(platform: Platform) -> list[Consumer]:
+def _consumers(platform: Platform) -> list[Consumer]:
     """Return the consumer of the journal, unless the operator turned it off."""
     return [platform[HealthWatch].consumer] if platform.settings.of(SocSettings).soc_health else []
 
 
-def health_dispositions(platform: Platform) -> list[DispositionHandler]:
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
     """Return what deletes the facts about a person."""
     return [DispositionHandler(act=Act.DELETE, step=platform[HealthWatch].delete_some)]
 
 
-def health_tasks(platform: Platform) -> list[Task]:
-    """Return the work beside the requests."""
-
+def _tasks(platform: Platform) -> list[Task]:
     async def tidy() -> None:
         await platform[HealthWatch].tidy()
 
@@ -48,20 +46,26 @@ def _kept(facts: str) -> Callable[[date], timedelta]:
     return lambda day: timedelta(days=getattr(terms_on(day).keep, facts))
 
 
-HEALTH_KEPT = [
-    KeptData(
-        what=N_("Which professionals and hospitals treated you and when, without what for"),
-        why=N_("So that access to your record without a reason is noticed."),
-        how_long=_kept("contacts"),
-    ),
-    KeptData(
-        what=N_("Who opened your record, and on which day"),
-        why=N_("So that access to your record without a reason is noticed."),
-        how_long=_kept("visits"),
-    ),
-    KeptData(
-        what=N_("Emergency access to your record, and the codes and days of the services on your fee notes"),
-        why=N_("So that misused emergency access and false fee notes are noticed."),
-        how_long=_kept("acts"),
-    ),
-]
+HEALTH = Part(
+    build=_build,
+    consumers=_consumers,
+    tasks=_tasks,
+    dispositions=_dispositions,
+    kept=[
+        KeptData(
+            what=N_("Which professionals and hospitals treated you and when, without what for"),
+            why=N_("So that access to your record without a reason is noticed."),
+            how_long=_kept("contacts"),
+        ),
+        KeptData(
+            what=N_("Who opened your record, and on which day"),
+            why=N_("So that access to your record without a reason is noticed."),
+            how_long=_kept("visits"),
+        ),
+        KeptData(
+            what=N_("Emergency access to your record, and the codes and days of the services on your fee notes"),
+            why=N_("So that misused emergency access and false fee notes are noticed."),
+            how_long=_kept("acts"),
+        ),
+    ],
+)

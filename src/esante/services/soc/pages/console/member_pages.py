@@ -11,7 +11,7 @@ from esante.core.storage import parse_uuid
 from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.soc.console.members import MemberLists
-from esante.services.soc.console.pages.page_words import INTERVALS, PLACES, interval_of, kind_of, words
+from esante.services.soc.pages.console.source_words import INTERVALS, PLACES, interval_of, kind_of, words
 from esante.services.soc.pages.page_words import CONTACT, MAX_WORDS, OPERATOR, page_requester, place_of, shown, text_of
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.tenants.service import DEFAULT_QUOTA, MAX_QUOTA, Tenants

@@ -15,8 +15,8 @@ from esante.core.web import NOT_FOUND, Problem, render
 from esante.identity.access import Access
 from esante.services.soc.console.event_search import EventSearch
 from esante.services.soc.console.members import MemberLists
-from esante.services.soc.console.pages.page_words import PLACES, words
 from esante.services.soc.events.schema import tables
+from esante.services.soc.pages.console.source_words import PLACES, words
 from esante.services.soc.pages.page_words import MAX_WORDS, page_requester
 from esante.services.soc.storage.model import EventQuery
 

@@ -1,4 +1,4 @@
-"""What the declaration adds for hunts, threat intelligence, sharing, silence and coverage."""
+"""Hunts, threat intelligence, sharing, silence and coverage."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -20,30 +20,22 @@ from esante.services.soc.hunting.tenant_data import TenantData
 from esante.services.soc.intelligence.feeds import FeedReader, load_feeds
 from esante.services.soc.intelligence.service import Intelligence
 from esante.services.soc.intelligence.warning_lists import load_warning_lists
+from esante.services.soc.pages.hunting.hunt_pages import HuntPages
+from esante.services.soc.pages.hunting.indicator_pages import IndicatorPages
+from esante.services.soc.pages.hunting.sharing_pages import SharingPages
+from esante.services.soc.parts.part import Part
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.sharing.advisories import Advisories
 from esante.services.soc.sharing.sightings import SightingBook
 from esante.services.soc.silence.service import Silences
 from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
-from esante.services.soc.watch_pages.hunt_pages import HuntPages
-from esante.services.soc.watch_pages.indicator_pages import IndicatorPages
-from esante.services.soc.watch_pages.sharing_pages import SharingPages
-
-WATCH_KEPT = [
-    KeptData(
-        what=N_("Events of computers and software of members: among others who did what on which computer, and when"),
-        why=N_("To find attacks on health data, also long after they began."),
-        how_long=kept_for,
-    ),
-]
 
 
-def build_watch(platform: Platform, tenants: Tenants, events: EventStore) -> Iterable[object]:
-    """Make the service objects."""
+def _build(platform: Platform) -> Iterable[object]:
     db, objects, journal = platform.db, platform.objects, platform.journal
+    tenants, events, alerts = platform[Tenants], platform[EventStore], platform[Alerts]
     settings = platform.settings.of(SocSettings)
-    alerts = Alerts(db, journal, tenants)
     scratch = platform.settings.data / "hunts"
     scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
     search = HuntSearch(db, objects, events, scratch)
@@ -64,8 +56,7 @@ def build_watch(platform: Platform, tenants: Tenants, events: EventStore) -> Ite
     yield CoverageOfMembers(db, tenants, settings.soc_rules)
 
 
-def watch_routes(platform: Platform) -> list[BaseRoute]:
-    """Return the pages."""
+def _routes(platform: Platform) -> list[BaseRoute]:
     access = platform[Access]
     advisories, sightings = platform[Advisories], platform[SightingBook]
     covered, silences = platform[CoverageOfMembers], platform[Silences]
@@ -76,8 +67,7 @@ def watch_routes(platform: Platform) -> list[BaseRoute]:
     ]
 
 
-def watch_tasks(platform: Platform) -> list[Task]:
-    """Return the work beside the requests."""
+def _tasks(platform: Platform) -> list[Task]:
     intelligence, hunts = platform[Intelligence], platform[Hunts]
     return [
         Task(name="security events to files", run=platform[Archive].run, every=timedelta(minutes=10)),
@@ -89,3 +79,13 @@ def watch_tasks(platform: Platform) -> list[Task]:
         Task(name="old sightings", run=platform[SightingBook].tidy, every=timedelta(hours=6)),
         Task(name="silent sources", run=platform[Silences].check, every=timedelta(minutes=1)),
     ]
+
+
+_KEPT = [
+    KeptData(
+        what=N_("Events of computers and software of members: among others who did what on which computer, and when"),
+        why=N_("To find attacks on health data, also long after they began."),
+        how_long=kept_for,
+    ),
+]
+HUNTING = Part(build=_build, routes=_routes, tasks=_tasks, kept=_KEPT)

@@ -5,15 +5,11 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 from lxml import html
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from esante.core.outbound import AddressPolicy
-from esante.core.web import HANDLERS, LANGUAGES
-from esante.identity.access import Access
+from esante.core.web import LANGUAGES
 from esante.services.soc.coverage.service import CoverageOfMembers
 from esante.services.soc.hunting.archive import Archive
 from esante.services.soc.hunting.holdings import Holdings
@@ -24,18 +20,18 @@ from esante.services.soc.intelligence.feeds import FeedReader
 from esante.services.soc.intelligence.observables import guess_observable
 from esante.services.soc.intelligence.service import Intelligence
 from esante.services.soc.intelligence.warning_lists import load_warning_lists
+from esante.services.soc.pages.hunting.hunt_pages import HuntPages
+from esante.services.soc.pages.hunting.indicator_pages import IndicatorPages
+from esante.services.soc.pages.hunting.sharing_pages import SharingPages
 from esante.services.soc.sharing.advisories import Advisories
 from esante.services.soc.sharing.model import AdvisoryText
 from esante.services.soc.sharing.sightings import SightingBook
 from esante.services.soc.silence.service import Silences
 from esante.services.soc.storage.service import EventStore
-from esante.services.soc.watch_pages.hunt_pages import HuntPages
-from esante.services.soc.watch_pages.indicator_pages import IndicatorPages
-from esante.services.soc.watch_pages.sharing_pages import SharingPages
-from tests.support.portal_browser import PortalBrowser, page_text
+from tests.support.portal_browser import page_text
+from tests.support.signed_in_pages import application_of
 from tests.support.soc_hunting import keep, some_events
 
-BASE = "https://esante.example"
 OPERATOR, CONTACT = "/operator/soc", "/security"
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 RULE = "title: R\nid: 1\nlogsource: {product: windows}\ndetection: {a: {Image: x}, condition: a}\ntags: [attack.execution, attack.t1059]\n"
@@ -46,7 +42,7 @@ class Watch:
 
     def __init__(self, world, objects, folder):
         db, journal = world.db, world.journal
-        self.access = Access(db, journal, world.directory, base_url=BASE)
+        self.access = world.access
         events = EventStore(db)
         search = HuntSearch(db, objects, events, folder)
         self.archive = Archive(db, objects, journal, events, 1)
@@ -77,28 +73,9 @@ async def watch(world, objects, tmp_path):
 
 
 @pytest.fixture
-async def browse(watch):
-    """`await browse(requester)` returns a browser in which the requester is signed in."""
-    people, clients = {}, []
-
-    async def become(request):
-        return await watch.access.sign_in(request, people["requester"], method="demo")
-
-    app = Starlette(routes=[Route("/become", become, methods=["POST"]), *watch.routes], exception_handlers=HANDLERS)
-    app.state.sessions, app.state.people = watch.access.sessions, people
-
-    async def visit(requester, language="en"):
-        http = httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url=BASE, headers={"Accept-Language": language}
-        )
-        clients.append(http)
-        people["requester"] = requester
-        await http.post("/become")
-        return PortalBrowser(http)
-
-    yield visit
-    for http in clients:
-        await http.aclose()
+def app(watch):
+    """The pages."""
+    return application_of(watch.access, watch.routes)
 
 
 def text_of(response):

@@ -9,7 +9,7 @@ from esante.core.clock import use_clock
 from esante.core.storage import uuid7
 from esante.identity.access import Requester
 from esante.services.soc.cases.model import QueueFilter
-from esante.services.soc.pages.fact_form import show_moment
+from esante.services.soc.pages.cases.fact_form import show_moment
 from tests.support.portal_browser import form_values, page_text
 
 OPERATOR, CONTACT = "/operator/soc", "/security"

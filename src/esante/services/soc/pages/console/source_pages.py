@@ -10,8 +10,8 @@ from starlette.routing import Route
 from esante.core.web import N_, Problem, bad_request, read_form, redirect, render
 from esante.identity.access import Access
 from esante.services.soc.console.event_search import EventSearch
-from esante.services.soc.console.pages.page_words import INTERVALS, PLACES, interval_of, kind_of, minutes_of, words
 from esante.services.soc.console.sender_setup import PLACEHOLDER, setups
+from esante.services.soc.pages.console.source_words import INTERVALS, PLACES, interval_of, kind_of, minutes_of, words
 from esante.services.soc.pages.page_words import MAX_WORDS, page_requester, place_of, shown, text_of
 from esante.services.soc.sources.service import Sources
 
