@@ -12,7 +12,6 @@ from esante.identity.access import DispositionHandler, Requester
 from esante.services.soc.cases.containment import ContainmentRequests
 from esante.services.soc.cases.demo import load_cases
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.cli import soc
 from esante.services.soc.demo.load import load_members
 from esante.services.soc.pages.page_words import CONTACT, OPERATOR
@@ -22,6 +21,7 @@ from esante.services.soc.parts.health_part import HEALTH
 from esante.services.soc.parts.hunt_part import HUNTING
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage.service import Triage
 
 _PARTS = (CASES, CONSOLE, HUNTING, HEALTH)
 """What the service is made of; each is built over those before it."""

@@ -8,8 +8,10 @@ from esante.services.soc.console.overview import Overview
 from esante.services.soc.console.timeline import Timeline
 from esante.services.soc.pages.cases.case_pages import CasePages
 from esante.services.soc.pages.cases.duty_pages import DutyPages
+from esante.services.soc.pages.cases.exercise_pages import ExercisePages
 from esante.services.soc.pages.cases.practice_pages import PracticePages
 from esante.services.soc.pages.cases.queue_pages import QueuePages
+from esante.services.soc.pages.cases.suppression_pages import SuppressionPages
 from esante.services.soc.pages.console.event_pages import EventPages
 from esante.services.soc.pages.console.member_pages import MemberPages
 from esante.services.soc.pages.console.overview_pages import OverviewPages
@@ -26,7 +28,9 @@ def app(world, sources, flow):
     lists = MemberLists(world.db, world.tenants, world.directory)
     overview, timeline = Overview(world.db, world.tenants), Timeline(world.db, world.tenants)
     routes = [
-        *QueuePages(world.triage, world.alerts, access).routes(),
+        *QueuePages(world.triage, world.dismissals, world.alerts, access).routes(),
+        *SuppressionPages(world.suppressions, access).routes(),
+        *ExercisePages(world.exercises, access).routes(),
         *CasePages(world.cases, *acts, access).routes(),
         *DutyPages(world.duties, world.tenants, access).routes(),
         *PracticePages(world.cases, world.duties, access).routes(),

@@ -16,6 +16,7 @@ class CaseOpened(Event, frozen=True, kw_only=True):
     alerts: tuple[UUID, ...] = ()
     severity: int
     playbook: str = ""
+    is_exercise: bool = False
 
 
 @event("soc.alerts_joined")
@@ -70,6 +71,33 @@ class AlertsSuppressed(Event, frozen=True, kw_only=True):
     tenant_id: UUID | None = None
     rule: str
     until: datetime
+
+
+@event("soc.alerts_dismissed")
+class AlertsDismissed(Event, frozen=True, kw_only=True):
+    """An operator dismissed alerts of a member, singly or those of a suppression; the reason is not journalled."""
+
+    tenant_id: UUID
+    alerts: tuple[UUID, ...]
+    outcome: str
+    suppression_id: UUID | None = None
+
+
+@event("soc.dismissal_ended")
+class DismissalEnded(Event, frozen=True, kw_only=True):
+    """An operator took a dismissal back: the alert waits again."""
+
+    tenant_id: UUID
+    alert_id: UUID
+
+
+@event("soc.exercise_started")
+class ExerciseStarted(Event, frozen=True, kw_only=True):
+    """An operator raised an alert of an exercise at a member; nothing has happened, and no figure counts it."""
+
+    tenant_id: UUID
+    alert_id: UUID
+    playbook: str
 
 
 @event("soc.suppression_ended")

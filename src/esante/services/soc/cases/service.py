@@ -19,7 +19,7 @@ from esante.core.web import (
 )
 from esante.identity.access import Requester, require_operator
 from esante.services.soc.alerts.model import Level
-from esante.services.soc.cases import case_store, triage_store
+from esante.services.soc.cases import case_store
 from esante.services.soc.cases.events import CaseChanged, NoteAdded, TaskChanged
 from esante.services.soc.cases.model import (
     Case,
@@ -35,6 +35,7 @@ from esante.services.soc.cases.states import Act, after, require_active
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.tenants.model import Scope, Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
 PAGE_SIZE = 50
 SHORTEST, LONGEST = 3, 4_000
@@ -227,6 +228,9 @@ class Cases:
             case, target = locked[case_id], locked[target_id]
             if case.tenant_id != target.tenant_id:
                 raise bad_request("target", N_("A case has alerts of one member only."), code="value")
+            if case.is_exercise != target.is_exercise:
+                title = N_("An exercise has no real alerts, and a real case no exercise.")
+                raise bad_request("target", title, code="value")
             require_active(target)
             now = clock.now()
             state = after(case, Act.MERGE, requester.id)
@@ -255,7 +259,7 @@ class Cases:
         """Return the other active cases of a case's member. Raises: Problem 403."""
         require_operator(requester)
         found = await case_store.fetch_active(self._db, case.tenant_id, PAGE_SIZE)
-        return [one for one in found if one.case_id != case.case_id]
+        return [one for one in found if one.case_id != case.case_id and one.is_exercise == case.is_exercise]
 
     def _changed(
         self,

@@ -11,8 +11,9 @@ from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, current_agency
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory
-from esante.services.soc.cases import case_store, triage_store
+from esante.services.soc.cases import case_store
 from esante.services.soc.cases.model import Case
+from esante.services.soc.cases.states import require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.evidence import evidence_store
 from esante.services.soc.handover import handover_store
@@ -21,6 +22,7 @@ from esante.services.soc.handover.package import indicators, package, shared_ale
 from esante.services.soc.handover.recipients import HandoverRecipient, handover_rules
 from esante.services.soc.tenants.model import Scope, Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
 FORMAT = "esante-case-handover/1"
 
@@ -56,6 +58,7 @@ class Handovers:
             raise bad_request("recipient", N_("Choose a value of the list."), code="value")
         async with self._db.transaction() as conn:
             case = await require_case(conn, Scope(None), case_id, lock=True)
+            require_real(case)
             to = known[recipient]
             tenant = await self._tenants.tenant(requester, case.tenant_id)
             if not case.tlp.is_within(to.most):

@@ -12,27 +12,37 @@ from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cases.closure import Closing
 from esante.services.soc.cases.containment import ContainmentRequests
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
 from esante.services.soc.pages.cases.case_pages import CasePages
 from esante.services.soc.pages.cases.duty_pages import DutyPages
+from esante.services.soc.pages.cases.exercise_pages import ExercisePages
 from esante.services.soc.pages.cases.practice_pages import PracticePages
 from esante.services.soc.pages.cases.queue_pages import QueuePages
+from esante.services.soc.pages.cases.suppression_pages import SuppressionPages
 from esante.services.soc.parts.part import Part
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage.dismissals import Dismissals
+from esante.services.soc.triage.exercises import Exercises
+from esante.services.soc.triage.service import Triage
+from esante.services.soc.triage.suppressions import Suppressions
 
 
 def _build(platform: Platform) -> Iterable[object]:
     db, objects, journal, directory = platform.db, platform.objects, platform.journal, platform[Directory]
     tenants = Tenants(db, journal, directory)
     yield tenants
-    yield Alerts(db, journal, tenants)
+    alerts = Alerts(db, journal, tenants)
+    yield alerts
     evidence, duties = CaseEvidence(db, objects, journal, tenants), Duties(db, journal, tenants)
     yield evidence
     yield duties
     yield Triage(db, journal, tenants, evidence)
+    dismissals = Dismissals(db, journal)
+    yield dismissals
+    yield Suppressions(db, journal, tenants, dismissals)
+    yield Exercises(db, journal, tenants, alerts)
     yield Cases(db, journal, tenants)
     yield Closing(db, journal, duties)
     yield ContainmentRequests(db, journal, tenants, directory, platform[Access])
@@ -43,7 +53,9 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     access, tenants, cases, duties = platform[Access], platform[Tenants], platform[Cases], platform[Duties]
     acts = platform[CaseEvidence], platform[Closing], platform[ContainmentRequests], platform[Handovers]
     return [
-        *QueuePages(platform[Triage], platform[Alerts], access).routes(),
+        *QueuePages(platform[Triage], platform[Dismissals], platform[Alerts], access).routes(),
+        *SuppressionPages(platform[Suppressions], access).routes(),
+        *ExercisePages(platform[Exercises], access).routes(),
         *CasePages(cases, *acts, access).routes(),
         *DutyPages(duties, tenants, access).routes(),
         *PracticePages(cases, duties, access).routes(),

@@ -209,7 +209,7 @@ async def test_pages_of_one_member_are_the_same_bytes_with_and_without_another_m
         foreign = await world.case(other.tenant_id, "one", "two", "three", playbook="phishing")
         await world.raise_alerts(other.tenant_id, "waiting", "more")
         await world.cases.note(stranger, foreign.case_id, "A note of another member.")
-        await world.triage.suppress(
+        await world.suppressions.suppress(
             world.anna, rule="rule-1", subject="", tenant_id=other.tenant_id, days=3, reason="Known at the other."
         )
         after = [(await visitor.http.get(path)).content for path in paths]

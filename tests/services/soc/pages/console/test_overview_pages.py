@@ -67,7 +67,7 @@ async def test_suppressed_alerts_do_not_count_as_waiting(world, browse):
     await empty_tables(world)
     tenant, contact = await world.member("Hôpital C")
     await world.raise_alerts(tenant.tenant_id, "a", rule="noisy")
-    await world.triage.suppress(
+    await world.suppressions.suppress(
         world.anna, rule="noisy", subject="", tenant_id=None, days=7, reason="Known and harmless"
     )
     assert "No alert is waiting" in page_text(await (await browse(contact)).get(OVERVIEW))

@@ -122,11 +122,21 @@ async def test_hunt_is_started_watched_and_read_and_saved(world, watch, browse):
     page = await browser.get(f"{CONTACT}/hunts/{run.run_id}")
     assert "50 matches" in page_text(page) and "Matches over time" in page_text(page) and response is not None
     page = await browser.get(f"{CONTACT}/hunts?run={run.run_id}")
-    assert page.xpath("//input[@name='q']/@value") == ["connection"]
+    assert page.xpath("//form[@method='post']//input[@name='q']/@value") == ["connection"]
     await browser.submit(page, f"{CONTACT}/hunts", q="connection", days="30", name="Mine", act="save")
     page = await browser.get(f"{CONTACT}/hunts")
     (link,) = page.xpath("//a[contains(@href, '?hunt=')]/@href")
-    assert (await browser.get(link)).xpath("//input[@name='q']/@value") == ["connection"]
+    form = "//form[@method='post']//input[@name='q']/@value"
+    assert (await browser.get(link)).xpath(form) == ["connection"]
+    assert "Mine" in page_text(await browser.get(f"{CONTACT}/hunts/saved?q=MINE"))
+    assert "Nothing found" in page_text(await browser.get(f"{CONTACT}/hunts/saved?q=xyzzy"))
+    assert f"/hunts/{run.run_id}" in (await browser.http.get(f"{CONTACT}/hunts?q=connection")).text
+    assert "Nothing found" in page_text(await browser.get(f"{CONTACT}/hunts?q=xyzzy"))
+    assert "Nothing found" in page_text(await browser.get(f"{CONTACT}/hunts/{run.run_id}?q=xyzzy"))
+    page = await browser.get(f"{CONTACT}/hunts/saved")
+    (action,) = {form.get("action") for form in page.forms if form.get("action", "").endswith("/delete")}
+    await browser.submit(page, action)
+    assert "No hunt is saved yet" in page_text(await browser.get(f"{CONTACT}/hunts/saved"))
 
 
 async def test_what_is_kept_is_shown_with_hashes_and_exported(world, watch, browse):
@@ -228,7 +238,7 @@ async def test_file_of_indicators_is_read_in_the_browser(world, watch, browse):
     assert answer.status_code == 400 and "not valid JSON" in answer.text
 
 
-PAGES = ["hunts", "kept", "advisories", "sightings", "coverage"]
+PAGES = ["hunts", "hunts/saved", "silences", "kept", "advisories", "sightings", "coverage"]
 
 
 async def answers_of(browser, tenant, run):

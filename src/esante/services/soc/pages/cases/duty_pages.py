@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from esante.core import clock
-from esante.core.web import NOT_FOUND, Problem, current_agency, read_form, redirect, render, translator
+from esante.core.web import NOT_FOUND, Problem, current_agency, language_of, read_form, redirect, render, translator
 from esante.identity.access import Access, Requester
 from esante.services.soc.duties.export import notification_json, notification_pdf
 from esante.services.soc.duties.rule_file import packaged_rules
@@ -25,6 +25,7 @@ from esante.services.soc.pages.cases.fact_form import (
 )
 from esante.services.soc.pages.page_words import (
     CONTACT,
+    MAX_WORDS,
     OPERATOR,
     number_of,
     page_requester,
@@ -66,11 +67,13 @@ class DutyPages:
 
     async def clocks(self, request: Request) -> Response:
         """List every duty that was not sent, the most urgent first."""
-        requester = await page_requester(request, self._access)
+        requester, query = await page_requester(request, self._access), request.query_params
+        text = query.get("q", "").strip()[:MAX_WORDS]
         return await render(
             request,
             "soc/duties.html",
-            clocks=await self._duties.clocks(requester),
+            page=await self._duties.clocks_page(requester, text, language_of(request), query.get("cursor") or None),
+            text=text,
             recipients=packaged_rules().recipients,
             **words(request, requester),
         )

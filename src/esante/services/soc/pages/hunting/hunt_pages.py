@@ -38,6 +38,7 @@ class HuntPages:
             found += [
                 Route(f"{place}/hunts", self.show),
                 Route(f"{place}/hunts", self.start, methods=["POST"]),
+                Route(f"{place}/hunts/saved", self.saved),
                 Route(f"{place}/hunts/saved/{{hunt_id:uuid}}/delete", self.forget, methods=["POST"]),
                 Route(f"{place}/hunts/{{run_id:uuid}}", self.run),
                 Route(f"{place}/hunts/{{run_id:uuid}}/cancel", self.cancel, methods=["POST"]),
@@ -49,8 +50,8 @@ class HuntPages:
     async def show(self, request: Request, problem: Problem | None = None, form: FormData | None = None) -> Response:
         """Show the form of a hunt, kept hunts and past runs; `again`: a kept hunt or a run in the form."""
         requester = await page_requester(request, self._access)
-        text = request.query_params.get("find", "")[:MAX_WORDS]
-        saved = await self._hunts.saved(requester, text)
+        text = request.query_params.get("q", "").strip()[:MAX_WORDS]
+        saved = await self._hunts.saved(requester)
         return await render(
             request,
             "soc/hunts.html",
@@ -58,8 +59,20 @@ class HuntPages:
             problem=problem,
             fields=fields_of(await self._again(request, requester), form),
             saved_hunts=saved,
-            find=text,
-            runs=await self._hunts.runs(requester, request.query_params.get("cursor") or None),
+            text=text,
+            runs=await self._hunts.runs(requester, text, request.query_params.get("cursor") or None),
+            **_words(request, requester),
+        )
+
+    async def saved(self, request: Request) -> Response:
+        """List the kept hunts."""
+        requester, query = await page_requester(request, self._access), request.query_params
+        text = query.get("q", "").strip()[:MAX_WORDS]
+        return await render(
+            request,
+            "soc/saved_hunts.html",
+            page=await self._hunts.saved(requester, text, query.get("cursor") or None),
+            text=text,
             **_words(request, requester),
         )
 
@@ -70,7 +83,7 @@ class HuntPages:
             hunt, days = hunt_of(form)
             if form.get("act") == "save":
                 await self._hunts.save(requester, str(form.get("name", "")), days, hunt)
-                return redirect(f"{place_of(requester)}/hunts?saved=hunt#saved")
+                return redirect(f"{place_of(requester)}/hunts/saved?saved=hunt")
             run = await self._hunts.start(requester, hunt)
         except Problem as problem:
             if problem.status == 429:
@@ -83,13 +96,14 @@ class HuntPages:
         requester = await page_requester(request, self._access)
         run_id: UUID = request.path_params["run_id"]
         run = await self._hunts.run(requester, run_id)
-        language = language_of(request)
+        language, text = language_of(request), request.query_params.get("q", "").strip()[:MAX_WORDS]
         hours = await self._hunts.hours(requester, run_id)
         return await render(
             request,
             "soc/hunt_run.html",
             run=run,
-            page=await self._hunts.matches(requester, run_id, request.query_params.get("cursor") or None),
+            page=await self._hunts.matches(requester, run_id, text, request.query_params.get("cursor") or None),
+            text=text,
             marks=[
                 (show_datetime(at, language), count, f"{count:,}".replace(",", "\u202f"))
                 for at, count in _columns(hours)
@@ -111,7 +125,7 @@ class HuntPages:
         requester = await page_requester(request, self._access)
         await read_form(request)
         await self._hunts.forget(requester, request.path_params["hunt_id"])
-        return redirect(f"{place_of(requester)}/hunts?saved=deleted#saved")
+        return redirect(f"{place_of(requester)}/hunts/saved?saved=deleted")
 
     async def kept(self, request: Request, problem: Problem | None = None) -> Response:
         """Show what is kept: by day, and file by file with its hash."""
@@ -150,17 +164,15 @@ class HuntPages:
 
     async def _again(self, request: Request, requester: Requester) -> Any:
         """Return the hunt that the address asks for, None for none."""
+        query = request.query_params
         try:
-            run_id = parse_uuid(request.query_params["run"])
-        except KeyError:
-            pass
+            if "run" in query:
+                return (await self._hunts.run(requester, parse_uuid(query["run"]))).hunt
+            if "hunt" in query:
+                return again(await self._hunts.saved_hunt(requester, parse_uuid(query["hunt"])))
         except ValueError as error:
             raise Problem(404, "not-found", NOT_FOUND) from error
-        else:
-            return (await self._hunts.run(requester, run_id)).hunt
-        wanted = request.query_params.get("hunt", "")
-        kept = [one for one in (await self._hunts.saved(requester)).items if str(one.hunt_id) == wanted]
-        return again(kept[0]) if kept else None
+        return None
 
 
 def _words(request: Request, requester: Requester) -> dict[str, Any]:

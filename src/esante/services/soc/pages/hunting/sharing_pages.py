@@ -57,6 +57,7 @@ class SharingPages:
                 Route(f"{place}/sightings", self.answer, methods=["POST"]),
                 Route(f"{place}/coverage", self.coverage),
                 Route(f"{place}/coverage.json", self.layer),
+                Route(f"{place}/silences", self.silences),
             ]
         return [
             *found,
@@ -164,7 +165,7 @@ class SharingPages:
             return await self.ask(request, problem if problem.status == 429 else shown(problem), None, text)
 
     async def coverage(self, request: Request) -> Response:
-        """Show which techniques the loaded rules can see of a member, and its silent sources."""
+        """Show which techniques the loaded rules can see of a member."""
         requester = await page_requester(request, self._access)
         member, found = await self._covered.of_member(requester, request.query_params.get("member", ""))
         return await render(
@@ -173,8 +174,19 @@ class SharingPages:
             chosen=member,
             found=found,
             members=await self._covered.members(requester),
-            silences=await self._silences.listed(requester),
             kind_names=self._covered.kind_names,
+            **_words(request, requester),
+        )
+
+    async def silences(self, request: Request) -> Response:
+        """List the silences of sources."""
+        requester, query = await page_requester(request, self._access), request.query_params
+        text = query.get("q", "").strip()[:MAX_WORDS]
+        return await render(
+            request,
+            "soc/silences.html",
+            page=await self._silences.page(requester, text, query.get("cursor") or None),
+            text=text,
             **_words(request, requester),
         )
 

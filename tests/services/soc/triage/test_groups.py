@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.services.soc.alerts.model import Level, Origin
-from esante.services.soc.cases.groups import Join, case_rules_on, group, parse_case_rules
 from esante.services.soc.cases.model import QueuedAlert
+from esante.services.soc.triage.groups import Join, case_rules_on, group, parse_case_rules
 from tests.support.soc import NOON
 
 TENANTS = [UUID(int=1), UUID(int=2)]

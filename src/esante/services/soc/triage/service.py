@@ -1,4 +1,4 @@
-"""The use cases of the queue: list, group, suppress, open cases."""
+"""The use cases of the queue: list, group, open cases."""
 
 import secrets
 from collections.abc import Sequence
@@ -19,22 +19,22 @@ from esante.core.web import (
     bad_request,
     clean_text,
     decode_cursor,
-    decode_uuid_cursor,
     encode_cursor,
     no_such_page,
 )
 from esante.identity.access import Requester, require_operator
-from esante.services.soc.alerts.model import Level
-from esante.services.soc.cases import case_store, triage_store
-from esante.services.soc.cases.events import AlertsJoined, AlertsSuppressed, CaseOpened, SuppressionEnded
-from esante.services.soc.cases.groups import case_rules_on, group
-from esante.services.soc.cases.model import Case, QueuedAlert, QueueFilter, State, Suppression, Tlp
+from esante.services.soc.alerts.model import Level, Origin
+from esante.services.soc.cases import case_store
+from esante.services.soc.cases.events import AlertsJoined, CaseOpened
+from esante.services.soc.cases.model import Case, QueuedAlert, QueueFilter, QueuePart, State, Tlp
 from esante.services.soc.cases.playbooks import packaged_playbooks
 from esante.services.soc.cases.states import require_active
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.tenants.model import Scope
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
+from esante.services.soc.triage.groups import case_rules_on, group
 
 PAGE_SIZES = (50, 300)
 """Alerts on a page of the queue."""
@@ -43,7 +43,9 @@ GROUPED = 300
 MOST_COUNTED = 10_000
 MOST_ALERTS = 300
 """Alerts that one act gives to a case at most."""
-SHORTEST_REASON, LONGEST_REASON, LONGEST_TITLE = 10, 1_000, 200
+LONGEST_TITLE = 200
+EXERCISE_RULE = "exercise."
+"""What the rule of an alert of an exercise begins with; the playbook follows."""
 
 
 class Triage:
@@ -69,24 +71,20 @@ class Triage:
         last = shown[-1]
         return Page(shown, encode_cursor(int(last.level), last.raised_at.isoformat(), last.alert_id))
 
-    async def counts(self, requester: Requester) -> tuple[int, int]:
-        """Return how many alerts wait, and how many are suppressed (each 10,000 at most). Raises: Problem 404."""
+    async def counts(self, requester: Requester) -> dict[QueuePart, int]:
+        """Return how many alerts each part of the queue has (10,000 at most). Raises: Problem 404."""
         scope = await self._tenants.scope_of(requester)
-        counted = [
-            await triage_store.count_waiting(self._db, scope, suppressed=suppressed, most=MOST_COUNTED)
-            for suppressed in (False, True)
-        ]
-        return counted[0], counted[1]
+        return {part: await triage_store.count_part(self._db, scope, part, MOST_COUNTED) for part in QueuePart}
 
     async def count_waiting(self) -> int:
-        """Return how many alerts of all members wait, 100 at most."""
-        return await triage_store.count_waiting(self._db, Scope(None), suppressed=False, most=100)
+        """Return how many alerts of all members wait, exercises aside, 100 at most."""
+        return await triage_store.count_part(self._db, Scope(None), QueuePart.WAITING, 100, exercises=False)
 
     async def groups(self, requester: Requester) -> list[list[QueuedAlert]]:
         """Return the groups of several alerts at the head of the queue. Raises: Problem 403."""
         require_operator(requester)
         head = await triage_store.fetch_queue(self._db, Scope(None), QueueFilter(), None, GROUPED)
-        return [one for one in group(head, case_rules_on(today()).join) if len(one) > 1]
+        return [one for one in _groups(head) if len(one) > 1]
 
     async def alert(self, requester: Requester, alert_id: UUID) -> tuple[QueuedAlert, Case | None]:
         """Return an alert as the queue lists it, and its case. Raises: Problem 404."""
@@ -100,15 +98,15 @@ class Triage:
     async def related(self, requester: Requester, alert: QueuedAlert) -> list[QueuedAlert]:
         """Return the alerts without a case that belong together with one, itself included. Raises: Problem 403."""
         require_operator(requester)
-        joins = case_rules_on(today()).join
-        span = timedelta(minutes=max(one.minutes for one in joins))
+        span = timedelta(minutes=max(one.minutes for one in case_rules_on(today()).join))
         near = await triage_store.fetch_near(self._db, alert, alert.first_at - span, alert.last_at + span)
-        return next((one for one in group(near, joins) if alert in one), [alert])
+        return next((one for one in _groups(near) if alert in one), [alert])
 
-    async def active_cases(self, requester: Requester, tenant_id: UUID) -> list[Case]:
-        """Return the cases of a member to which alerts can be added, the newest first. Raises: Problem 403."""
+    async def active_cases(self, requester: Requester, alert: QueuedAlert) -> list[Case]:
+        """Return the cases to which an alert can be added, the newest first. Raises: Problem 403."""
         require_operator(requester)
-        return await case_store.fetch_active(self._db, tenant_id, 50)
+        found = await case_store.fetch_active(self._db, alert.tenant_id, 50)
+        return [one for one in found if one.is_exercise == alert.is_exercise]
 
     async def open_case(
         self, requester: Requester, alerts: Sequence[UUID], title: str = "", playbook: str | None = None
@@ -116,16 +114,15 @@ class Triage:
         """Open a case with alerts of one member; return it.
 
         `title` "": that of the highest alert. `playbook` None: the one that is proposed, "": none.
-        Raises: Problem 403, 404 for an unknown alert, 400 for none, too many, or alerts of several members, 409 when
-        another case has one of them already.
+        Raises: Problem 403, 404 for an unknown alert, 400 for none, too many, alerts of several members, or of an
+        exercise with real ones, 409 when another case has one of them already, or it was dismissed.
         """
         require_operator(requester)
         async with self._db.transaction() as conn:
             rows = await self._alerts(conn, alerts)
             now, playbooks = clock.now(), packaged_playbooks()
             highest = max(rows, key=lambda one: one["level"])
-            techniques = [one for row in rows for one in row["techniques"].split()]
-            chosen = playbooks.proposed(techniques, {row["origin"] for row in rows}) if playbook is None else playbook
+            chosen = _proposed(rows) if playbook is None else playbook
             if chosen and chosen not in playbooks.by_key:
                 raise bad_request("playbook", N_("Choose a playbook of the list."), code="value")
             case = Case(
@@ -140,6 +137,7 @@ class Triage:
                 opened_at=now,
                 opened_by=requester.name,
                 changed_at=now,
+                is_exercise=highest["origin"] == Origin.EXERCISE,
             )
             event = CaseOpened(
                 tenant_id=case.tenant_id,
@@ -148,6 +146,7 @@ class Triage:
                 alerts=tuple(row["alert_id"] for row in rows),
                 severity=int(case.severity),
                 playbook=chosen,
+                is_exercise=case.is_exercise,
             )
             tasks = playbooks.tasks(chosen, case.case_id, now) if chosen else []
             written: list[Row] = [case_store.case_row(case), *(case_store.task_row(one) for one in tasks)]
@@ -169,6 +168,8 @@ class Triage:
             rows = await self._alerts(conn, alerts)
             if rows[0]["tenant_id"] != case.tenant_id:
                 raise _several_members()
+            if (rows[0]["origin"] == Origin.EXERCISE) != case.is_exercise:
+                raise _mixed_exercise()
             case = replace(
                 case, severity=Level(max(case.severity, *(row["level"] for row in rows))), changed_at=clock.now()
             )
@@ -180,72 +181,6 @@ class Triage:
             await self._evidence.add_alerts(conn, requester, case, rows)
         return case
 
-    async def suppress(
-        self,
-        requester: Requester,
-        *,
-        rule: str,
-        subject: str,
-        tenant_id: UUID | None,
-        days: int,
-        reason: str,
-    ) -> Suppression:
-        """Suppress the alerts of a rule, about a subject, or both, for some days; return the suppression.
-
-        Raises: Problem 403, 404 for an unknown member, 400 for neither rule nor subject, wrong days or a short reason.
-        """
-        require_operator(requester)
-        if tenant_id is not None:
-            await self._tenants.tenant(requester, tenant_id)
-        if not rule and not subject:
-            raise bad_request("rule", N_("Choose the rule, the subject, or both."), code="required")
-        most = case_rules_on(today()).longest_suppression_days
-        if not 1 <= days <= most:
-            raise bad_request("days", N_("This time is not possible."), detail=f"1–{most}", code="value")
-        now = clock.now()
-        suppression = Suppression(
-            suppression_id=uuid7(),
-            tenant_id=tenant_id,
-            rule=rule[:LONGEST_REASON],
-            subject=subject[:LONGEST_REASON],
-            reason=clean_text(reason, SHORTEST_REASON, LONGEST_REASON, "reason"),
-            owner_id=requester.id,
-            owner=requester.name,
-            created_at=now,
-            until=now + timedelta(days=days),
-        )
-        event = AlertsSuppressed(
-            suppression_id=suppression.suppression_id,
-            tenant_id=tenant_id,
-            rule=suppression.rule,
-            until=suppression.until,
-        )
-        rows = self._journal.rows_for(requester, event)
-        await self._db.write([triage_store.suppression_row(suppression), *rows])
-        return suppression
-
-    async def end_suppression(self, requester: Requester, suppression_id: UUID) -> None:
-        """End a suppression: its alerts wait again. Raises: Problem 403, 404, 409 for one that was ended."""
-        require_operator(requester)
-        async with self._db.transaction() as conn:
-            found = await triage_store.fetch_suppression(conn, suppression_id)
-            if found is None:
-                raise Problem(404, "not-found", NOT_FOUND)
-            if found.ended_at is not None:
-                raise Problem(409, "conflict", N_("This suppression was ended already."))
-            await triage_store.end_suppression(conn, suppression_id, clock.now(), requester.name)
-            await insert(conn, self._journal.rows_for(requester, SuppressionEnded(suppression_id=suppression_id)))
-
-    async def suppressions(
-        self, requester: Requester, text: str = "", cursor: str | None = None
-    ) -> Page[tuple[Suppression, int]]:
-        """Return a page of the suppressions with the numbers of alerts they hold back. Raises: Problem 403."""
-        require_operator(requester)
-        size = PAGE_SIZES[0]
-        found = await triage_store.fetch_suppressions(self._db, text, decode_uuid_cursor(cursor), size + 1)
-        more = len(found) > size
-        return Page(found[:size], encode_cursor(found[size - 1][0].suppression_id) if more else None)
-
     async def _alerts(self, conn: Connection, alerts: Sequence[UUID]) -> list[dict[str, Any]]:
         """Return the rows of the alerts for a case. Raises: Problem 400, 404."""
         if not 1 <= len({*alerts}) <= MOST_ALERTS:
@@ -255,17 +190,41 @@ class Triage:
             raise Problem(404, "not-found", NOT_FOUND)
         if len({row["tenant_id"] for row in rows}) > 1:
             raise _several_members()
+        if len({row["origin"] == Origin.EXERCISE for row in rows}) > 1:
+            raise _mixed_exercise()
         return rows
 
     async def _give(self, conn: Connection, case: Case, alerts: Sequence[UUID]) -> None:
         """Give alerts to a case. Raises: Problem 409 when one of them has a case already."""
         if await triage_store.assign(conn, case.tenant_id, case.case_id, alerts) != len({*alerts}):
             remedy = N_("Open the queue again.")
-            raise Problem(409, "conflict", N_("One of these alerts has a case already."), remedy=remedy)
+            title = N_("One of these alerts has a case already, or was dismissed.")
+            raise Problem(409, "conflict", title, remedy=remedy)
+
+
+def _groups(alerts: Sequence[QueuedAlert]) -> list[list[QueuedAlert]]:
+    """Return alerts in groups that belong together; what is an exercise belongs to nothing real."""
+    joins = case_rules_on(today()).join
+    parts = [[one for one in alerts if one.is_exercise == exercise] for exercise in (False, True)]
+    return [found for part in parts for found in group(part, joins)]
+
+
+def _proposed(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the key of the playbook for alerts: of an exercise, the one that it practises."""
+    playbooks = packaged_playbooks()
+    practised = {row["rule"].removeprefix(EXERCISE_RULE) for row in rows if row["origin"] == Origin.EXERCISE}
+    if practised:
+        return next(iter(practised & {*playbooks.by_key}), "")
+    techniques = [one for row in rows for one in row["techniques"].split()]
+    return playbooks.proposed(techniques, {row["origin"] for row in rows})
 
 
 def _several_members() -> Problem:
     return bad_request("alerts", N_("A case has alerts of one member only."), code="value")
+
+
+def _mixed_exercise() -> Problem:
+    return bad_request("alerts", N_("An exercise has no real alerts, and a real case no exercise."), code="value")
 
 
 def _moment(text: str) -> datetime:

@@ -9,8 +9,8 @@ import pytest
 from esante.core.clock import use_clock
 from esante.core.web import Problem
 from esante.services.soc.alerts.model import Level, Origin
-from esante.services.soc.cases.model import QueueFilter
-from esante.services.soc.cases.triage import PAGE_SIZES
+from esante.services.soc.cases.model import QueueFilter, QueuePart
+from esante.services.soc.triage.service import PAGE_SIZES
 
 SIZE = PAGE_SIZES[0]
 
@@ -23,7 +23,9 @@ async def refused(call) -> int:
 
 
 async def suppress(world, who, tenant_id, rule="rule-1", subject="", days=3, reason="Noise of the nightly backup."):
-    return await world.triage.suppress(who, rule=rule, subject=subject, tenant_id=tenant_id, days=days, reason=reason)
+    return await world.suppressions.suppress(
+        who, rule=rule, subject=subject, tenant_id=tenant_id, days=days, reason=reason
+    )
 
 
 async def keys(world, who, **wanted):
@@ -106,13 +108,13 @@ async def test_suppressed_alerts_are_counted_listed_and_return_when_it_ends(worl
     [other] = await world.raise_alerts(tenant.tenant_id, "other", rule="rule-2")
     found = await suppress(world, world.anna, tenant.tenant_id)
     assert await keys(world, contact) == [other.alert_id]
-    assert await keys(world, contact, suppressed=True) == [noise.alert_id]
-    assert await world.triage.counts(contact) == (1, 1)
-    [(shown, count)] = (await world.triage.suppressions(world.anna, "nightly backup")).items[:1]
+    assert await keys(world, contact, part=QueuePart.SUPPRESSED) == [noise.alert_id]
+    assert await world.triage.counts(contact) == {"waiting": 1, "suppressed": 1, "dismissed": 0}
+    [(shown, count)] = (await world.suppressions.page(world.anna, "nightly backup")).items[:1]
     assert (shown.suppression_id, shown.owner, count) == (found.suppression_id, "Anna", 1)
-    await world.triage.end_suppression(world.ben, found.suppression_id)
-    assert await world.triage.counts(contact) == (2, 0)
-    assert await refused(world.triage.end_suppression(world.ben, found.suppression_id)) == 409
+    await world.suppressions.end(world.ben, found.suppression_id)
+    assert await world.triage.counts(contact) == {"waiting": 2, "suppressed": 0, "dismissed": 0}
+    assert await refused(world.suppressions.end(world.ben, found.suppression_id)) == 409
 
 
 async def test_alert_after_the_expiry_waits_and_one_before_stays_suppressed(world):
@@ -122,7 +124,7 @@ async def test_alert_after_the_expiry_waits_and_one_before_stays_suppressed(worl
     with use_clock(lambda: datetime.now(UTC) + timedelta(days=2, seconds=1)):
         [later] = await world.raise_alerts(tenant.tenant_id, "later")
         assert await keys(world, contact) == [later.alert_id]
-        assert await keys(world, contact, suppressed=True) == [during.alert_id]
+        assert await keys(world, contact, part=QueuePart.SUPPRESSED) == [during.alert_id]
 
 
 async def test_suppression_of_a_subject_and_of_one_member_covers_nothing_else(world):
@@ -132,8 +134,8 @@ async def test_suppression_of_a_subject_and_of_one_member_covers_nothing_else(wo
         await world.raise_alerts(one.tenant_id, "x", subject="WS-1")
         await world.raise_alerts(one.tenant_id, "y", subject="WS-2")
     await suppress(world, world.anna, tenant.tenant_id, subject="WS-1")
-    assert await world.triage.counts(contact) == (1, 1)
-    assert await world.triage.counts(stranger) == (2, 0)
+    assert await world.triage.counts(contact) == {"waiting": 1, "suppressed": 1, "dismissed": 0}
+    assert await world.triage.counts(stranger) == {"waiting": 2, "suppressed": 0, "dismissed": 0}
 
 
 @pytest.mark.parametrize(
