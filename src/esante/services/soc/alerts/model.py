@@ -111,6 +111,14 @@ class AlertFilter:
     since: datetime | None = None
 
 
+@event("soc.alert_read")
+class AlertRead(Event, frozen=True, kw_only=True):
+    """Somebody opened an alert; what it rests on may name persons."""
+
+    tenant_id: UUID
+    alert_id: UUID
+
+
 @event("soc.alert_raised")
 class AlertRaised(Event, frozen=True, kw_only=True):
     """A detection raised an alert; what it rests on stays out of the journal."""

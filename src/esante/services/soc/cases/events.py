@@ -28,6 +28,35 @@ class AlertsJoined(Event, frozen=True, kw_only=True):
     alerts: tuple[UUID, ...]
 
 
+@event("soc.case_read")
+class CaseRead(Event, frozen=True, kw_only=True):
+    """Somebody opened a part of a case; what lies in it may name persons."""
+
+    tenant_id: UUID
+    case_id: UUID
+    part: str
+
+
+@event("soc.case_expired")
+class CaseExpired(Event, frozen=True, kw_only=True):
+    """The time of a closed case has ended by a rule: everything of it was deleted."""
+
+    tenant_id: UUID
+    case_id: UUID
+    reference: str
+    rule: str
+    alerts: int
+
+
+@event("soc.alerts_expired")
+class AlertsExpired(Event, frozen=True, kw_only=True):
+    """The time of alerts without a case, and of suppressions, has ended by a rule: so many were deleted."""
+
+    rule: str
+    alerts: int
+    suppressions: int
+
+
 @event("soc.case_changed")
 class CaseChanged(Event, frozen=True, kw_only=True):
     """Somebody changed a case: its state, severity, marking, playbook or owner. `act`: what they did."""

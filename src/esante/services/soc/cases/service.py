@@ -20,7 +20,7 @@ from esante.core.web import (
 from esante.identity.access import Requester, require_operator
 from esante.services.soc.alerts.model import Level
 from esante.services.soc.cases import case_store
-from esante.services.soc.cases.events import CaseChanged, NoteAdded, TaskChanged
+from esante.services.soc.cases.events import CaseChanged, CaseRead, NoteAdded, TaskChanged
 from esante.services.soc.cases.model import (
     Case,
     CaseFilter,
@@ -74,10 +74,11 @@ class Cases:
         """Return a case. Raises: Problem 404 for an unknown one, and for one that the requester does not see."""
         return await require_case(self._db, await self._tenants.scope_of(requester), case_id)
 
-    async def view(self, requester: Requester, case_id: UUID) -> CaseView:
-        """Return a case with what its page shows. Raises: Problem 404."""
+    async def view(self, requester: Requester, case_id: UUID, part: str = "overview") -> CaseView:
+        """Return a case with what a part of its page shows, and journal that it was read. Raises: Problem 404."""
         scope = await self._tenants.scope_of(requester)
         case = await require_case(self._db, scope, case_id)
+        await self._journal.append_for(requester, CaseRead(tenant_id=case.tenant_id, case_id=case_id, part=part))
         target = await case_store.fetch(self._db, scope, case.merged_into) if case.merged_into else None
         return CaseView(
             case=case,

@@ -25,6 +25,7 @@ from esante.core.web import (
 )
 from esante.identity.access import Requester
 from esante.services.soc.cases import case_store
+from esante.services.soc.cases.events import CaseRead
 from esante.services.soc.cases.model import Case
 from esante.services.soc.cases.states import require_active, require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
@@ -78,8 +79,10 @@ class Duties:
         self._db, self._journal, self._tenants = db, journal, tenants
 
     async def view(self, requester: Requester, case_id: UUID) -> DutyView:
-        """Return what is owed for a case. Raises: Problem 404."""
+        """Return what is owed for a case, and journal that it was read. Raises: Problem 404."""
         case = await require_case(self._db, await self._tenants.scope_of(requester), case_id)
+        event = CaseRead(tenant_id=case.tenant_id, case_id=case_id, part="duties")
+        await self._journal.append_for(requester, event)
         return await self._view(self._db, case)
 
     async def proposed_facts(self, requester: Requester, case_id: UUID) -> Facts:
@@ -262,7 +265,8 @@ class Duties:
 
     async def exported(self, requester: Requester, case_id: UUID, duty: str, format_: str) -> tuple[DutyView, Owed]:
         """Return what the file of a notification is made of, and journal its download. Raises: Problem 404."""
-        view = await self.view(requester, case_id)
+        case = await require_case(self._db, await self._tenants.scope_of(requester), case_id)
+        view = await self._view(self._db, case)
         owed, found = _require_owed(view, duty), view.notifications.get(duty)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)

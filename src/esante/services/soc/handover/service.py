@@ -12,6 +12,7 @@ from esante.core.web import N_, NOT_FOUND, Problem, bad_request, current_agency
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory
 from esante.services.soc.cases import case_store
+from esante.services.soc.cases.case_files import get_file, put_file
 from esante.services.soc.cases.model import Case
 from esante.services.soc.cases.states import require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
@@ -75,7 +76,7 @@ class Handovers:
                 case_id=case_id,
                 recipient=recipient,
                 tlp=case.tlp,
-                sha256=await self._objects.put(zipped),
+                sha256=await put_file(self._objects, case_id, zipped),
                 size=len(zipped),
                 made_by=requester.name,
                 made_at=now,
@@ -99,7 +100,7 @@ class Handovers:
         found = await handover_store.fetch_handover(self._db, case_id, handover_id)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)
-        zipped = await self._objects.get(found.sha256)
+        zipped = await get_file(self._objects, case_id, found.sha256)
         event = HandoverRead(tenant_id=case.tenant_id, case_id=case_id, handover_id=handover_id)
         await self._journal.append_for(requester, event)
         return case, zipped

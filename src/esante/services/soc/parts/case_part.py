@@ -1,16 +1,18 @@
 """Members, alerts, cases and duties."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform
+from esante.contract import KeptData, Platform, Task
 from esante.core.web import N_
-from esante.identity.access import Access
+from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cases.closure import Closing
 from esante.services.soc.cases.containment import ContainmentRequests
+from esante.services.soc.cases.retention import CaseRetention
 from esante.services.soc.cases.service import Cases
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
@@ -22,6 +24,7 @@ from esante.services.soc.pages.cases.practice_pages import PracticePages
 from esante.services.soc.pages.cases.queue_pages import QueuePages
 from esante.services.soc.pages.cases.suppression_pages import SuppressionPages
 from esante.services.soc.parts.part import Part
+from esante.services.soc.retention_rules import kept_for
 from esante.services.soc.tenants.service import Tenants
 from esante.services.soc.triage.dismissals import Dismissals
 from esante.services.soc.triage.exercises import Exercises
@@ -47,6 +50,7 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Closing(db, journal, duties)
     yield ContainmentRequests(db, journal, tenants, directory, platform[Access])
     yield Handovers(db, objects, journal, tenants, directory)
+    yield CaseRetention(db, objects, journal)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
@@ -62,13 +66,25 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     ]
 
 
+def _tasks(platform: Platform) -> list[Task]:
+    return [Task(name="end of security cases", run=platform[CaseRetention].run, every=timedelta(hours=6))]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    """Return what takes a person out of alerts."""
+    return [DispositionHandler(act=Act.DELETE, step=platform[Alerts].unlink_some)]
+
+
 CASES = Part(
     build=_build,
     routes=_routes,
+    tasks=_tasks,
+    dispositions=_dispositions,
     kept=[
         KeptData(
             what=N_("Security cases with their alerts, evidence, notes, and the names of those who handled them"),
             why=N_("To stop attacks on health data, and to prove afterwards what was done."),
+            how_long=kept_for("cases"),
         ),
     ],
 )

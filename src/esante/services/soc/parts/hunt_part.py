@@ -14,7 +14,7 @@ from esante.services.soc.coverage.service import CoverageOfMembers
 from esante.services.soc.hunting.archive import Archive
 from esante.services.soc.hunting.holdings import Holdings
 from esante.services.soc.hunting.hunts import Hunts
-from esante.services.soc.hunting.retention import Retention, kept_for
+from esante.services.soc.hunting.retention import Retention
 from esante.services.soc.hunting.search import HuntSearch
 from esante.services.soc.hunting.tenant_data import TenantData
 from esante.services.soc.intelligence.feeds import FeedReader, load_feeds
@@ -24,6 +24,7 @@ from esante.services.soc.pages.hunting.hunt_pages import HuntPages
 from esante.services.soc.pages.hunting.indicator_pages import IndicatorPages
 from esante.services.soc.pages.hunting.sharing_pages import SharingPages
 from esante.services.soc.parts.part import Part
+from esante.services.soc.retention_rules import kept_for
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.sharing.advisories import Advisories
 from esante.services.soc.sharing.sightings import SightingBook
@@ -85,7 +86,7 @@ _KEPT = [
     KeptData(
         what=N_("Events of computers and software of members: among others who did what on which computer, and when"),
         why=N_("To find attacks on health data, also long after they began."),
-        how_long=kept_for,
+        how_long=kept_for("events"),
     ),
 ]
 HUNTING = Part(build=_build, routes=_routes, tasks=_tasks, kept=_KEPT)

@@ -122,7 +122,7 @@ class CasePages:
         part = text_of(form, "show") or "overview" if form is not None else query.get("show", "overview")
         if part not in _PARTS or (part == "response" and requester.kind != "operator"):
             raise Problem(404, "not-found", NOT_FOUND)
-        view = await self._cases.view(requester, case_id)
+        view = await self._cases.view(requester, case_id, part)
         context: dict[str, Any] = {
             "view": view,
             "case": view.case,
