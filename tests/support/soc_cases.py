@@ -17,6 +17,7 @@ from esante.services.soc.duties.model import Facts
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
+from esante.services.soc.messages.service import Messages
 from esante.services.soc.triage.dismissals import Dismissals
 from esante.services.soc.triage.exercises import Exercises
 from esante.services.soc.triage.service import Triage
@@ -41,6 +42,7 @@ class CaseWorld(SocWorld):
         self.duties = Duties(db, journal, self.tenants)
         self.closing = Closing(db, journal, self.duties)
         self.containment = ContainmentRequests(db, journal, self.tenants, self.directory, self.access)
+        self.messages = Messages(db, journal, self.tenants, None, BASE)
         self.handovers = Handovers(db, objects, journal, self.tenants, self.directory)
 
     async def raise_alerts(self, tenant_id: UUID, *keys: str, **changes: Any) -> list[Alert]:

@@ -16,6 +16,7 @@ from esante.services.soc.pages.console.event_pages import EventPages
 from esante.services.soc.pages.console.member_pages import MemberPages
 from esante.services.soc.pages.console.overview_pages import OverviewPages
 from esante.services.soc.pages.console.source_pages import SourcePages
+from esante.services.soc.silence.service import Silences
 from esante.services.soc.storage.service import EventStore
 from tests.support.signed_in_pages import application_of, browsers_of
 
@@ -26,16 +27,17 @@ def app(world, sources, flow):
     access, acts = world.access, (world.evidence, world.closing, world.containment, world.handovers)
     search = EventSearch(world.db, world.journal, world.tenants, EventStore(world.db))
     lists = MemberLists(world.db, world.tenants, world.directory)
+    silences = Silences(world.db, world.journal, world.tenants, world.alerts)
     overview, timeline = Overview(world.db, world.tenants), Timeline(world.db, world.tenants)
     routes = [
         *QueuePages(world.triage, world.dismissals, world.alerts, access).routes(),
         *SuppressionPages(world.suppressions, access).routes(),
         *ExercisePages(world.exercises, access).routes(),
-        *CasePages(world.cases, *acts, access).routes(),
+        *CasePages(world.cases, *acts, world.messages, access).routes(),
         *DutyPages(world.duties, world.tenants, access).routes(),
         *PracticePages(world.cases, world.duties, access).routes(),
         *MemberPages(lists, world.tenants, sources, access).routes(),
-        *SourcePages(sources, search, access, "soc.example").routes(),
+        *SourcePages(sources, silences, search, access, "soc.example").routes(),
         *EventPages(search, lists, access).routes(),
         *OverviewPages(overview, flow, timeline, world.duties, access).routes(),
     ]

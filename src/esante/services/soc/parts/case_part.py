@@ -17,6 +17,8 @@ from esante.services.soc.cases.service import Cases
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
+from esante.services.soc.messages.mail import mail_server
+from esante.services.soc.messages.service import Messages
 from esante.services.soc.pages.cases.case_pages import CasePages
 from esante.services.soc.pages.cases.duty_pages import DutyPages
 from esante.services.soc.pages.cases.exercise_pages import ExercisePages
@@ -25,6 +27,7 @@ from esante.services.soc.pages.cases.queue_pages import QueuePages
 from esante.services.soc.pages.cases.suppression_pages import SuppressionPages
 from esante.services.soc.parts.part import Part
 from esante.services.soc.retention_rules import kept_for
+from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
 from esante.services.soc.triage.dismissals import Dismissals
 from esante.services.soc.triage.exercises import Exercises
@@ -50,24 +53,31 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Closing(db, journal, duties)
     yield ContainmentRequests(db, journal, tenants, directory, platform[Access])
     yield Handovers(db, objects, journal, tenants, directory)
+    settings = platform.settings.of(SocSettings)
+    mail = mail_server(settings.soc_mail_server, settings.soc_mail_sender, settings.soc_mail_password)
+    yield Messages(db, journal, tenants, mail, platform.settings.base_url)
     yield CaseRetention(db, objects, journal)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     access, tenants, cases, duties = platform[Access], platform[Tenants], platform[Cases], platform[Duties]
     acts = platform[CaseEvidence], platform[Closing], platform[ContainmentRequests], platform[Handovers]
+    messages = platform[Messages]
     return [
         *QueuePages(platform[Triage], platform[Dismissals], platform[Alerts], access).routes(),
         *SuppressionPages(platform[Suppressions], access).routes(),
         *ExercisePages(platform[Exercises], access).routes(),
-        *CasePages(cases, *acts, access).routes(),
+        *CasePages(cases, *acts, messages, access).routes(),
         *DutyPages(duties, tenants, access).routes(),
         *PracticePages(cases, duties, access).routes(),
     ]
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    return [Task(name="end of security cases", run=platform[CaseRetention].run, every=timedelta(hours=6))]
+    return [
+        Task(name="end of security cases", run=platform[CaseRetention].run, every=timedelta(hours=6)),
+        Task(name="messages to security contacts", run=platform[Messages].run, every=timedelta(minutes=1)),
+    ]
 
 
 def _dispositions(platform: Platform) -> list[DispositionHandler]:

@@ -19,6 +19,7 @@ from esante.services.soc.pages.console.member_pages import MemberPages
 from esante.services.soc.pages.console.overview_pages import OverviewPages
 from esante.services.soc.pages.console.source_pages import SourcePages
 from esante.services.soc.parts.part import Part
+from esante.services.soc.silence.service import Silences
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
@@ -44,7 +45,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     return [
         *OverviewPages(overview, flow, timeline, platform[Duties], access).routes(),
         *MemberPages(lists, platform[Tenants], sources, access).routes(),
-        *SourcePages(sources, search, access, host).routes(),
+        *SourcePages(sources, platform[Silences], search, access, host).routes(),
         *EventPages(search, lists, access).routes(),
     ]
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
+from starlette.routing import BaseRoute
+
 from esante.contract import KeptData, Platform, Task
 from esante.core.journal import Consumer
 from esante.core.web import N_
@@ -11,7 +13,10 @@ from esante.identity.directory import Directory
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.health.detections.parameters import terms_on
 from esante.services.soc.health.lists.service import MarkLists
+from esante.services.soc.health.results.service import DetectionResults
 from esante.services.soc.health.watch import HealthWatch
+from esante.services.soc.pages.detections.mark_pages import MarkPages
+from esante.services.soc.pages.detections.result_pages import ResultPages
 from esante.services.soc.parts.part import Part
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
@@ -21,7 +26,16 @@ def _build(platform: Platform) -> Iterable[object]:
     directory = platform[Directory]
     lists = MarkLists(platform.db, platform.journal, directory, platform[Access])
     yield lists
+    yield DetectionResults(platform.db)
     yield HealthWatch(platform.db, directory, platform[Tenants], platform[Alerts], lists)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    access = platform[Access]
+    return [
+        *MarkPages(platform[MarkLists], access).routes(),
+        *ResultPages(platform[DetectionResults], access).routes(),
+    ]
 
 
 def _consumers(platform: Platform) -> list[Consumer]:
@@ -48,6 +62,7 @@ def _kept(facts: str) -> Callable[[date], timedelta]:
 
 HEALTH = Part(
     build=_build,
+    routes=_routes,
     consumers=_consumers,
     tasks=_tasks,
     dispositions=_dispositions,

@@ -73,6 +73,11 @@ class Silences:
             )
             await insert(conn, self._journal.rows_for(requester, event))
 
+    async def hours(self, requester: Requester, tenant_id: UUID, source_id: UUID) -> list[Hours]:
+        """Return when a source is expected to send; none: always. Raises: Problem 404."""
+        await self._tenants.tenant(requester, tenant_id)
+        return await silence_store.fetch_hours(self._db, tenant_id, source_id)
+
     async def page(self, requester: Requester, text: str = "", cursor: str | None = None) -> Page[Any]:
         """Return a page of the silences that somebody sees, those that go on first, then the newest.
 

@@ -92,6 +92,16 @@ async def replace_hours(conn: Connection, tenant_id: UUID, source_id: UUID, hour
     )
 
 
+async def fetch_hours(db: Database, tenant_id: UUID, source_id: UUID) -> list[Hours]:
+    """Return when a source is expected to send."""
+    rows = await db.fetch(
+        "SELECT begins, ends FROM soc_source_hours WHERE tenant_id = $1 AND source_id = $2 ORDER BY begins",
+        tenant_id,
+        source_id,
+    )
+    return [Hours(row["begins"], row["ends"]) for row in rows]
+
+
 async def fetch_silences(db: Database, scope: Scope, text: str, skip: int, limit: int) -> list[Any]:
     """Return the silences of a scope, those that go on first, then the newest; `text`: a part of source or member."""
     return await db.fetch(

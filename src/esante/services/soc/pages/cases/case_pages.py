@@ -19,6 +19,7 @@ from esante.services.soc.cases.service import LONGEST, Cases
 from esante.services.soc.evidence.service import MAX_BYTES, CaseEvidence
 from esante.services.soc.handover.recipients import handover_rules
 from esante.services.soc.handover.service import Handovers
+from esante.services.soc.messages.service import Messages
 from esante.services.soc.pages.page_words import (
     CONTACT,
     MAX_WORDS,
@@ -48,10 +49,12 @@ class CasePages:
         closing: Closing,
         containment: ContainmentRequests,
         handovers: Handovers,
+        messages: Messages,
         access: Access,
     ) -> None:
         self._cases, self._evidence, self._closing = cases, evidence, closing
-        self._containment, self._handovers, self._access = containment, handovers, access
+        self._containment, self._handovers = containment, handovers
+        self._messages, self._access = messages, access
 
     def routes(self) -> list[Route]:
         """Return the pages."""
@@ -141,6 +144,8 @@ class CasePages:
             context["faults"] = await self._evidence.verify(requester, case_id) if context["checked"] else []
         elif part == "response":
             context["containments"] = await self._containment.of_case(requester, case_id)
+            context["messages"] = await self._messages.of_case(requester, case_id)
+            context["has_mail"] = self._messages.is_on
             context["handovers"] = await self._handovers.of_case(requester, case_id)
             context["recipients"] = await self._handovers.recipients(requester, view.case)
             context["recipient_names"] = {one.key: one.label for one in handover_rules().recipient}

@@ -12,7 +12,16 @@ from esante.core.web import N_, Problem, bad_request, read_form, redirect, rende
 from esante.identity.access import Access
 from esante.services.soc.console.members import MemberLists
 from esante.services.soc.pages.console.source_words import INTERVALS, PLACES, interval_of, kind_of, words
-from esante.services.soc.pages.page_words import CONTACT, MAX_WORDS, OPERATOR, page_requester, place_of, shown, text_of
+from esante.services.soc.pages.page_words import (
+    CONTACT,
+    LANGUAGE_NAMES,
+    MAX_WORDS,
+    OPERATOR,
+    page_requester,
+    place_of,
+    shown,
+    text_of,
+)
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.tenants.service import DEFAULT_QUOTA, MAX_QUOTA, Tenants
 
@@ -37,6 +46,14 @@ class MemberPages:
             ),
             Route(member, self.change, methods=["POST"]),
             Route(f"{member}/contacts", self.add_contact, methods=["POST"]),
+            *(
+                Route(
+                    f"{place}/members/{{tenant_id:uuid}}/contacts/{{practitioner_id:uuid}}/address",
+                    self.set_address,
+                    methods=["POST"],
+                )
+                for place in PLACES
+            ),
             Route(f"{member}/contacts/{{practitioner_id:uuid}}/end", self.end_contact, methods=["POST"]),
         ]
 
@@ -91,6 +108,7 @@ class MemberPages:
             found=await self._lists.nameable(requester, tenant, text) if is_operator else [],
             most_quota=MAX_QUOTA,
             intervals=INTERVALS,
+            language_names=LANGUAGE_NAMES,
             **words(request, requester),
         )
 
@@ -124,6 +142,18 @@ class MemberPages:
         except Problem as problem:
             return await self.member(request, shown(problem), form)
         return redirect(f"{OPERATOR}/members/{tenant_id}?saved=contact")
+
+    async def set_address(self, request: Request) -> Response:
+        """Set where a contact gets messages."""
+        requester, form = await page_requester(request, self._access), await read_form(request)
+        params = request.path_params
+        tenant_id: UUID = params["tenant_id"]
+        given = text_of(form, "email"), text_of(form, "language")
+        try:
+            await self._tenants.set_address(requester, tenant_id, params["practitioner_id"], *given)
+        except Problem as problem:
+            return await self.member(request, shown(problem))
+        return redirect(f"{place_of(requester)}/members/{tenant_id}?saved=address")
 
     async def end_contact(self, request: Request) -> Response:
         """End that a professional is a contact of a member."""

@@ -11,8 +11,10 @@ from esante.core.web import N_, Problem, bad_request, read_form, redirect, rende
 from esante.identity.access import Access
 from esante.services.soc.console.event_search import EventSearch
 from esante.services.soc.console.sender_setup import PLACEHOLDER, setups
+from esante.services.soc.pages.console.hours_form import DAY_NAMES, read_hours, shown_hours
 from esante.services.soc.pages.console.source_words import INTERVALS, PLACES, interval_of, kind_of, minutes_of, words
-from esante.services.soc.pages.page_words import MAX_WORDS, page_requester, place_of, shown, text_of
+from esante.services.soc.pages.page_words import MAX_WORDS, OPERATOR, page_requester, place_of, shown, text_of
+from esante.services.soc.silence.service import Silences
 from esante.services.soc.sources.service import Sources
 
 _DAYS = ("90", "365", "825")
@@ -22,8 +24,9 @@ MAX_CERTIFICATE = 32 * 1024
 class SourcePages:
     """What is seen and done about a source; `host` is where the intake is reached."""
 
-    def __init__(self, sources: Sources, search: EventSearch, access: Access, host: str) -> None:
-        self._sources, self._search, self._access, self._host = sources, search, access, host
+    def __init__(self, sources: Sources, silences: Silences, search: EventSearch, access: Access, host: str) -> None:
+        self._sources, self._silences, self._search = sources, silences, search
+        self._access, self._host = access, host
 
     def routes(self) -> list[Route]:
         """Return the pages."""
@@ -35,6 +38,7 @@ class SourcePages:
                 Route(source, self.source),
                 Route(source, self.change, methods=["POST"]),
                 Route(f"{source}/end", self.end, methods=["POST"]),
+                *([Route(f"{source}/hours", self.set_hours, methods=["POST"])] if place == OPERATOR else []),
                 Route(f"{source}/keys", self.back),
                 Route(f"{source}/keys", self.issue_key, methods=["POST"]),
                 Route(f"{source}/certificates", self.register_certificate, methods=["POST"]),
@@ -54,6 +58,7 @@ class SourcePages:
         of = params["tenant_id"], params["source_id"]
         source = await self._sources.source(requester, *of)
         every = minutes_of(source.expected_every)
+        hours = await self._silences.hours(requester, *of)
         return await render(
             request,
             "soc/source.html",
@@ -64,6 +69,8 @@ class SourcePages:
             member=f"{place_of(requester)}/members/{source.tenant_id}",
             keys=await self._sources.keys(requester, *of),
             faults=await self._search.faults(requester, *of),
+            hours=_shown(form) if form and "day0" in form else shown_hours(hours),
+            day_names=DAY_NAMES,
             secret=secret,
             setups=setups(self._host, secret or PLACEHOLDER),
             every=every,
@@ -86,6 +93,15 @@ class SourcePages:
         except Problem as problem:
             return await self.source(request, shown(problem), form)
         return await self._saved(request, "changed")
+
+    async def set_hours(self, request: Request) -> Response:
+        """Say when the source is expected to send."""
+        requester, form = await page_requester(request, self._access), await read_form(request)
+        try:
+            await self._silences.set_hours(requester, *_of(request), read_hours(form))
+        except Problem as problem:
+            return await self.source(request, shown(problem), form)
+        return await self._saved(request, "hours")
 
     async def end(self, request: Request) -> Response:
         """End a source."""
@@ -137,6 +153,11 @@ class SourcePages:
         tenant_id, source_id = _of(request)
         url = f"{place_of(requester)}/members/{tenant_id}/sources/{source_id}"
         return redirect(f"{url}?saved={what}" if what else url)
+
+
+def _shown(form: FormData) -> list[str]:
+    """Return the hours of a form as they were entered."""
+    return [text_of(form, f"day{day}")[:MAX_WORDS] for day in range(7)]
 
 
 def _of(request: Request) -> tuple[UUID, UUID]:

@@ -14,6 +14,7 @@ from esante.services.soc.coverage.service import CoverageOfMembers
 from esante.services.soc.intelligence.model import Tlp
 from esante.services.soc.pages.page_words import (
     CONTACT,
+    LANGUAGE_NAMES,
     MAX_WORDS,
     OPERATOR,
     keys_of,
@@ -28,8 +29,6 @@ from esante.services.soc.sharing.exchange import to_misp, to_stix
 from esante.services.soc.sharing.model import AdvisoryText
 from esante.services.soc.sharing.sightings import SightingBook, Sightings
 from esante.services.soc.silence.service import Silences
-
-LANGUAGE_NAMES = {"fr": "Français", "de": "Deutsch", "en": "English", "lb": "Lëtzebuergesch"}
 
 
 class SharingPages:
