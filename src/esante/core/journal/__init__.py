@@ -4,7 +4,7 @@ from esante.core.journal.consumers import Consumer, advance, run_consumers
 from esante.core.journal.cosignature import CosignatureVerifier, Cosigner
 from esante.core.journal.merkle import EMPTY_ROOT, Frontier, is_consistent, leaf_hash
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
-from esante.core.journal.proofs import ProofJob, verifier_source
+from esante.core.journal.proofs import EntryProof, ProofJob, ProvedEntry, verifier_source, verify_entry
 from esante.core.journal.service import Journal
 from esante.core.journal.signed_note import NoteVerifier, split_note
 from esante.core.journal.verification import VerificationReport
@@ -19,12 +19,14 @@ __all__ = [
     "CosignatureVerifier",
     "Cosigner",
     "Entry",
+    "EntryProof",
     "Event",
     "Frontier",
     "Initiator",
     "Journal",
     "NoteVerifier",
     "ProofJob",
+    "ProvedEntry",
     "SealedEntry",
     "VerificationReport",
     "advance",
@@ -34,4 +36,5 @@ __all__ = [
     "run_consumers",
     "split_note",
     "verifier_source",
+    "verify_entry",
 ]

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Service, Task
+from esante.contract import KeptData, NavigationItem, Platform, Service, Task
 from esante.core.web import N_
+from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan
 from esante.services.healthnet.addresses.service import Addresses
@@ -16,9 +18,18 @@ from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
 from esante.services.healthnet.controller.service import Controller
 from esante.services.healthnet.controller.site_follower import Following
+from esante.services.healthnet.messages.api import MessageEndpoints
+from esante.services.healthnet.messages.cli import message as message_commands
+from esante.services.healthnet.messages.cli import receipt as receipt_commands
+from esante.services.healthnet.messages.correspondents import Correspondents, packaged_policy, read_policy
+from esante.services.healthnet.messages.head_stamps import HeadStamps
+from esante.services.healthnet.messages.owners import owned_sites
+from esante.services.healthnet.messages.pages import PLACE as MESSAGES
+from esante.services.healthnet.messages.pages import MessagePages
+from esante.services.healthnet.messages.service import Messages
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.cli import site as site_commands
-from esante.services.healthnet.sites.service import Sites
+from esante.services.healthnet.sites.service import Gateway, Sites
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -40,24 +51,47 @@ def _build(platform: Platform) -> Iterable[object]:
     certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
     yield certificates
     yield SiteIdentity(certificates, proxied=settings.healthnet_client_cert)
+    correspondents = Correspondents(
+        platform.db, sites, partial(packaged_policy, settings.healthnet_policy), read_policy
+    )
+    yield Messages(platform.db, platform.journal, correspondents)
+    yield HeadStamps(platform.db, platform.journal, settings.healthnet_tsa_url)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity])
-    return [*platform[Controller].routes(), *certificates.routes()]
+    messages = MessageEndpoints(platform[Messages], platform[SiteIdentity])
+    pages = MessagePages(platform.db, platform[Messages], platform[Access], platform[Directory])
+    return [*platform[Controller].routes(), *certificates.routes(), *messages.routes(), *pages.routes()]
 
 
 def _tasks(platform: Platform) -> list[Task]:
     controller, following = platform[Controller], platform[Following]
+    messages, stamps = platform[Messages], platform[HeadStamps]
+
+    async def expire() -> None:
+        await messages.expire(Gateway(""))
+
+    async def stamp() -> None:
+        await stamps.advance()
+
     return [
+        Task(name="expiry of messages of the health network", run=expire, every=timedelta(minutes=1)),
+        *([Task(name="stamps of receipts", run=stamp, every=timedelta(minutes=1))] if stamps.url else []),
         Task(name="bundles of the health network", run=controller.tick, every=timedelta(seconds=1)),
         Task(name="heartbeats of the health network", run=controller.refresh, every=timedelta(seconds=1)),
         Task(name="sites of the health network", run=following.follow, every=timedelta(seconds=2)),
     ]
 
 
+async def _owns_site(platform: Platform, requester: Requester) -> bool:
+    return bool(await owned_sites(platform.db, platform[Directory], requester))
+
+
 healthnet.add_command(controller_commands)
 healthnet.add_command(site_commands)
+healthnet.add_command(message_commands)
+healthnet.add_command(receipt_commands)
 SERVICE = Service(
     package="esante.services.healthnet",
     settings=HealthnetSettings,
@@ -65,6 +99,17 @@ SERVICE = Service(
     routes=_routes,
     tasks=_tasks,
     commands=[healthnet],
+    navigation=[
+        NavigationItem(
+            role="practitioner",
+            url=MESSAGES,
+            label=N_("Messages and receipts"),
+            icon="letter",
+            order=70,
+            menu=True,
+            only_for=_owns_site,
+        ),
+    ],
     kept=[
         KeptData(
             what=N_("Of connections to the health network: name, telephone number and e-mail address of the contact"),
