@@ -6,7 +6,7 @@ from esante.core.journal.merkle import EMPTY_ROOT, Frontier, is_consistent, leaf
 from esante.core.journal.model import EVENTS, SYSTEM, Actor, Checkpoint, Entry, Event, Initiator, SealedEntry, event
 from esante.core.journal.proofs import EntryProof, ProofJob, ProvedEntry, verifier_source, verify_entry
 from esante.core.journal.service import Journal
-from esante.core.journal.signed_note import NoteVerifier, split_note
+from esante.core.journal.signed_note import NoteVerifier, Signer, split_note
 from esante.core.journal.verification import VerificationReport
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "ProofJob",
     "ProvedEntry",
     "SealedEntry",
+    "Signer",
     "VerificationReport",
     "advance",
     "event",

@@ -7,6 +7,7 @@ from functools import partial
 from starlette.routing import BaseRoute
 
 from esante.contract import KeptData, NavigationItem, Platform, Service, Task
+from esante.core.journal import Signer
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
@@ -18,6 +19,10 @@ from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
 from esante.services.healthnet.controller.service import Controller
 from esante.services.healthnet.controller.site_follower import Following
+from esante.services.healthnet.federation.cli import federation as federation_commands
+from esante.services.healthnet.federation.pages import PLACE as FEDERATIONS
+from esante.services.healthnet.federation.pages import FederationPages
+from esante.services.healthnet.federation.service import Federations
 from esante.services.healthnet.messages.api import MessageEndpoints
 from esante.services.healthnet.messages.cli import message as message_commands
 from esante.services.healthnet.messages.cli import receipt as receipt_commands
@@ -27,6 +32,7 @@ from esante.services.healthnet.messages.owners import owned_sites
 from esante.services.healthnet.messages.pages import PLACE as MESSAGES
 from esante.services.healthnet.messages.pages import MessagePages
 from esante.services.healthnet.messages.service import Messages
+from esante.services.healthnet.policy.vocabulary import national_vocabulary
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.cli import site as site_commands
 from esante.services.healthnet.sites.service import Gateway, Sites
@@ -54,6 +60,16 @@ def _build(platform: Platform) -> Iterable[object]:
     correspondents = Correspondents(
         platform.db, sites, partial(packaged_policy, settings.healthnet_policy), read_policy
     )
+    words = national_vocabulary()
+    yield Federations(
+        platform.db,
+        platform.journal,
+        plan,
+        controller.connections,
+        Signer.open(platform.settings.data / "keys" / "healthnet-federation.pem", settings.healthnet_zone),
+        correspondents.policy,
+        (words.kinds, words.professions),
+    )
     yield Messages(platform.db, platform.journal, correspondents)
     yield HeadStamps(platform.db, platform.journal, settings.healthnet_tsa_url)
 
@@ -61,8 +77,15 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity])
     messages = MessageEndpoints(platform[Messages], platform[SiteIdentity])
+    federations = FederationPages(platform[Federations], platform[Access])
     pages = MessagePages(platform.db, platform[Messages], platform[Access], platform[Directory])
-    return [*platform[Controller].routes(), *certificates.routes(), *messages.routes(), *pages.routes()]
+    return [
+        *platform[Controller].routes(),
+        *certificates.routes(),
+        *messages.routes(),
+        *pages.routes(),
+        *federations.routes(),
+    ]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -80,8 +103,13 @@ def _tasks(platform: Platform) -> list[Task]:
         *([Task(name="stamps of receipts", run=stamp, every=timedelta(minutes=1))] if stamps.url else []),
         Task(name="bundles of the health network", run=controller.tick, every=timedelta(seconds=1)),
         Task(name="heartbeats of the health network", run=controller.refresh, every=timedelta(seconds=1)),
+        Task(name="federations of the health network", run=platform[Federations].follow, every=timedelta(seconds=2)),
         Task(name="sites of the health network", run=following.follow, every=timedelta(seconds=2)),
     ]
+
+
+async def _waiting_agreements(platform: Platform, requester: Requester) -> int:
+    return await platform[Federations].count_waiting()
 
 
 async def _owns_site(platform: Platform, requester: Requester) -> bool:
@@ -90,6 +118,7 @@ async def _owns_site(platform: Platform, requester: Requester) -> bool:
 
 healthnet.add_command(controller_commands)
 healthnet.add_command(site_commands)
+healthnet.add_command(federation_commands)
 healthnet.add_command(message_commands)
 healthnet.add_command(receipt_commands)
 SERVICE = Service(
@@ -100,6 +129,14 @@ SERVICE = Service(
     tasks=_tasks,
     commands=[healthnet],
     navigation=[
+        NavigationItem(
+            role="operator",
+            url=FEDERATIONS,
+            label=N_("Federations"),
+            icon="people",
+            order=72,
+            waiting=_waiting_agreements,
+        ),
         NavigationItem(
             role="practitioner",
             url=MESSAGES,

@@ -36,6 +36,10 @@ class Correspondents:
         ):
             raise Problem(404, "not-found", N_("You cannot write to this site."), place="recipient")
 
+    async def policy(self) -> Policy:
+        """Return the policy in force."""
+        return (await self._decider()).policy
+
     async def _decider(self) -> Decider:
         version = await rollout_store.version_in_force(self._db)
         if self._known is None or self._known[0] != version:
