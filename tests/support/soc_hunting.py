@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from esante.core.storage import Database, uuid7_floor
-from esante.services.soc.hunting.event_columns import SCHEMA, batch_of
+from esante.services.soc.hunting.event_columns import batch_of, schema
 from esante.services.soc.hunting.model import Condition, Hunt, Operator
 from esante.services.soc.hunting.query_store import TEXT_COLUMNS
 from esante.services.soc.storage.model import StoredEvent
@@ -81,7 +81,7 @@ async def keep(db: Database, events: list[StoredEvent]) -> EventStore:
 def matches(one: StoredEvent, hunt: Hunt) -> bool:
     """Return whether an event fulfils a hunt: a plain twin of the statements."""
     row = batch_of([one]).to_pylist()[0]
-    assert set(row) == set(SCHEMA.names)
+    assert set(row) == set(schema().names)
     at = row["time"].replace(tzinfo=UTC)
     if not hunt.since <= at < hunt.until:
         return False

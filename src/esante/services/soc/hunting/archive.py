@@ -11,9 +11,8 @@ import queue
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import pyarrow as pa
 
 from esante.core import clock
 from esante.core.journal import Journal
@@ -25,6 +24,9 @@ from esante.services.soc.hunting.parquet_file import FileFacts, write_sorted
 from esante.services.soc.storage.days import drop_day
 from esante.services.soc.storage.model import StoredEvent
 from esante.services.soc.storage.service import EventStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 ABANDONED_AFTER = timedelta(hours=1)
 """How long a file may be written before it counts as left by a killed process."""
@@ -113,6 +115,6 @@ async def _put(
             await asyncio.sleep(0.01)
 
 
-def _drain(batches: "queue.Queue[list[StoredEvent] | None]") -> Iterator[pa.RecordBatch]:
+def _drain(batches: "queue.Queue[list[StoredEvent] | None]") -> Iterator["pa.RecordBatch"]:
     while (batch := batches.get()) is not None:
         yield batch_of(batch)

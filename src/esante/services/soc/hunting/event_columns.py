@@ -2,44 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-import pyarrow as pa
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from esante.services.soc.intelligence.observables import observables_of
 from esante.services.soc.scalars import plain_text
 from esante.services.soc.storage.model import StoredEvent
 
-SCHEMA = pa.schema(
-    [
-        ("time", pa.timestamp("ms")),
-        ("event_id", pa.string()),
-        ("source_id", pa.string()),
-        ("class_uid", pa.int32()),
-        ("severity_id", pa.int32()),
-        ("status_id", pa.int32()),
-        ("product", pa.string()),
-        ("host", pa.string()),
-        ("user_name", pa.string()),
-        ("src_ip", pa.string()),
-        ("dst_ip", pa.string()),
-        ("dst_port", pa.int32()),
-        ("process", pa.string()),
-        ("cmd_line", pa.string()),
-        ("file", pa.string()),
-        ("message", pa.string()),
-        ("observables", pa.string()),
-        ("received_at", pa.timestamp("ms")),
-        ("occurred_at", pa.timestamp("ms")),
-        ("clock_is_off", pa.bool_()),
-        ("key", pa.string()),
-        ("rules", pa.list_(pa.string())),
-        ("fault", pa.string()),
-        ("event", pa.string()),
-    ]
-)
-"""Times are UTC; `time` is when it happened, or was received where its sender's clock is off. What hunts compare is in
-lower case, "" or -1 where an event has none; `observables` as `joined`; `event` is the OCSF event as JSON."""
+if TYPE_CHECKING:  # imported late, because it takes memory that a server which searches no events does not need
+    import pyarrow as pa
+
 _TEXTS: dict[str, tuple[str, ...]] = {
     "product": ("metadata.product.name", "metadata.log_name"),
     "src_ip": ("src_endpoint.ip", "device.ip"),
@@ -54,10 +26,51 @@ _MAX_TEXT = 8_192
 _MAX_NUMBER = 2**31
 
 
-def batch_of(events: Sequence[StoredEvent]) -> pa.RecordBatch:
-    """Return events as a batch of `SCHEMA`."""
+@cache
+def schema() -> "pa.Schema":
+    """Return the columns.
+
+    Times are UTC; `time` is when it happened, or was received where its sender's clock is off. What hunts compare is
+    in lower case, "" or -1 where an event has none; `observables` as `joined`; `event` is the OCSF event as JSON.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("time", pa.timestamp("ms")),
+            ("event_id", pa.string()),
+            ("source_id", pa.string()),
+            ("class_uid", pa.int32()),
+            ("severity_id", pa.int32()),
+            ("status_id", pa.int32()),
+            ("product", pa.string()),
+            ("host", pa.string()),
+            ("user_name", pa.string()),
+            ("src_ip", pa.string()),
+            ("dst_ip", pa.string()),
+            ("dst_port", pa.int32()),
+            ("process", pa.string()),
+            ("cmd_line", pa.string()),
+            ("file", pa.string()),
+            ("message", pa.string()),
+            ("observables", pa.string()),
+            ("received_at", pa.timestamp("ms")),
+            ("occurred_at", pa.timestamp("ms")),
+            ("clock_is_off", pa.bool_()),
+            ("key", pa.string()),
+            ("rules", pa.list_(pa.string())),
+            ("fault", pa.string()),
+            ("event", pa.string()),
+        ]
+    )
+
+
+def batch_of(events: Sequence[StoredEvent]) -> "pa.RecordBatch":
+    """Return events as a batch of these columns."""
+    import pyarrow as pa
+
     rows = [_row(one) for one in events]
-    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+    return pa.RecordBatch.from_pylist(rows, schema=schema())
 
 
 def joined(values: Iterable[str]) -> str:

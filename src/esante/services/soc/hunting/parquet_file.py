@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import duckdb
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from esante.services.soc.hunting import query_store
-from esante.services.soc.hunting.event_columns import SCHEMA
+from esante.services.soc.hunting.event_columns import schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MEMORY = "1GB"
 """Memory of one engine; what needs more goes to files beside the objects or fails."""
@@ -39,6 +39,8 @@ class FileFacts:
 @contextmanager
 def engine(paths: list[str], folder: Path | None = None, *, memory: str = MEMORY) -> Iterator[Any]:
     """Open a DuckDB that can open these files and no others; `folder`: for what memory cannot hold."""
+    import duckdb
+
     config: dict[str, Any] = {"threads": THREADS, "memory_limit": memory, "autoinstall_known_extensions": False}
     with tempfile.TemporaryDirectory(dir=folder, prefix="hunt-") as scratch:
         conn = duckdb.connect(config=config | {"temp_directory": scratch})
@@ -52,13 +54,15 @@ def engine(paths: list[str], folder: Path | None = None, *, memory: str = MEMORY
             conn.close()
 
 
-def write_sorted(batches: Iterator[pa.RecordBatch], path: Path, values: Path) -> FileFacts:
+def write_sorted(batches: Iterator["pa.RecordBatch"], path: Path, values: Path) -> FileFacts:
     """Write batches of events as a sorted file at `path`, read it back, and return what is in it.
 
     Their different values go to the file `values`.
 
     Raises: `ArchiveFault` when the file does not hold the same rows.
     """
+    import pyarrow as pa
+
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="unsorted-") as scratch:
         unsorted = Path(scratch) / "events.arrow"
         count = _spool(batches, unsorted)
@@ -86,10 +90,12 @@ def file_digest(path: Path) -> bytes:
     return digest.digest()
 
 
-def _spool(batches: Iterator[pa.RecordBatch], path: Path) -> int:
+def _spool(batches: Iterator["pa.RecordBatch"], path: Path) -> int:
     """Write batches as an Arrow file, so that a large day needs no memory; return the number of rows."""
+    import pyarrow as pa
+
     count = 0
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema()) as writer:
         for batch in batches:
             writer.write(batch)
             count += batch.num_rows

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
-import pyarrow as pa
 
 from esante.core.storage import Connection, Database, Objects
 from esante.services.soc.hunting import archive_store, query_store
@@ -22,6 +21,9 @@ from esante.services.soc.hunting.parquet_file import engine
 from esante.services.soc.storage.days import list_days
 from esante.services.soc.storage.model import StoredEvent
 from esante.services.soc.storage.service import EventStore
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MAX_FOUND = 1_000
 """The newest matches that are kept; all are counted."""
@@ -99,6 +101,8 @@ class HuntSearch:
 
     async def _search_hot(self, result: Result, day: date, owner: UUID, rows: int, hunt: Hunt) -> bool:
         """Search the events of a member and a day in the database; False, and nothing found, when they were moved."""
+        import pyarrow as pa
+
         found = Result()
         async for batches in _large(self._events.read(day, owner)):
             found.rows_done += sum(batch.num_rows for batch in batches)
@@ -137,7 +141,7 @@ async def _hot(conn: Connection, tenant_id: UUID | None, hunt: Hunt) -> list[tup
     return found
 
 
-async def _large(batches: AsyncIterator[list[StoredEvent]]) -> AsyncIterator[list[pa.RecordBatch]]:
+async def _large(batches: AsyncIterator[list[StoredEvent]]) -> AsyncIterator[list["pa.RecordBatch"]]:
     """Yield batches of events as columns, some together: an engine for each would cost more than its search."""
     together: list[pa.RecordBatch] = []
     async for batch in batches:
@@ -162,7 +166,7 @@ async def _in_thread(search: Any, *arguments: Any) -> Any:
         raise
 
 
-def _search_table(engines: list[Any], table: pa.Table, hunt: Hunt, result: Result, owner: UUID) -> None:
+def _search_table(engines: list[Any], table: "pa.Table", hunt: Hunt, result: Result, owner: UUID) -> None:
     condition, values = query_store.where(hunt)
     with engine([]) as conn:
         engines.append(conn)

@@ -9,7 +9,6 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
-import pyarrow.parquet as pq
 
 from esante.core import clock
 from esante.core.journal import Journal
@@ -18,7 +17,7 @@ from esante.core.web import N_, Problem
 from esante.identity.access import Requester, require_operator
 from esante.services.soc.hunting import archive_store, hunt_store
 from esante.services.soc.hunting.archive import Archive
-from esante.services.soc.hunting.event_columns import SCHEMA, batch_of
+from esante.services.soc.hunting.event_columns import batch_of, schema
 from esante.services.soc.hunting.model import EventsExported, TenantDataDeleted, folder_of
 from esante.services.soc.intelligence import indicator_store
 from esante.services.soc.sharing import sharing_store
@@ -94,7 +93,7 @@ class TenantData:
                     "export": str(export_id),
                     "member": name,
                     "made_at": clock.now().isoformat(timespec="seconds"),
-                    "columns": {field.name: str(field.type) for field in SCHEMA},
+                    "columns": {field.name: str(field.type) for field in schema()},
                     "files": listed,
                 }
                 archive.writestr("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
@@ -104,12 +103,14 @@ class TenantData:
 
     async def _add_hot(self, archive: zipfile.ZipFile, tenant_id: UUID, folder: Path) -> list[dict[str, object]]:
         """Add the days that are in the database only; return their entries."""
+        import pyarrow.parquet as pq
+
         listed: list[dict[str, object]] = []
         for day in await self._events.days():
             if tenant_id in await archive_store.fetch_rows_of_day(self._db, day):
                 continue
             path, rows = folder / f"{day}.parquet", 0
-            with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+            with pq.ParquetWriter(path, schema(), compression="zstd") as writer:
                 async for batch in self._events.read(day, tenant_id):
                     await asyncio.to_thread(writer.write_batch, batch_of(batch))
                     rows += len(batch)

@@ -10,10 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import stix2
-from stix2.exceptions import STIXError
-from stix2patterns.exceptions import ParseException
-from stix2patterns.v21.pattern import Pattern
 
 from esante.core.web import N_
 from esante.services.soc.intelligence.lifetimes import end_of
@@ -81,6 +77,10 @@ def read_objects(objects: list[Any], default_tlp: Tlp = Tlp.AMBER) -> Reading:
 
 
 def _indicators(given: dict[str, Any], default_tlp: Tlp, skipped: Counter[str]) -> Iterator[Indicator]:
+    import stix2  # late: it takes memory that a server which reads no indicators does not need
+    from stix2.exceptions import STIXError
+    from stix2patterns.exceptions import ParseException
+
     pattern = given.get("pattern")
     if given.get("pattern_type", "stix") != "stix" or not isinstance(pattern, str) or len(pattern) > _MAX_PATTERN:
         skipped[SKIPPED_PATTERN] += 1
@@ -115,6 +115,8 @@ def _indicators(given: dict[str, Any], default_tlp: Tlp, skipped: Counter[str]) 
 
 def _values(pattern: str) -> Iterator[tuple[ObservableKind | None, str]]:
     """Yield kind and value of each comparison of a pattern of which one suffices; none for any other pattern."""
+    from stix2patterns.v21.pattern import Pattern
+
     found = Pattern(pattern).inspect()
     comparisons = [(name, *one) for name, listed in found.comparisons.items() for one in listed]
     is_single = len(comparisons) == 1 or " AND " not in _outside_quotes(pattern).upper()

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
-import stix2
 
 from esante.core.web import N_, Problem
 from esante.services.soc.intelligence.model import Tlp
@@ -33,6 +32,8 @@ _EXERCISE = "EXERCISE EXERCISE EXERCISE"
 
 def to_stix(advisory: Advisory, agency: str, language: str = "en") -> bytes:
     """Return an advisory as a bundle. Raises: Problem 403 for one that nobody outside may get."""
+    import stix2
+
     _check_tlp(advisory)
     marking = {"object_marking_refs": [_marking(advisory.tlp)], "created": advisory.published_at}
     labels = {"labels": ["exercise"]} if advisory.is_exercise else {}
