@@ -4,16 +4,18 @@ import base64
 from functools import partial
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import OKPKey
 
 from esante.core import clock
 from esante.core.storage import uuid7
+from esante.services.healthnet.certificates.algorithms import ALGORITHMS
 from esante.services.healthnet.messages.correspondents import Correspondents, packaged_policy, read_policy
 from esante.services.healthnet.messages.envelope import KeyStatement, SiteContent, SiteSigner, seal
 from esante.services.healthnet.messages.service import Messages
 from esante.services.healthnet.sites.service import Gateway
-from tests.support.healthnet_world import der, pem
+from tests.support.healthnet_world import a_key, a_request, der, pem
 
 TEXT = b"%PDF-1.7 Hemoglobin 14.1 g/dl"
 GATEWAY = Gateway("192.0.2.1")
@@ -81,6 +83,20 @@ class MessageWorld:
         found = MessagingSite(site, key, (certificate, intermediate, self.root))
         await self.messages.announce_key(GATEWAY, site, found.certificate, found.statement())
         return found
+
+    async def doctor_site(self):
+        """A doctor and their own active site that has announced its key."""
+        requester, code = await self.world.doctor()
+        site = await self.world.request(requester, code)
+        site = await self.world.sites.decide(self.world.ann, site.site_id, approved=True)
+        site = await self.world.sites.record_gateway(site.site_id, a_key())
+        key = ALGORITHMS["ecdsa-p256"].make_key()
+        async with self.db.transaction() as conn:
+            found = await self.world.certificates.certify(conn, self.world.ann, site, a_request(key))
+        certificate = x509.load_pem_x509_certificate(found.encode())
+        own = MessagingSite(site, key, (certificate, *self.laboratory.chain[1:]))
+        await self.messages.announce_key(GATEWAY, site, own.certificate, own.statement())
+        return requester, own
 
     async def send(self, message_id=None, content=TEXT, sender=None, recipient=None):
         """Send a message; its id, what was sent, its receipt."""

@@ -12,8 +12,6 @@ from esante.core.web import HANDLERS
 from esante.identity.access import Access, Requester
 from esante.services.healthnet.messages import service
 from esante.services.healthnet.messages.pages import PLACE, MessagePages
-from tests.support.healthnet_messages import MessagingSite
-from tests.support.healthnet_world import a_key, a_request
 from tests.support.portal_browser import PortalBrowser, page_text
 
 BASE = "https://esante.example"
@@ -47,20 +45,7 @@ async def browse(exchange):
 @pytest.fixture
 async def doctor(exchange):
     """A doctor with an active site that can receive messages: the requester, and the site."""
-    world = exchange.world
-    requester, code = await world.doctor()
-    site = await world.request(requester, code)
-    site = await world.sites.decide(world.ann, site.site_id, approved=True)
-    site = await world.sites.record_gateway(site.site_id, a_key())
-    from cryptography import x509
-
-    from esante.services.healthnet.certificates.algorithms import ALGORITHMS
-
-    key = ALGORITHMS["ecdsa-p256"].make_key()
-    async with exchange.db.transaction() as conn:
-        found = await world.certificates.certify(conn, world.ann, site, a_request(key))
-    certificate = x509.load_pem_x509_certificate(found.encode())
-    return requester, MessagingSite(site, key, (certificate, *exchange.laboratory.chain[1:]))
+    return await exchange.doctor_site()
 
 
 async def test_owner_sees_messages_their_states_and_downloads_receipts(exchange, browse, doctor):
