@@ -169,7 +169,7 @@ class AnomalyEnded(Event, frozen=True, kw_only=True):
 
 @event("healthnet.observed")
 class NetworkObserved(Event, frozen=True, kw_only=True):
-    """What an hour of the network was like, for the bulletin: minutes that sites should have been there, and missed."""
+    """What an hour of the network was like, for the bulletin: minutes owed by sites, and missed."""
 
     sites: int
     minutes_expected: int
