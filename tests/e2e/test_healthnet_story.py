@@ -118,6 +118,7 @@ async def enrol(owner: Visitor, site: str, world: AgentWorld) -> None:
             await asyncio.sleep(0.3)
 
 
+@pytest.mark.long
 async def test_owner_gets_a_place_connected_and_operator_puts_it_into_quarantine(
     browser: Browser, server: str, tmp_path: Path
 ) -> None:
