@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, NavigationItem, Platform, Service, Task
-from esante.core.journal import Signer
+from esante.contract import DemoStep, KeptData, Platform, Service, Task
 from esante.core.web import N_
-from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan
 from esante.services.healthnet.addresses.service import Addresses
@@ -19,23 +16,29 @@ from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
 from esante.services.healthnet.controller.service import Controller
 from esante.services.healthnet.controller.site_follower import Following
+from esante.services.healthnet.demo import load_network
 from esante.services.healthnet.federation.cli import federation as federation_commands
-from esante.services.healthnet.federation.pages import PLACE as FEDERATIONS
-from esante.services.healthnet.federation.pages import FederationPages
-from esante.services.healthnet.federation.service import Federations
-from esante.services.healthnet.messages.api import MessageEndpoints
+from esante.services.healthnet.federation.declaration import NAVIGATION as FEDERATIONS
+from esante.services.healthnet.federation.declaration import build_federations, federation_routes, federation_tasks
 from esante.services.healthnet.messages.cli import message as message_commands
 from esante.services.healthnet.messages.cli import receipt as receipt_commands
-from esante.services.healthnet.messages.correspondents import Correspondents, packaged_policy, read_policy
-from esante.services.healthnet.messages.head_stamps import HeadStamps
-from esante.services.healthnet.messages.owners import owned_sites
-from esante.services.healthnet.messages.pages import PLACE as MESSAGES
-from esante.services.healthnet.messages.pages import MessagePages
-from esante.services.healthnet.messages.service import Messages
-from esante.services.healthnet.policy.vocabulary import national_vocabulary
+from esante.services.healthnet.messages.declaration import NAVIGATION as MESSAGES
+from esante.services.healthnet.messages.declaration import (
+    build_correspondents,
+    build_messages,
+    message_routes,
+    message_tasks,
+)
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.cli import site as site_commands
-from esante.services.healthnet.sites.service import Gateway, Sites
+from esante.services.healthnet.sites.service import Sites
+from esante.services.healthnet.supervision.declaration import (
+    NAVIGATION,
+    build_supervision,
+    supervision_consumers,
+    supervision_routes,
+    supervision_tasks,
+)
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -46,74 +49,52 @@ def _build(platform: Platform) -> Iterable[object]:
     sites = Sites(platform.db, platform.journal, platform[Directory], addresses)
     yield sites
     key = platform.settings.data / "keys" / "healthnet.pem"
+    certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
+    yield certificates
     controller = Controller.open(
         platform.db,
         platform.journal,
         platform.settings.data / "keys" / "healthnet-root.key",
         settings.healthnet_heartbeat_seconds,
+        certificates.enrol,
     )
     yield controller
     yield Following(controller.connections, sites, addresses)
-    certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
-    yield certificates
+    yield from build_supervision(platform, sites)
     yield SiteIdentity(certificates, proxied=settings.healthnet_client_cert)
-    correspondents = Correspondents(
-        platform.db, sites, partial(packaged_policy, settings.healthnet_policy), read_policy
-    )
-    words = national_vocabulary()
-    yield Federations(
-        platform.db,
-        platform.journal,
-        plan,
-        controller.connections,
-        Signer.open(platform.settings.data / "keys" / "healthnet-federation.pem", settings.healthnet_zone),
-        correspondents.policy,
-        (words.kinds, words.professions),
-    )
-    yield Messages(platform.db, platform.journal, correspondents)
-    yield HeadStamps(platform.db, platform.journal, settings.healthnet_tsa_url)
+    correspondents = build_correspondents(platform, sites)
+    yield from build_messages(platform, correspondents)
+    yield from build_federations(platform, plan, controller, correspondents)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity])
-    messages = MessageEndpoints(platform[Messages], platform[SiteIdentity])
-    federations = FederationPages(platform[Federations], platform[Access])
-    pages = MessagePages(platform.db, platform[Messages], platform[Access], platform[Directory])
+    controller = platform[Controller]
+    signed_by = controller.api.authentication.site_key
+    certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity], signed_by)
     return [
-        *platform[Controller].routes(),
+        *controller.routes(),
         *certificates.routes(),
-        *messages.routes(),
-        *pages.routes(),
-        *federations.routes(),
+        *supervision_routes(platform),
+        *message_routes(platform),
+        *federation_routes(platform),
     ]
 
 
 def _tasks(platform: Platform) -> list[Task]:
     controller, following = platform[Controller], platform[Following]
-    messages, stamps = platform[Messages], platform[HeadStamps]
-
-    async def expire() -> None:
-        await messages.expire(Gateway(""))
-
-    async def stamp() -> None:
-        await stamps.advance()
-
     return [
-        Task(name="expiry of messages of the health network", run=expire, every=timedelta(minutes=1)),
-        *([Task(name="stamps of receipts", run=stamp, every=timedelta(minutes=1))] if stamps.url else []),
         Task(name="bundles of the health network", run=controller.tick, every=timedelta(seconds=1)),
         Task(name="heartbeats of the health network", run=controller.refresh, every=timedelta(seconds=1)),
-        Task(name="federations of the health network", run=platform[Federations].follow, every=timedelta(seconds=2)),
         Task(name="sites of the health network", run=following.follow, every=timedelta(seconds=2)),
+        Task(
+            name="certificates of the health network",
+            run=platform[Certificates].revoke_ended,
+            every=timedelta(seconds=2),
+        ),
+        *supervision_tasks(platform),
+        *message_tasks(platform),
+        *federation_tasks(platform),
     ]
-
-
-async def _waiting_agreements(platform: Platform, requester: Requester) -> int:
-    return await platform[Federations].count_waiting()
-
-
-async def _owns_site(platform: Platform, requester: Requester) -> bool:
-    return bool(await owned_sites(platform.db, platform[Directory], requester))
 
 
 healthnet.add_command(controller_commands)
@@ -127,26 +108,10 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     tasks=_tasks,
+    consumers=supervision_consumers,
+    navigation=[*NAVIGATION, *FEDERATIONS, *MESSAGES],
+    demo=[DemoStep(name="health network", load=load_network)],
     commands=[healthnet],
-    navigation=[
-        NavigationItem(
-            role="operator",
-            url=FEDERATIONS,
-            label=N_("Federations"),
-            icon="people",
-            order=72,
-            waiting=_waiting_agreements,
-        ),
-        NavigationItem(
-            role="practitioner",
-            url=MESSAGES,
-            label=N_("Messages and receipts"),
-            icon="letter",
-            order=70,
-            menu=True,
-            only_for=_owns_site,
-        ),
-    ],
     kept=[
         KeptData(
             what=N_("Of connections to the health network: name, telephone number and e-mail address of the contact"),
