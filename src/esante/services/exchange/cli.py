@@ -4,11 +4,14 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
 from esante.core.types import Json
+
+if TYPE_CHECKING:
+    from esante.services.exchange.conversion import CdaDocument, FhirDocument
 
 T = TypeVar("T")
 _file = click.Path(dir_okay=False, allow_dash=True)
@@ -66,10 +69,54 @@ def translate(file: str, language: str, catalogue: Path | None, *, as_json: bool
     sys.exit(1 if done.faults else 0)
 
 
+@exchange.command()
+@click.argument("file", type=_file)
+@click.option("--to", "form", required=True, type=click.Choice(["cda", "fhir"]), help="The form that is wanted.")
+@click.option("--json", "as_json", is_flag=True, help="Print the fate of every leaf, and the document.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the converted document there.")
+def convert(file: str, form: str, *, as_json: bool, output: Path | None) -> None:
+    """Convert the CDA in FILE (- for standard input) to a document of FHIR R4, or one of FHIR to CDA.
+
+    The account lists every attribute, text or primitive of FILE: kept, moved, merged, text only, dropped. Exit status
+    2 when the file cannot be used.
+    """
+    from esante.services.exchange.conversion import cda_to_fhir, fhir_to_cda
+
+    data = _read(file, as_json=as_json)
+    done: FhirDocument | CdaDocument
+    if form == "fhir":
+        done = _usable(lambda: cda_to_fhir(data), file, as_json=as_json)
+    else:
+        done = _usable(lambda: fhir_to_cda(data), file, as_json=as_json)
+    report = done.report()
+    if output:
+        _write(output, done.encoded())
+    if as_json:
+        text = done.encoded().decode("utf-8")
+        result: Json = {
+            "file": file,
+            "to": form,
+            "counts": report.counts,
+            "fidelity": round(report.fidelity, 4),
+            "leaves": [leaf.as_json() for leaf in report.leaves],
+            "document": json.loads(text) if form == "fhir" else text,
+        }
+        click.echo(json.dumps(result, ensure_ascii=False, indent=1))
+        return
+    for leaf in report.leaves:
+        if leaf.fate.value in ("dropped", "text only") and not leaf.implied:
+            click.echo(f"{leaf.fate.value:9} {leaf.place} {leaf.value[:60]!r}: {leaf.reason}")
+    click.echo(", ".join(f"{count} {name}" for name, count in report.counts.items() if count))
+    click.echo(f"Carried in elements: {report.fidelity:.1%} of the leaves with content.")
+    if not output:
+        click.echo("The document was not written: name a file with --output.", err=True)
+
+
 def _read(file: str, *, as_json: bool) -> bytes:
     try:
         with click.open_file(file, "rb") as stream:
-            return stream.read()
+            data: bytes = stream.read()
+            return data
     except OSError as error:
         _fail(
             file, [{"message": error.strerror or str(error), "place": file, "remedy": "Name a file"}], as_json=as_json

@@ -1,6 +1,6 @@
 """Reads CDA R2 from bytes that nobody has checked: well-formed, without a document type, of bounded size and depth.
 
-`check_structure` finds what a document lacks that every clinical document has (CDA R2, POCD_HD000040); it is no schema.
+`check_structure` finds what a document lacks that every clinical document has (POCD_HD000040); it is no schema.
 """
 
 from typing import Any
@@ -111,7 +111,9 @@ def local_name(element: Any) -> str:
 
 
 def _refuse_doctype(data: bytes) -> None:
-    parser = etree.XMLParser(target=_Prologue(), resolve_entities=False, no_network=True, load_dtd=False)
+    parser: Any = etree.XMLParser(  # type: ignore[call-overload]
+        target=_Prologue(), resolve_entities=False, no_network=True, load_dtd=False
+    )
     try:
         etree.fromstring(data, parser)
     except _AtRoot:

@@ -1,7 +1,7 @@
 """Value sets and code systems in FHIR Shorthand, as the eHDSI terminology package has them: lists of codes.
 
-Read are the lines `ValueSet:`, `CodeSystem:`, `Title:`, caret rules of version, URL, date and identifier, and code rules
-(`* system#code "display"`); rules that compute a set (`include codes from`) are a fault, since their codes are unknown.
+Read are the lines `ValueSet:`, `CodeSystem:`, `Title:`, caret rules of version, URL, date and identifier, and code
+rules (`* system#code "display"`); rules that compute a set (`include codes from`) are a fault, with their line.
 Source: FHIR Shorthand 3.0, Defining ValueSets, Defining CodeSystems.
 """
 

@@ -1,4 +1,4 @@
-"""Loads a catalogue from a folder of files: FHIR Shorthand (.fsh), FHIR (.json), exports of a terminology server (.sql).
+"""Loads a catalogue from a folder of files: FHIR Shorthand (.fsh), FHIR (.json), a terminology server's export (.sql).
 
 A file `catalogue.toml` may state the day of the catalogue (`date`); else it is the latest day in the files.
 """

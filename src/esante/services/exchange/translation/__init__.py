@@ -1,6 +1,6 @@
 """Translation of clinical documents: transcoding to the pivot, displays in a language, the account of every code.
 
-- `translate(data, language, catalogue)`: a `Translation` with the document and a `CodedElement` for each coded element.
+- `translate(data, language, catalogue)`: a `Translation`: the document and a `CodedElement` for each coded element.
 """
 
 from esante.services.exchange.translation.model import CodedElement, Outcome, Translation

@@ -1,8 +1,8 @@
-"""Transcoding of a clinical document to the pivot and translation of its displays, with an account of every coded element.
+"""Transcoding of a clinical document to the pivot and translation of its displays, with an account of every code.
 
-Every element of the document is visited; no list of paths decides what is coded. Where code or display change, the former
-ones go into a `translation` below the element, and the translations that it had go below that one: the chain from the
-present code to the first is kept (MyHealth@EU, semantic transformation). The narrative is not touched, nor is
+Every element of the document is visited; no list of paths decides what is coded. Where code or display change, the
+former ones go into a `translation` below the element, and the translations that it had go below that one: the chain
+from the present code to the first is kept (MyHealth@EU, semantic transformation). The narrative is not touched, nor is
 `languageCode`, which states the language of the narrative.
 """
 
@@ -93,7 +93,7 @@ class _Translator:
         self._notes.append((outcome, before, after, null_flavor, reason))
 
     def _decide(self, element: Any, before: tuple[str, str, str]) -> tuple[Outcome, tuple[str, str, str], str]:
-        code, system, display = before
+        code, system, _ = before
         if element.tag.endswith("}translation"):
             return Outcome.FORMER, before, ""
         if not code:
