@@ -46,8 +46,11 @@ def agent_python():
     return sys.executable
 
 
-def wait_until(what, seconds=30.0, pause=0.1):
-    """Wait until something is true; what it is then. Raises: AssertionError."""
+def wait_until(what, seconds=240.0, pause=0.1):
+    """Wait until something is true; what it is then. Raises: AssertionError.
+
+    The time is that of a machine with much else to do: what is wrong shows later, and nothing fails for being slow.
+    """
     until = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < until, f"not within {seconds} s: {what}"
@@ -77,11 +80,19 @@ def server_certificate(folder, address):
     (folder / "server.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + pem)
 
 
-class AgentsLab:
-    """Sites by key with their kind and profession; `relay`: delay (s) and loss of a relay between their tunnels."""
+def _send_all(client, amount):
+    with contextlib.suppress(OSError):
+        client.sendall(bytes(amount))
 
-    def __init__(self, folder, dsn, sites, relay=None):
-        self.folder, self.dsn, self.sites, self.relay = folder, dsn, sites, relay
+
+class AgentsLab:
+    """Sites by key with their kind and profession; `relay`: delay (s) and loss of a relay between their tunnels.
+
+    `nat`: sites behind a router that translates addresses and lets nothing in that was not asked for.
+    """
+
+    def __init__(self, folder, dsn, sites, relay=None, nat=()):
+        self.folder, self.dsn, self.sites, self.relay, self.nat = folder, dsn, sites, relay, nat
         self._prefix = f"ha{os.getpid()}x{next(_LAB)}x"
         self.numbers = {site: number for number, site in enumerate(sites, 1)}
         self.names = {site: f"{self._prefix}{number}" for site, number in self.numbers.items()}
@@ -118,6 +129,8 @@ class AgentsLab:
             run("ip", "-n", name, "-batch", "-", given="\n".join(lines) + "\n")
             lines = [f"address add 100.64.{number}.1/24 dev s{number}", f"link set s{number} up"]
             run("ip", "-n", self.internet, "-batch", "-", given="\n".join(lines) + "\n")
+        if self.nat:
+            self._translate()
         if self.relay:
             self._start_relay()
         Path("/run/wireguard").mkdir(exist_ok=True)
@@ -137,6 +150,23 @@ class AgentsLab:
                     self._servers.append(server)
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
+
+    def _translate(self):
+        """Translate addresses of sites behind NAT, each to that of the port at which a packet leaves."""
+        nets = ", ".join(f"100.64.{self.numbers[site]}.0/24" for site in self.nat)
+        rules = f"""table ip nat {{
+            chain translate {{ type nat hook postrouting priority srcnat; ip saddr {{ {nets} }} masquerade; }}
+            chain guard {{ type filter hook forward priority filter; ip daddr {{ {nets} }} ct state new drop; }}
+        }}"""
+        run("ip", "netns", "exec", self.internet, "nft", "-f", "-", given=rules)
+
+    def narrow(self, site, mtu):
+        """Let only packets of this size pass between a site and the Internet, without a word about larger ones."""
+        rules = """table ip narrow {
+            chain silence { type filter hook output priority filter; icmp type destination-unreachable drop; }
+        }"""
+        run("ip", "netns", "exec", self.internet, "nft", "-f", "-", given=rules)
+        run("ip", "-n", self.internet, "link", "set", f"s{self.numbers[site]}", "mtu", mtu)
 
     def _accept(self):
         """Accept and close every connection, until the lab ends."""
@@ -166,7 +196,7 @@ class AgentsLab:
     def facts(self, site):
         """What the controller is told of a site."""
         kind, profession = self.sites[site]
-        host = f"100.64.{self.numbers[site]}.{1 if self.relay else 2}"
+        host = "" if site in self.nat else f"100.64.{self.numbers[site]}.{1 if self.relay else 2}"
         return SiteFacts(
             site=site,
             kind=kind,
@@ -190,7 +220,7 @@ class AgentsLab:
         command = ["ip", "netns", "exec", self.control, sys.executable, "-m", "tests.support.healthnet_controller",
                    self.dsn, str(self.folder), CONTROLLER, str(PORT)]  # fmt: skip
         self.controller = subprocess.Popen(command, cwd=ROOT, stderr=self._log("controller"))
-        wait_until(self._listens, 60)
+        wait_until(self._listens)
 
     def _listens(self):
         assert self.controller.poll() is None, self.log("controller")
@@ -217,7 +247,7 @@ class AgentsLab:
                              "--controller", f"https://{CONTROLLER}:{PORT}", "--ca", self.folder / "ca.pem")  # fmt: skip
         return run(*command, given=token + "\n")
 
-    def start_agent(self, site, command="run", patience=8.0):
+    def start_agent(self, site, command="run", patience=40.0):
         """Start an agent."""
         given = self.enter(site, self.python, "-I", self.file, command, "--folder", self.home(site),
                            "--patience", str(patience))  # fmt: skip
@@ -228,15 +258,36 @@ class AgentsLab:
         """End an agent; its tunnels stay."""
         agent = self.agents.pop(site)
         agent.send_signal(how)
-        agent.wait(40)
+        agent.wait(120)
 
-    def reaches(self, source, target, port=8443, version=6, timeout=1.5):
+    def reaches(self, source, target, port=8443, version=6, timeout=6.0):
         """Whether a TCP connection through the network is accepted."""
         own = self.addresses(target)
         family = socket.AF_INET6 if version == 6 else socket.AF_INET
         with inside(self.names[source]), socket.socket(family, socket.SOCK_STREAM) as client:
             client.settimeout(timeout)
             return client.connect_ex((str(own.gateway6 if version == 6 else own.gateway4), port)) == 0
+
+    def sends(self, source, target, port, amount=300_000, timeout=15.0):
+        """Whether so many bytes arrive through the network, at a port that nothing serves."""
+        place = (str(self.addresses(target).gateway6), port)
+        with inside(self.names[target]):
+            listener = socket.create_server(place, family=socket.AF_INET6)
+        with listener, inside(self.names[source]), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as client:
+            client.settimeout(timeout)
+            listener.settimeout(timeout)
+            client.connect(place)
+            server = listener.accept()[0]
+            with server:
+                server.settimeout(timeout)
+                thread = threading.Thread(target=_send_all, args=(client, amount))
+                thread.start()
+                received = 0
+                with contextlib.suppress(TimeoutError):
+                    while received < amount and (data := server.recv(65_536)):
+                        received += len(data)
+                thread.join()
+        return received == amount
 
     def show(self, site, *command):
         """The output of a command at a site."""

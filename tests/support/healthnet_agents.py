@@ -64,14 +64,17 @@ class FakeAgent:
 
     async def enrol(self, body=None):
         """Enrol; the response."""
-        return await self.world.http.post(f"{BASE}/enrolments", content=body or self.enrolment())
+        response = await self.world.http.post(f"{BASE}/enrolments", content=body or self.enrolment())
+        if response.status_code == 200:
+            self.trusted = response.json()["content"]["trusted"]
+        return response
 
     def signed(self, method, path, value=None, **changes):
         """Headers and body of a signed request."""
         body = b"" if value is None else canonical(value)
-        clean, _, query = (BASE + path).partition("?")
         created = int(clock.now().timestamp()) + self.ahead
-        given = {"created": created, "sequence": self.state.next_sequence(), "site": self.site} | changes
+        given = {"created": created, "sequence": self.state.next_sequence(), "site": self.site, "base": BASE} | changes
+        clean, _, query = (given["base"] + path).partition("?")
         headers = sign_request(
             self.state.identity(), given["site"], method, clean, query, body, given["created"], given["sequence"]
         )
@@ -80,7 +83,8 @@ class FakeAgent:
     async def ask(self, method, path, value=None, **changes):
         """Send a signed request; the response."""
         headers, body = self.signed(method, path, value, **changes)
-        return await self.world.http.request(method, BASE + path, content=body, headers=headers)
+        path = changes.get("base", BASE) + path
+        return await self.world.http.request(method, path, content=body, headers=headers)
 
     async def fetch(self, have=None):
         """Take the next bundle, as an agent does; None for none."""
@@ -89,7 +93,7 @@ class FakeAgent:
         if response.status_code == 204:
             return None
         assert response.status_code == 200, response.text
-        trusted = self.world.controller.signer.trusted
+        trusted = self.bundle.parts["trusted"] if self.bundle else self.trusted
         self.bundle = open_envelope(response.json(), trusted, self.site, time.time(), self.bundle)
         return response.json()
 
@@ -125,6 +129,7 @@ class ControllerWorld:
         async with self.db.transaction() as conn:
             await backup_store.clear(conn)
             await conn.execute("INSERT INTO healthnet_compilation VALUES (0)")
+            await conn.execute("INSERT INTO healthnet_signing_key VALUES (1, clock_timestamp())")
         await self.controller.rollouts.begin(POLICY)
 
     async def close(self):

@@ -86,3 +86,17 @@ async def test_connection_is_asked_for_decided_by_another_and_ended(platform_fol
     assert key in (await run(environ, "site", "list", "--state", "ended")).output
     unknown = await run(environ, "site", "end", "S99999", *reason)
     assert unknown.exit_code == 1 and "there is no site S99999" in unknown.output
+
+
+async def test_site_of_the_agency_is_asked_for_and_decided_by_another(platform_folder):
+    _, environ, _ = platform_folder
+    asked = (
+        "site", "request-platform", "Data centre North", "--line", "1, rue du Test", "--postal-code", "L-1234", "--city",
+        "Esch", "--service-class", "large", "--contact", "Anne Weber", "--phone", "+352 123456", "--email",
+        "anne@agency.example", "--by", "Ann",
+    )  # fmt: skip
+    done = await run(environ, *asked)
+    assert (done.exit_code, "platform" in done.output) == (0, True), done.output
+    key = done.output.split()[0]
+    assert "Somebody else must decide" in (await run(environ, "site", "decide", key, "--by", "Ann")).output
+    assert "approved" in (await run(environ, "site", "decide", key, "--by", "Ben")).output

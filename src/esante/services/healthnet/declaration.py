@@ -29,22 +29,25 @@ def _build(platform: Platform) -> Iterable[object]:
     sites = Sites(platform.db, platform.journal, platform[Directory], addresses)
     yield sites
     key = platform.settings.data / "keys" / "healthnet.pem"
+    certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
+    yield certificates
     controller = Controller.open(
         platform.db,
         platform.journal,
         platform.settings.data / "keys" / "healthnet-root.key",
         settings.healthnet_heartbeat_seconds,
+        certificates.enrol,
     )
     yield controller
     yield Following(controller.connections, sites, addresses)
-    certificates = Certificates(platform.db, platform.journal, sites, key, settings.healthnet_zone)
-    yield certificates
     yield SiteIdentity(certificates, proxied=settings.healthnet_client_cert)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity])
-    return [*platform[Controller].routes(), *certificates.routes()]
+    controller = platform[Controller]
+    signed_by = controller.api.authentication.site_key
+    certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity], signed_by)
+    return [*controller.routes(), *certificates.routes()]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -53,6 +56,11 @@ def _tasks(platform: Platform) -> list[Task]:
         Task(name="bundles of the health network", run=controller.tick, every=timedelta(seconds=1)),
         Task(name="heartbeats of the health network", run=controller.refresh, every=timedelta(seconds=1)),
         Task(name="sites of the health network", run=following.follow, every=timedelta(seconds=2)),
+        Task(
+            name="certificates of the health network",
+            run=platform[Certificates].revoke_ended,
+            every=timedelta(seconds=2),
+        ),
     ]
 
 

@@ -78,10 +78,12 @@ def test_changes_one_by_one_end_as_a_fresh_compilation_and_name_every_changed_si
     now = {number: connection(number) for number in range(30)}
     made = country(now.values())
     before = all_parts(made)
-    for _ in range(80):
+    for _ in range(120):
         number = rng.randrange(30)
+        what = rng.choice(("quarantine", "key", "endpoint", "nat", "suspend", "revoke", "relay"))
+        if what == "relay":
+            number = rng.choice((20, 23, 26, 29))
         one = now.get(number) or connection(number)
-        what = rng.choice(("quarantine", "key", "endpoint", "suspend", "revoke"))
         if what == "quarantine":
             one = replace(one, is_quarantined=not one.is_quarantined)
         elif what == "key":
@@ -91,6 +93,10 @@ def test_changes_one_by_one_end_as_a_fresh_compilation_and_name_every_changed_si
             )
         elif what == "endpoint":
             one = replace(one, facts=replace(one.facts, endpoint=f"198.51.100.{rng.randrange(250)}"))
+        elif what == "nat":
+            one = replace(one, facts=replace(one.facts, endpoint=""))
+        elif what == "relay":
+            one = replace(one, facts=replace(one.facts, is_relay=not one.facts.is_relay, endpoint="192.0.2.9"))
         elif what == "suspend":
             one = replace(one, is_suspended=not one.is_suspended)
         now[number] = one
@@ -139,6 +145,12 @@ HOSTILE = {
     "name": {"names": {"a b\n127.0.0.1 bank": ["::1"]}},
     "class": {"classes": {"x": {"priority": 1, "percentage": 5, "ports": ["tcp/1 } drop"]}}},
     "mtu": {"site": {"mtu": "1420; reboot"}},
+    "end of relayed tunnels": {"carried6": {"::1 }; flush ruleset": 1}},
+    "relayed pair": {"relayed6": {"::1 . ::2, ::/0": 1}},
+    "relay": {"peers": {"L1/1.1": {"interface": "hn2", "key": "A" * 43 + "=", "networks": [], "keepalive": 25,
+                                   "relay": "P1\nEndpoint = 192.0.2.1:1"}}},
+    "carried network": {"peers": {"L1/1.1": {"interface": "hn2", "key": "A" * 43 + "=", "networks": [],
+                                             "keepalive": 25, "carries": ["::/0"]}}},
     "interface": {"interfaces": {"eth0": {"generation": 1, "port": 51820}}},
     "port": {"checks": {"target": {"address": "::1", "port": 70_000}}},
 }  # fmt: skip

@@ -1,6 +1,7 @@
 """The identity of clients by the certificate that the proxy hands on, and the other endpoints of certificates."""
 
 import base64
+import time
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ from starlette.applications import Starlette
 from esante.core.web import HANDLERS
 from esante.services.healthnet.certificates.algorithms import ALGORITHMS
 from esante.services.healthnet.certificates.api import CertificateEndpoints, SiteIdentity
+from esante.services.healthnet.controller.authentication import Authentication
+from esante.services.healthnet.controller.registry import Registry
 from tests.support.healthnet_world import a_request, der
 
 REASON = "A reason that is long enough."
@@ -22,7 +25,9 @@ def field(certificate):
 
 def client_of(world, *, proxied):
     """A client of the endpoints."""
-    endpoints = CertificateEndpoints(world.certificates, SiteIdentity(world.certificates, proxied=proxied))
+    authentication = Authentication(Registry(world.db))
+    identity = SiteIdentity(world.certificates, proxied=proxied)
+    endpoints = CertificateEndpoints(world.certificates, identity, authentication.site_key)
     app = Starlette(routes=endpoints.routes(), exception_handlers=HANDLERS)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://test/healthnet/certificates/")
 
@@ -73,6 +78,7 @@ async def test_certificate_is_renewed_with_the_present_one_and_comes_with_its_ch
     assert renewed.public_key() == key.public_key()
     assert chain == x509.load_pem_x509_certificates((await api.get("chain.pem")).content)
     assert (await api.get("identity", headers=field(renewed))).json()["site"] == api.site.key
+    assert 1.5 < (answer.json()["renew_at"] - time.time()) / 86_400 < 2.5
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,25 @@ async def test_key_of_a_wrong_generation_or_of_another_site_is_refused(world, ge
     assert answer.status_code in (400, 409)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"serial": -1}, {"serial": "1"}, {"version": "x" * 21}, {"paths": 5}, {"paths": [{}]}, {"paths": [{"site": []}]},
+     {"paths": [{"site": "L1", "loss": 101}]}, {"certificate_not_after": 2**62}, {"target": []}],
+)  # fmt: skip
+async def test_heartbeat_of_a_wrong_form_is_refused_and_not_kept(world, wrong):
+    agents = await world.connect("A1", "L1")
+    await agents.A1.ask("POST", "/keys", {"generation": 2, "public": agents.A1.state.tunnel_public(2)})
+    answer = await agents.A1.ask("POST", "/heartbeats", {"version": "1", "serial": 1, **wrong})
+    assert (answer.status_code, "this is no heartbeat" in answer.text) == (400, True)
+    await world.settle()
+    assert await world.db.fetchval("SELECT count(*) FROM healthnet_status") == 0
+
+
 async def test_agent_of_an_old_version_that_sends_less_is_served(world):
     agents = await world.connect("A1")
-    answer = await agents.A1.ask("POST", "/heartbeats", {"version": "0.1", "serial": 1})
+    answer = await agents.A1.ask(
+        "POST", "/heartbeats", {"version": "0.1", "serial": 1, "paths": [{"site": "L1", "age": 3}]}
+    )
     assert answer.status_code == 200
     await world.controller.refresh()
     assert await world.db.fetchval("SELECT version FROM healthnet_status WHERE site = 'A1'") == "0.1"

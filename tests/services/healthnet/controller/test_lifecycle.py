@@ -59,13 +59,19 @@ async def test_rotation_keeps_both_keys_until_the_new_tunnels_work(world):
     busy = await agents.A1.ask("POST", "/keys", {"generation": 3, "public": agents.A1.state.tunnel_public(3)})
     assert busy.status_code == 409
     await agents.A1.beat(
-        paths=[{"site": "L1", "own": 1, "rank": 2, "age": 5}, {"site": "L1", "own": 2, "rank": 3, "age": -1}]
+        paths=[
+            {"site": "L1", "own": 1, "rank": 2, "handshake_age_s": 5},
+            {"site": "L1", "own": 2, "rank": 3, "handshake_age_s": None},
+        ]
     )
     await world.settle()
     await world.settle()
     assert (await world.controller.connections.site("A1")).keys.keys() == {1, 2}
     await agents.A1.beat(
-        paths=[{"site": "L1", "own": 1, "rank": 2, "age": 5}, {"site": "L1", "own": 2, "rank": 3, "age": 2}]
+        paths=[
+            {"site": "L1", "own": 1, "rank": 2, "handshake_age_s": 5},
+            {"site": "L1", "own": 2, "rank": 3, "handshake_age_s": 2},
+        ]
     )
     await world.settle()
     await world.settle()

@@ -220,3 +220,37 @@ async def test_sites_are_searched_and_paged(world):
     more = await world.sites.page(world.ann, "", "requested", page.next)
     assert [one.key for one in [*page.items, *more.items]] == [one.key for one in reversed(made)]
     assert [one.label for one in (await world.sites.page(world.ann, "PLACE 7", "", None)).items] == ["Place 7"]
+
+
+def of_agency(**changes):
+    """What an operator asks for a site of the agency."""
+    given = {"provider_code": "", "label": "1", "address": PLACE, "service_class": "large", "contact": CONTACT}
+    return SiteRequest(**{**given, **changes})
+
+
+async def test_site_of_the_agency_is_asked_for_by_one_operator_approved_by_another_and_enrolled(world):
+    site = await world.sites.request_platform(world.ann, "Data centre North", of_agency())
+    assert (site.kind, site.provider_code, site.name) == ("platform", "", "Data centre North")
+    await refused(world.sites.decide(world.ann, site.site_id, approved=True), 403)
+    await world.sites.decide(world.ben, site.site_id, approved=True)
+    assert site.site_id in await world.addresses.all()
+    site = await world.sites.record_gateway(site.site_id, a_key())
+    assert site.state is SiteState.ACTIVE
+    assert await world.events(site.key) == ["site_requested", "site_decided", "addresses_assigned", "site_enrolled"]
+
+
+async def test_site_of_the_agency_is_for_operators_only(world):
+    provider, _ = await world.provider()
+    await refused(world.sites.request_platform(provider, "Data centre", of_agency()), 403)
+    site = await world.sites.request_platform(world.ann, "Data centre", of_agency())
+    await refused(world.sites.find(provider, site.site_id), 404)
+    await refused(world.sites.end(provider, site.site_id, REASON), 404)
+    assert (await world.sites.find(world.ben, site.site_id)).key == site.key
+
+
+async def test_site_of_the_agency_has_no_provider_code_and_a_label_of_its_own(world):
+    await world.sites.request_platform(world.ann, "Data centre", of_agency())
+    await refused(world.sites.request_platform(world.ann, "Data centre", of_agency(label=" 1 ")), 409, "label")
+    await refused(world.sites.request_platform(world.ann, "Data centre", of_agency(provider_code="12345678")), 400,
+                  "provider_code")  # fmt: skip
+    await refused(world.sites.request_platform(world.ann, "", of_agency(label="2")), 400, "name")

@@ -40,8 +40,7 @@ class _Language:
         for coding in container[key].get("coding", ())[:1]:
             if coding.get("code"):
                 element.set("code", context.take(coding, "code", element, "code"))
-                if coding.get("system") == _LANGUAGES:
-                    context.take(coding, "system", element, "code", Fate.MERGED)
+                context.ledger.mark(coding, "system", Fate.DROPPED, "", DERIVABLE)
                 return True
         return False
 

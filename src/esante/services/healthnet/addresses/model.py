@@ -24,6 +24,11 @@ class SiteAddresses:
         return self.v6[1]
 
     @property
+    def relay6(self) -> IPv6Address:
+        """The address at which relayed tunnels of the gateway end: the last one of the network."""
+        return self.v6[-1]
+
+    @property
     def gateway4(self) -> IPv4Address | None:
         """The IPv4 address of the site's gateway."""
         return self.v4[1] if self.v4 else None

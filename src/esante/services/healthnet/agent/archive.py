@@ -6,7 +6,7 @@ from importlib.resources import files
 
 PACKAGE = "esante.services.healthnet"
 _MODULES = {
-    "agent": "__init__ client loop main probe signatures state system trial update wanted_state",
+    "agent": "__init__ certificate client loop main paths probe signatures state system trial update wanted_state",
     "bundles": "__init__ format secrets",
 }
 _START = b"import sys\n\nfrom esante.services.healthnet.agent.main import main\n\nsys.exit(main())\n"

@@ -12,10 +12,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID
 
+from esante.services.healthnet.agent.certificate import keep, request_for
 from esante.services.healthnet.agent.signatures import sign_request
 from esante.services.healthnet.agent.state import State
 from esante.services.healthnet.bundles.format import canonical
@@ -86,20 +85,22 @@ class Client:
             raise Unreachable(f"the answer has more than {LARGEST} bytes")
         return content
 
-    def signed(self, state: State, site: str, method: str, path: str, value: Any, timeout: float = 10.0) -> Any:
-        """Return the JSON that answers a signed request. Raises: Unreachable, Rejected.
+    def signed(
+        self, state: State, site: str, method: str, path: str, value: Any, timeout: float = 10.0, base: str = BASE
+    ) -> Any:
+        """Return the JSON that answers a signed request for `base + path`. Raises: Unreachable, Rejected.
 
         A refusal that tells another time is tried once more with that time.
         """
         body = b"" if value is None else canonical(value)
         for last_try in (False, True):
             before = self.offset
-            clean, _, query = (BASE + path).partition("?")
+            clean, _, query = (base + path).partition("?")
             headers = sign_request(
                 state.identity(), site, method, self._path + clean, query, body, int(self.now()), state.next_sequence()
             )
             try:
-                content = self.send(method, BASE + path, body, headers, timeout)
+                content = self.send(method, base + path, body, headers, timeout)
                 return json.loads(content) if content else None
             except Rejected as error:
                 if last_try or error.status != 401 or abs(self.offset - before) < 30:
@@ -130,14 +131,12 @@ def enrol(state: State, controller: str, ca_file: str, token: str) -> None:
     token_id, site, secret = parse_token(token)
     client = Client(controller, ca_file)
     identity = state.identity()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, site)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(identity, None)
     content = {
         "token": token_id,
         "site": site,
         "identity": identity.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex(),
         "tunnel": state.tunnel_public(1),
-        "request": request.public_bytes(Encoding.PEM).decode(),
+        "request": request_for(state, site),
     }
     proof = derive(secret, "request\n" + canonical(content).decode()).hex()
     raw = client.send("POST", f"{BASE}/enrolments", canonical({"content": content, "proof": proof}), {}, 20.0)
@@ -150,7 +149,9 @@ def enrol(state: State, controller: str, ca_file: str, token: str) -> None:
     except (KeyError, TypeError) as error:
         raise Unreachable("the answer to the enrolment is not complete") from error
     state.write("sealing.key", sealing_key_of(secret))
-    if certificate := answer["content"].get("certificate"):
-        state.write("certificate.pem", certificate.encode(), 0o644)
+    if given := answer["content"].get("certificate"):  # without an authority the agent asks later
+        keep(state, given)
+    for name in ("good.json", "trial.json"):  # those of an enrolment before: sealed for it, perhaps of keys that ended
+        state.remove(name)
     kept = {"site": site, "controller": controller, "ca_file": ca_file, "trusted": trusted}
     state.write_json("site.json", {**kept, "release_keys": answer["content"]["release_keys"]})

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from esante.services.healthnet.agent import VERSION, update
+from esante.services.healthnet.agent import VERSION, certificate, update
 from esante.services.healthnet.agent.client import WAIT, Client, Rejected, Unreachable
+from esante.services.healthnet.agent.paths import Paths
 from esante.services.healthnet.agent.probe import Probe
 from esante.services.healthnet.agent.state import State
 from esante.services.healthnet.agent.system import CommandFailed, System
@@ -19,6 +20,8 @@ from esante.services.healthnet.bundles.format import Bundle, BundleRefused, Chan
 log = logging.getLogger("healthnet")
 LONGEST_PAUSE = 30.0
 """Seconds between tries to reach a controller that does not answer."""
+PATHS_EVERY = 15.0
+"""Seconds between looks at the paths that there are."""
 DRIFT_EVERY = 10.0
 """Seconds between looks at what was applied."""
 
@@ -38,6 +41,8 @@ class Agent:
         self._needs_whole = False
         self._drifted = 0
         self._every = 30.0
+        self._certificate_at = self._paths_at = 0.0
+        self._paths, self._probed = Paths(), ("", 0)
         self._must_restart = False
         self._receipts: dict[int, dict[str, Any]] = {}
 
@@ -49,10 +54,12 @@ class Agent:
         except (CommandFailed, BundleRefused) as error:
             log.error("the last good bundle could not be applied: %s", error)
         threading.Thread(target=self._poll, daemon=True).start()
+        threading.Thread(target=self._paths.run, args=(self.stop,), daemon=True).start()
         next_heartbeat = next_drift = 0.0
         while not self.stop.is_set() and not self._must_restart:
             self._take_found()
             now = time.monotonic()
+            self.keep_certificate(now)
             if now >= next_heartbeat:
                 self._guarded(self._send_receipts)
                 self._guarded(self._heartbeat)
@@ -60,6 +67,7 @@ class Agent:
             if now >= next_drift:
                 self._guarded(self._mend_drift)
                 next_drift = time.monotonic() + DRIFT_EVERY
+            self._guarded(self._measure_paths)
             self._guarded(self._system.choose_routes)
             if reason := self._guarded(self._trials.settle):
                 self._note(self._state.refused_serial, "rolled_back", reason)
@@ -149,6 +157,7 @@ class Agent:
             self._note(bundle.head.serial, "refused", str(error))
             return
         reason = self._trials.take(bundle)
+        self._paths_at = 0.0
         log.info("bundle %s: %s", bundle.head.serial, reason or "applied")
         self._note(bundle.head.serial, "rolled_back" if reason else "applied", reason)
 
@@ -172,6 +181,26 @@ class Agent:
             log.warning("something changed the network of this machine: it is applied again")
             self._system.mend()
 
+    def _measure_paths(self) -> None:
+        """Use the MTUs that were found; look again and again whether there are other paths."""
+        figures = self._paths.figures()
+        self._system.set_mtus({site: one["mtu"] for site, one in figures.items() if one["mtu"]})
+        if time.monotonic() >= self._paths_at or self._system.probes != self._probed:
+            self._probed, self._paths_at = self._system.probes, time.monotonic() + PATHS_EVERY
+            self._paths.follow(*self._probed, self._system.measured_paths())
+
+    def keep_certificate(self, now: float) -> None:
+        """Renew the certificate in time; a try that failed is made again after some minutes. `now`: monotonic."""
+        if now >= self._certificate_at and certificate.is_due(self._state, self._client.now()):
+            self._certificate_at = now + certificate.RETRY
+            self._guarded(self._renew_certificate)
+
+    def _renew_certificate(self) -> None:
+        asked = {"request": certificate.request_for(self._state, self._site)}
+        answer = self._client.signed(self._state, self._site, "POST", certificate.RENEWALS, asked, base="")
+        certificate.keep(self._state, answer)
+        log.info("certificate renewed")
+
     def _heartbeat(self) -> None:
         target = self._trials.target()
         if target:
@@ -185,8 +214,9 @@ class Agent:
                 "release": update.release_state(self._state)["current"],
                 "serial": self._serial,
                 "drifted": self._drifted,
+                "certificate_not_after": certificate.not_after(self._state),
                 "target": self._trials.probe.figures() if target else {},
-                "paths": self._system.paths(),
+                "paths": self._system.paths(self._paths.figures()),
                 "offset": int(self._client.offset),
             },
         )

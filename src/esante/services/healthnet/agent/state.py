@@ -8,6 +8,7 @@
 | `trial.json` | the bundle that is being tried; found at a start, the try failed |
 | `refused.json` | the highest serial whose try failed |
 | `sequence` | the number of the last signed request |
+| `certificate.*` | see `certificate.py` |
 """
 
 import contextlib

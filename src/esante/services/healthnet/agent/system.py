@@ -12,7 +12,9 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from esante.services.healthnet.agent.paths import largest_mtu
 from esante.services.healthnet.agent.wanted_state import Checked, Peer
 
 INTERFACES = ("hn0", "hn1", "hn2", "hn3")
@@ -20,6 +22,23 @@ FRESH = 185
 """Seconds after a handshake for which a tunnel can carry packets (WireGuard: Reject-After-Time is 180)."""
 _SHOWN = ("private-key", "listen-port", "peers", "allowed-ips", "preshared-keys")
 _SHAPING_TABLE = "inet healthnet_classes"
+
+
+class Route(NamedTuple):
+    """The way to a network; `source`: the own address, "" for any; `mtu`: 0 for that of the interface."""
+
+    interface: str
+    source: str
+    mtu: int
+
+    def __str__(self) -> str:
+        source = f" src {self.source}" if self.source else ""
+        return f"dev {self.interface}{source}" + (f" mtu {self.mtu}" if self.mtu else "")
+
+
+NO_ROUTE = Route("", "", 0)
+RELAY_OVERHEAD = 80
+"""Bytes that a tunnel inside another one adds to a packet."""
 
 
 class CommandFailed(Exception):
@@ -45,8 +64,10 @@ class System:
 
     def __init__(self, hosts_file: Path) -> None:
         self._hosts_file = hosts_file
-        self._routes: dict[str, str] = {}
-        """The interface of each network, as last set."""
+        self._routes: dict[str, Route] = {}
+        """The route of each network, as last set."""
+        self._mtus: dict[str, int] = {}
+        self._is_mtu_new = False
         self._applied: Checked | None = None
         self._private: Mapping[int, str] = {}
         self._fingerprint = ""
@@ -58,11 +79,15 @@ class System:
         The firewall comes first, so that nothing passes in between that the bundle does not allow.
         Raises: CommandFailed; what was done until then stays, and is undone by applying the bundle before.
         """
+        gone = [*self._applied.addresses] if self._applied else []
         self._applied, self._private = wanted, private
         run("nft", "-f", "-", given=wanted.firewall + _shaping(wanted))
         _forward()
         for address in wanted.addresses:
-            run("ip", "address", "replace", f"{address}/{'128' if ':' in address else '32'}", "dev", "lo")
+            run("ip", "address", "replace", _host(address), "dev", "lo")
+        for address in {*gone} - {*wanted.addresses}:
+            with contextlib.suppress(CommandFailed):  # somebody did it before
+                run("ip", "address", "delete", _host(address), "dev", "lo")
         present = self.interfaces()
         for name, (generation, port) in wanted.interfaces.items():
             if name not in present:
@@ -100,7 +125,7 @@ class System:
             family, name = table.split()
             run("nft", "-f", "-", given=f"table {family} {name}\ndelete table {family} {name}\n")
         for address in self._applied.addresses if self._applied else ():
-            run("ip", "address", "delete", f"{address}/{'128' if ':' in address else '32'}", "dev", "lo")
+            run("ip", "address", "delete", _host(address), "dev", "lo")
         self._applied, self._fingerprint = None, ""
         self._routes.clear()
         self._shaped.clear()
@@ -117,23 +142,53 @@ class System:
         if self._applied is None:
             return
         tunnels = self._tunnels()
-        if not force and all(len(found) == 1 for found in tunnels.values()):
+        if not force and not self._is_mtu_new and all(len(found) == 1 for found in tunnels.values()):
             return
-        ages = self.handshakes()
-        lines, wanted = [], {}
-        for found in tunnels.values():
+        ages, own = self.handshakes(), self._applied
+        wanted: dict[str, Route] = {}
+        for site, found in tunnels.items():
             name, peer = _best(found, ages)
+            mtu = self._mtus.get(site) or (own.mtu - RELAY_OVERHEAD if peer.relay else 0)
             for network in peer.networks:
-                wanted[network] = name
-                source = next((a for a in self._applied.addresses if (":" in a) == (":" in network)), None)
-                if source and (force or self._routes.get(network) != name):
-                    lines.append(f"route replace {network} dev {name} src {source}")
+                source = next((one for one in own.addresses if (":" in one) == (":" in network)), "")
+                if source:
+                    wanted[network] = Route(name, source, mtu)
+            wanted |= {f"{address}/128": Route(name, own.relay_address, mtu) for address in peer.carries}
+        changed = {network: one for network, one in wanted.items() if force or self._routes.get(network) != one}
+        lines = [f"route replace {network} {one}" for network, one in changed.items()]
         lines += [f"route delete {network}" for network in self._routes.keys() - wanted.keys()]
         for version in ("-4", "-6"):
             given = "".join(f"{line}\n" for line in lines if (":" in line.split()[2]) == (version == "-6"))
             if given:
                 run("ip", version, "-force", "-batch", "-", given=given)
-        self._routes = wanted
+        self._routes, self._is_mtu_new = wanted, False
+
+    def set_mtus(self, mtus: Mapping[str, int]) -> None:
+        """Use these MTUs for packets to sites; without one, that of the bundle."""
+        if mtus != self._mtus:
+            self._mtus, self._is_mtu_new = dict(mtus), True
+
+    def measured_paths(self) -> dict[str, tuple[str, int]]:
+        """Return the gateway of each site that there are flows with, and the largest MTU of the way to it."""
+        if self._applied is None:
+            return {}
+        endpoints, most = {}, self._applied.mtu
+        for name in sorted(self.interfaces()):  # with "all", some versions leave the interface out
+            for line in run("wg", "show", name, "endpoints").splitlines():
+                key, endpoint = line.split("\t")
+                endpoints[name, key] = endpoint
+        found = {}
+        for site, tunnels in self._tunnels().items():
+            gateway = tunnels[0][1].gateway
+            known = [one for name, peer in tunnels if ":" in (one := endpoints.get((name, peer.key), ""))]
+            if gateway:
+                found[site] = gateway, min((largest_mtu(one, most) for one in known), default=most)
+        return found
+
+    @property
+    def probes(self) -> tuple[str, int]:
+        """The own address and the port between which paths are measured; a port of 0: they are not."""
+        return (self._applied.addresses[0], self._applied.probe_port) if self._applied else ("", 0)
 
     def _tunnels(self) -> dict[str, list[tuple[str, Peer]]]:
         found: dict[str, list[tuple[str, Peer]]] = {}
@@ -151,14 +206,31 @@ class System:
                 found[name, key] = max(0.0, time.time() - int(at))
         return found
 
-    def paths(self) -> list[dict[str, int | str]]:
-        """Return each tunnel: the site at its other end, its rank, seconds since its handshake (-1: none)."""
-        ages = self.handshakes()
-        return [
-            {"site": site, "own": peer.rank[1], "rank": peer.rank[0], "age": int(ages.get((name, peer.key), -1))}
-            for site, tunnels in sorted(self._tunnels().items())
-            for name, peer in tunnels
-        ]
+    def paths(self, figures: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+        """Return each tunnel as heartbeats have it; `figures`: what was measured on the path to each site."""
+        ages, bytes_of = self.handshakes(), self._transfers()
+        found = []
+        for site, tunnels in sorted(self._tunnels().items()):
+            for name, peer in tunnels:
+                received, sent = bytes_of.get((name, peer.key), (0, 0))
+                age = ages.get((name, peer.key))
+                in_use = any(self._routes.get(network, NO_ROUTE).interface == name for network in peer.networks)
+                found.append({
+                    "site": site,
+                    "own": peer.rank[1],
+                    "rank": peer.rank[0],
+                    "handshake_age_s": None if age is None else int(age),
+                    "rx_bytes": received,
+                    "tx_bytes": sent,
+                    "relay": peer.relay,
+                    **(figures.get(site, {}) if in_use else {}),
+                })  # fmt: skip
+        return found
+
+    def _transfers(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Return the bytes that each tunnel received and sent, by interface and key."""
+        lines = (line.split("\t") for line in run("wg", "show", "all", "transfer").splitlines())
+        return {(name, key): (int(received), int(sent)) for name, key, received, sent in lines}
 
     def has_drifted(self) -> bool:
         """Return whether somebody or something changed what was applied."""
@@ -199,9 +271,13 @@ class System:
             for line in run("ip", version, "route", "show").splitlines():
                 words = line.split()
                 if "dev" in words:
-                    network = words[0] if "/" in words[0] else f"{words[0]}/{'128' if ':' in words[0] else '32'}"
+                    network = words[0] if "/" in words[0] else _host(words[0])
                     present.add((network, words[words.index("dev") + 1]))
-        return sorted(network for network, name in self._routes.items() if (network, name) not in present)
+        return sorted(network for network, one in self._routes.items() if (network, one.interface) not in present)
+
+
+def _host(address: str) -> str:
+    return f"{address}/{128 if ':' in address else 32}"
 
 
 def _best(found: Sequence[tuple[str, Peer]], ages: Mapping[tuple[str, str], float]) -> tuple[str, Peer]:
@@ -240,7 +316,7 @@ def _start_wireguard_go(name: str) -> None:
 def _configuration(private: str, port: int, peers: Sequence[Peer]) -> str:
     lines = ["[Interface]", f"PrivateKey = {private}", f"ListenPort = {port}"]
     for peer in peers:
-        lines += ["[Peer]", f"PublicKey = {peer.key}", f"AllowedIPs = {', '.join(peer.networks)}"]
+        lines += ["[Peer]", f"PublicKey = {peer.key}", f"AllowedIPs = {', '.join(peer.networks + peer.carries)}"]
         if peer.psk:
             lines.append(f"PresharedKey = {peer.psk}")
         if peer.endpoint:

@@ -4,7 +4,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from esante.services.healthnet.bundles.format import BundleRefused, Parts
 
 _TUNNEL = re.compile(r"([A-Za-z0-9_-]{1,63})/(\d{1,9})\.(\d{1,9})")
+_SITE = re.compile(r"[A-Za-z0-9_-]{1,63}")
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9-]{1,63}){1,8}")
 _INTERFACE = re.compile(r"hn[0-3]")
 _PORTS = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))?")
@@ -24,7 +25,10 @@ _SETS = ("incoming4", "incoming6", "outgoing4", "outgoing6")
 
 @dataclass(frozen=True)
 class Peer:
-    """The other end of a tunnel; `rank` is higher for newer keys, `psk` in base64, "" without one."""
+    """The other end of a tunnel; `rank` is higher for newer keys, `psk` in base64, "" without one.
+
+    `carries`: addresses of relayed tunnels that are reached through it; `relay`: the site that relays this tunnel.
+    """
 
     site: str
     rank: tuple[int, int]
@@ -33,6 +37,13 @@ class Peer:
     endpoint: str
     keepalive: int
     psk: str
+    carries: tuple[str, ...] = ()
+    relay: str = ""
+
+    @property
+    def gateway(self) -> str:
+        """The address of the gateway at the other end, "" when there are no flows with it."""
+        return next((str(ip_network(one)[1]) for one in self.networks if ":" in one), "")
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,10 @@ class Checked:
     """Names and addresses in the form of /etc/hosts."""
     target: tuple[str, int] | None
     """Address and TCP port that must be reachable."""
+    probe_port: int = 0
+    """The UDP port at which paths are measured, 0: they are not."""
+    relay_address: str = ""
+    """The own end of relayed tunnels."""
 
 
 def check_parts(parts: Parts, sealing_key: bytes) -> Checked:
@@ -76,9 +91,10 @@ def _checked(parts: Parts, sealing_key: bytes) -> Checked:
     for tunnel, one in parts.get("peers", {}).items():
         peers[one["interface"]].append(_peer(tunnel, one, opener))
     networks = tuple(str(ip_network(network)) for network in site["networks"])
+    relay = _address6(site["relay_address"]) if "relay_address" in site else ""
     target = parts.get("checks", {}).get("target")
     return Checked(
-        addresses=tuple(str(ip_address(address)) for address in site["addresses"]),
+        addresses=tuple(str(ip_address(address)) for address in site["addresses"]) + ((relay,) if relay else ()),
         networks=networks,
         mtu=_number(site["mtu"], 1280, 9_000),
         rate_kbit=_number(site["rate_kbit"], 64, 100_000_000),
@@ -88,6 +104,8 @@ def _checked(parts: Parts, sealing_key: bytes) -> Checked:
         classes=_classes(parts.get("classes", {})),
         hosts=_hosts(parts.get("names", {})),
         target=(str(ip_address(target["address"])), _number(target["port"], 1, 65_535)) if target else None,
+        probe_port=_number(site.get("probe_port", 0), 0, 65_535),
+        relay_address=relay,
     )
 
 
@@ -124,7 +142,13 @@ def _peer(tunnel: str, one: Mapping[str, Any], opener: AESSIV) -> Peer:
         endpoint=endpoint,
         keepalive=_number(one["keepalive"], 0, 3_600),
         psk=psk,
+        carries=tuple(_address6(address) for address in one.get("carries", ())),
+        relay=_match(_SITE, one["relay"]) if "relay" in one else "",
     )
+
+
+def _address6(text: str) -> str:
+    return str(IPv6Address(text))
 
 
 def _firewall(parts: Parts) -> str:
@@ -137,6 +161,10 @@ def _firewall(parts: Parts) -> str:
     lines = []
     for name in _SETS:
         elements = [_element(text, name[-1]) for text in parts.get(name, {})]
+        if elements:
+            lines.append(f"add element inet healthnet {name} {{ {', '.join(sorted(elements))} }}\n")
+    for name in ("carried6", "relayed6"):
+        elements = [" . ".join(map(_address6, text.split(" . "))) for text in parts.get(name, {})]
         if elements:
             lines.append(f"add element inet healthnet {name} {{ {', '.join(sorted(elements))} }}\n")
     return table + "".join(lines)

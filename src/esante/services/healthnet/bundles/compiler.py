@@ -4,20 +4,27 @@
 for each pair of generations, so a new key gets tunnels of its own while those of the old one still carry traffic. The
 interface of a tunnel is `hn` and `2 * (own generation % 2) + (own + other generation) % 2`: tunnels to one site never
 share an interface, which WireGuard needs, as an interface knows one peer for an address.
+
+**Relays.** Two sites that are both behind routers which translate addresses cannot reach each other. Their tunnel runs
+inside their tunnels with a relay, between addresses that they have for that: the relay forwards packets that it cannot
+read, and only those of pairs that have an edge.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from esante.services.healthnet.addresses.model import SiteAddresses
 from esante.services.healthnet.bundles.format import Parts
 from esante.services.healthnet.bundles.secrets import Secrets, seal
-from esante.services.healthnet.firewall.ruleset import FlowSets, ruleset
+from esante.services.healthnet.firewall.ruleset import PROBE_PORT, FlowSets, ruleset
 from esante.services.healthnet.policy.model import Edge, NetworkService
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 BASE_PORT = 51820
 """The UDP port of the interface hn0; those of hn1 to hn3 follow."""
 KEEPALIVE = 25
@@ -42,12 +49,23 @@ class ConnectedSite:
     mtu: int = 1420
     keys: Mapping[int, str] = field(default_factory=dict)
     sealing_key: bytes = b""
+    is_relay: bool = False
 
     @cached_property
     def networks(self) -> list[str]:
         """Its networks as texts."""
         own = self.addresses
         return [str(own.v6)] + ([str(own.v4)] if own.v4 else [])
+
+    @cached_property
+    def table(self) -> str:
+        """Its table of nftables without elements, for all of its interfaces."""
+        return ruleset(self.addresses, FlowSets(), "hn0").replace('"hn0"', '"hn*"')
+
+    @cached_property
+    def relay_address(self) -> str:
+        """The address at which its relayed tunnels end."""
+        return str(self.addresses.relay6)
 
     @cached_property
     def gateways(self) -> list[str]:
@@ -73,11 +91,21 @@ class Compiler:
     check_service: str = ""
     """The service by which an agent checks that a new bundle did not cut it off; "": the first one that it reaches."""
 
-    def parts(self, key: str, edges: Iterable[Edge]) -> Parts:
-        """Return the parts of a site's bundle for its edges. Raises: KeyError for an edge with an unknown site."""
+    def parts(
+        self,
+        key: str,
+        edges: Iterable[Edge],
+        relayed: Mapping[str, str] = NOTHING,
+        clients: Mapping[str, frozenset[str]] = NOTHING,
+    ) -> Parts:
+        """Return the parts of a site's bundle for its edges.
+
+        `relayed`: the site that relays the tunnel with another one; `clients`: sites whose tunnels this one relays,
+        with those at the other ends. Raises: KeyError for an unknown site.
+        """
         site, edges = self.sites[key], sorted(edges)
         others = sorted({edge.source if edge.target == key else edge.target for edge in edges})
-        peers = dict(self._peers(site, others))
+        peers = dict(self._peers(site, others, relayed, clients))
         parts: Parts = {
             "site": {
                 "addresses": site.gateways,
@@ -85,6 +113,8 @@ class Compiler:
                 "mtu": site.mtu,
                 "rate_kbit": site.rate_kbit,
                 "zone": self.zone,
+                "probe_port": PROBE_PORT,
+                **({"relay_address": site.relay_address} if relayed else {}),
             },
             "interfaces": {
                 f"hn{number}": {"generation": generation, "port": BASE_PORT + number}
@@ -93,8 +123,14 @@ class Compiler:
                 if any(peer["interface"] == f"hn{number}" for peer in peers.values())
             },
             "peers": peers,
-            "firewall": {"table": _table(site)},
+            "firewall": {"table": site.table},
             **self._elements(site, edges),
+            "carried6": {self.sites[other].relay_address: 1 for other in relayed},
+            "relayed6": {
+                f"{self.sites[one].relay_address} . {self.sites[other].relay_address}": 1
+                for one, others_of in clients.items()
+                for other in others_of
+            },
             "classes": self._classes({edge.service for edge in edges}),
             "names": {f"{other}.{self.zone}".lower(): self.sites[other].gateways for other in [key, *others]},
             "checks": self._checks(site, edges),
@@ -102,9 +138,20 @@ class Compiler:
         }
         return {section: values for section, values in parts.items() if values}
 
-    def _peers(self, site: ConnectedSite, others: Iterable[str]) -> Iterator[tuple[str, dict[str, object]]]:
+    def _peers(
+        self,
+        site: ConnectedSite,
+        neighbours: list[str],
+        relayed: Mapping[str, str],
+        clients: Mapping[str, frozenset[str]],
+    ) -> Iterator[tuple[str, dict[str, object]]]:
+        """Yield tunnels: with sites that there are edges with, with own relays, with sites that this one relays."""
         sealer = AESSIV(site.sealing_key) if site.sealing_key else None
-        for name in others:
+        carries: dict[str, list[str]] = {client: [self.sites[client].relay_address] for client in clients}
+        for partner, relay in relayed.items():
+            carries.setdefault(relay, []).append(self.sites[partner].relay_address)
+        direct = {*neighbours}
+        for name in sorted(direct | carries.keys()) if carries else neighbours:
             other = self.sites[name]
             for own_generation in site.keys:
                 for generation, public in other.keys.items():
@@ -112,13 +159,16 @@ class Compiler:
                     peer: dict[str, object] = {
                         "interface": f"hn{number}",
                         "key": public,
-                        "networks": other.networks,
+                        "networks": other.networks if name in direct else [],
                         "keepalive": KEEPALIVE,
                     }
-                    if other.endpoint:
+                    if name in carries:
+                        peer["carries"] = sorted(carries[name])
+                    if name in relayed:
+                        peer["relay"] = relayed[name]
+                    if end := other.relay_address if name in relayed else other.endpoint:
                         port = BASE_PORT + interface_of(generation, own_generation)
-                        host = f"[{other.endpoint}]" if ":" in other.endpoint else other.endpoint
-                        peer["endpoint"] = f"{host}:{port}"
+                        peer["endpoint"] = f"[{end}]:{port}" if ":" in end else f"{end}:{port}"
                     tunnel = f"{name}/{own_generation}.{generation}"
                     if sealer:
                         shared = self.secrets.pre_shared_key((site.key, own_generation), (name, generation))
@@ -170,8 +220,3 @@ class Compiler:
                     if port.protocol == "tcp" and self.sites[edge.target].keys:
                         return {"target": {"address": self.sites[edge.target].gateways[0], "port": port.first}}
         return {}
-
-
-def _table(site: ConnectedSite) -> str:
-    """Return the table of a site without elements, for all of its interfaces."""
-    return ruleset(site.addresses, FlowSets(), "hn0").replace('"hn0"', '"hn*"')

@@ -35,7 +35,12 @@ class Secrets:
         if len(root) != ROOT_BYTES:
             raise ValueError(f"the root key of the network has {len(root)} bytes and not {ROOT_BYTES}")
         self._tokens, self._pairs = derive(root, "tokens"), derive(root, "pre-shared keys")
+        self._signing = derive(root, "signing keys")
         self.signing_key, self.release_key = derive(root, "signing of bundles"), derive(root, "signing of releases")
+
+    def signing_key_of(self, generation: int) -> bytes:
+        """Return the private key (32 bytes) of a generation that signs bundles; the first one is 1."""
+        return self.signing_key if generation == 1 else derive(self._signing, str(generation))
 
     def token_secret(self, token_id: UUID) -> bytes:
         """Return the secret of a token (32 bytes)."""

@@ -1,6 +1,6 @@
 """Signing of bundles: the key pair of the controller, and envelopes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,6 +32,22 @@ class BundleSigner:
         """Return the signature over a content, with the names of its key and algorithm."""
         value = self._key.sign(domain + content).hex()
         return {"algorithm": self.ALGORITHM, "key": self.key_id, "value": value}
+
+
+class Signers:
+    """The keys in use: one, or two while a new one is announced. Agents accept a signature of any that they trust."""
+
+    def __init__(self, signers: Sequence[BundleSigner]) -> None:
+        self._signers = signers
+
+    @property
+    def trusted(self) -> dict[str, dict[str, str]]:
+        """The public keys as agents keep them."""
+        return {name: key for one in self._signers for name, key in one.trusted.items()}
+
+    def sign(self, content: bytes) -> list[dict[str, str]]:
+        """Return the signatures over a content."""
+        return [one.sign(content) for one in self._signers]
 
 
 def head_of(site: str, serial: int, parts: Parts, now: float, restores: int = 0) -> Head:

@@ -6,6 +6,7 @@ that there is such a proxy; without it nobody is known by a certificate.
 """
 
 import base64
+from collections.abc import Callable
 
 import msgspec
 from starlette.requests import Request
@@ -44,8 +45,11 @@ class SiteIdentity:
 class CertificateEndpoints:
     """The endpoints."""
 
-    def __init__(self, certificates: Certificates, identity: SiteIdentity) -> None:
-        self._certificates, self._identity = certificates, identity
+    def __init__(
+        self, certificates: Certificates, identity: SiteIdentity, signed_by: Callable[[Request, bytes], str]
+    ) -> None:
+        """Take what returns the key of the site whose agent signed a request with a body, or raises Problem."""
+        self._certificates, self._identity, self._signed_by = certificates, identity, signed_by
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -71,17 +75,27 @@ class CertificateEndpoints:
         return JSONResponse(found, headers=NO_STORE)
 
     async def renew(self, request: Request) -> Response:
-        """Return a new certificate, with the chain, for the key of a request."""
-        await self._identity.site_of(request)
+        """Return a new certificate, with the chain and the time of its renewal, for the key of a request.
+
+        The site is that of the present certificate, or that of the agent which signed the request: agents renew
+        behind any proxy, and after their certificate has ended.
+        """
+        is_signed = "signature-input" in request.headers
+        if not is_signed:
+            await self._identity.site_of(request)
         content = await read_body(request, 2 * MAX_REQUEST_BYTES)
+        key = self._signed_by(request, content) if is_signed else ""
         try:
             asked = msgspec.json.decode(content, type=dict[str, str])["request"]
         except (msgspec.DecodeError, KeyError, RecursionError) as error:
             title = N_("This request for a certificate is not accepted.")
             raise bad_request("request", title, code="structure") from error
-        initiator, present = Gateway(origin_of(request)), certificate_of(request)
-        renewed = await self._certificates.renew(initiator, present, asked.encode(errors="replace"))
-        return JSONResponse({"certificate": renewed + await self._certificates.chain()}, headers=NO_STORE)
+        initiator, wanted = Gateway(origin_of(request)), asked.encode(errors="replace")
+        if is_signed:
+            renewed = await self._certificates.renew_for_agent(initiator, key, wanted)
+        else:
+            renewed = await self._certificates.renew(initiator, certificate_of(request), wanted)
+        return JSONResponse(await self._certificates.answer(renewed), headers=NO_STORE)
 
 
 def certificate_of(request: Request) -> bytes:

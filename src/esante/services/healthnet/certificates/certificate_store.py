@@ -41,6 +41,17 @@ def certificate_row(issued: IssuedCertificate) -> Row:
     return CERTIFICATE, tuple(getattr(issued, name) for name in CERTIFICATE.columns)
 
 
+async def count_issued(conn: Connection, site_id: UUID, since: datetime) -> int:
+    """Return how many certificates a site got since a moment."""
+    return int(
+        await conn.fetchval(
+            "SELECT count(*) FROM healthnet_certificate WHERE site_id = $1 AND not_after > $2 AND issued_at > $2",
+            site_id,
+            since,
+        )
+    )
+
+
 async def fetch_site_of(db: Database, serial: str) -> UUID | None:
     """Return the site of a certificate that is not revoked, or None."""
     found: UUID | None = await db.fetchval(
@@ -58,6 +69,21 @@ async def revoke(conn: Connection, site_id: UUID, at: datetime) -> list[str]:
         at,
     )
     return sorted(row["serial"] for row in rows)
+
+
+async def revoke_ended(conn: Connection, at: datetime) -> dict[str, list[str]]:
+    """Revoke the certificates of sites that ended, or that the controller revoked; return their serials by site."""
+    rows = await conn.fetch(
+        "UPDATE healthnet_certificate c SET revoked_at = $1 FROM healthnet_site s"
+        " LEFT JOIN healthnet_connection k ON k.site = s.key"
+        " WHERE s.site_id = c.site_id AND c.not_after > $1 AND c.revoked_at IS NULL"
+        " AND (s.state = 'ended' OR k.is_revoked) RETURNING s.key, c.serial",
+        at,
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["key"], []).append(row["serial"])
+    return found
 
 
 async def fetch_revoked(db: Database, now: datetime) -> list[tuple[int, datetime]]:

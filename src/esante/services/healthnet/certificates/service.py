@@ -32,8 +32,12 @@ from esante.services.healthnet.certificates.model import (
 )
 from esante.services.healthnet.certificates.terms import terms_on
 from esante.services.healthnet.sites.model import NetworkSite, SiteState
-from esante.services.healthnet.sites.service import Sites
+from esante.services.healthnet.sites.service import Gateway, Sites
 
+MOST_A_DAY = 20
+"""Certificates that a site gets in 24 hours."""
+_CERTIFIED = (SiteState.APPROVED, SiteState.ACTIVE)
+"""A site that has just enrolled is active a moment later; until then its certificate does not count."""
 LIST_LASTS = timedelta(minutes=5)
 """How long a list of revoked certificates may be used: who does not ask the platform learns of one so late at most."""
 
@@ -76,7 +80,8 @@ class Certificates:
     async def certify(self, conn: Connection, initiator: Initiator, site: NetworkSite, request: bytes) -> str:
         """Return the certificate (PEM) of an active site for the key of a request, within the caller's transaction.
 
-        Raises: Problem 400 for a request that is not accepted, 503 while no authority is installed.
+        Raises: Problem 400 for a request that is not accepted, 429 for a site that got many of late, 503 while no
+        authority is installed.
         """
         return await self._issue(conn, initiator, site, request, renewal=False)
 
@@ -84,7 +89,8 @@ class Certificates:
         """Return a new certificate (PEM) for the site whose present one (DER) the request came with.
 
         The present one stays valid until it ends, so that nothing is interrupted.
-        Raises: Problem 403 for a certificate that is forged, ended, revoked or of a site that is not active, 400, 503.
+        Raises: Problem 403 for a certificate that is forged, ended, revoked or of a site that is not active, 400, 429
+        for a site that got many of late, 503.
         """
         site = await self.identify(certificate)
         if site is None:
@@ -92,11 +98,52 @@ class Certificates:
         async with self._db.transaction() as conn:
             return await self._issue(conn, initiator, site, request, renewal=True)
 
+    async def enrol(self, conn: Connection, key: str, request: bytes, origin: str) -> dict[str, Any] | None:
+        """Return what the agent of a site keeps when it enrols, within the caller's transaction.
+
+        None while no authority is installed, for a site that the register does not have, and for one that got many of
+        late: the agent asks later. Raises: Problem 400 for a request that is not accepted.
+        """
+        site = await self._sites.by_key(key)
+        if site is None or site.state not in _CERTIFIED:
+            return None
+        try:
+            return await self.answer(await self._issue(conn, Gateway(origin), site, request, renewal=False))
+        except Problem as problem:
+            if problem.status not in (429, 503):
+                raise
+            return None
+
+    async def renew_for_agent(self, initiator: Initiator, key: str, request: bytes) -> str:
+        """Return a new certificate (PEM) for the site whose agent signed a request; its present one may have ended.
+
+        Raises: Problem 403 for a site that is not on the network, 400, 429 for one that got many of late, 503.
+        """
+        site = await self._sites.by_key(key)
+        if site is None or site.state not in _CERTIFIED:
+            raise Problem(403, "forbidden", N_("This certificate is not valid. Enrol the site again."))
+        async with self._db.transaction() as conn:
+            return await self._issue(conn, initiator, site, request, renewal=True)
+
+    async def answer(self, certificate: str) -> dict[str, Any]:
+        """Return what a site keeps: a certificate with its chain (PEM), and the time of its renewal (since 1970)."""
+        renew_at = int((clock.now() + terms_on(today()).renew_after).timestamp())
+        return {"certificate": certificate + await self.chain(), "renew_at": renew_at}
+
+    async def revoke_ended(self) -> None:
+        """Revoke the certificates of sites whose connection ended, or whose agent was revoked."""
+        async with self._db.transaction() as conn:
+            for key, serials in (await certificate_store.revoke_ended(conn, clock.now())).items():
+                event = CertificatesRevoked(site=key, serials=tuple(serials), reason="the connection has ended")
+                await insert(conn, self._journal.rows(event))
+
     async def _issue(
         self, conn: Connection, initiator: Initiator, site: NetworkSite, request: bytes, *, renewal: bool
     ) -> str:
         intermediate, _ = await self._authority(conn)
         now, terms = clock.now(), terms_on(today())
+        if await certificate_store.count_issued(conn, site.site_id, now - timedelta(days=1)) >= MOST_A_DAY:
+            raise Problem(429, "throttled", N_("Too many attempts."), headers={"Retry-After": "3600"})
         try:
             parsed = authority.parse_request(request)
             found = authority.sign_site(intermediate, self._key, parsed, site.key, self._zone, now, terms)

@@ -16,7 +16,7 @@ from esante.services.healthnet.bundles.signer import changes_envelope, whole_env
 from esante.services.healthnet.controller.authentication import Authentication, TooMany
 from esante.services.healthnet.controller.connections import ROTATE_AFTER, Connections
 from esante.services.healthnet.controller.enrolment import Enrolments
-from esante.services.healthnet.controller.heartbeats import Heartbeats
+from esante.services.healthnet.controller.heartbeats import Heartbeats, parse_heartbeat
 from esante.services.healthnet.controller.model import BundleReceived, ControlRefused
 from esante.services.healthnet.controller.registry import KnownSite, Registry
 from esante.services.healthnet.controller.rollout import bundle_store
@@ -123,14 +123,7 @@ class AgentApi:
 
     async def _heartbeat(self, request: Request) -> Any:
         known, sequence, body = await self._site(request)
-        content = _parsed(body)
-        try:
-            serial, version = int(content["serial"]), str(content["version"])[:20]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ControlRefused(400, "this is no heartbeat") from error
-        if not 0 <= serial < 2**62:
-            raise ControlRefused(400, "this is no heartbeat")
-        self._heartbeats.put(known.site, sequence, serial, version, body)
+        self._heartbeats.put(known.site, sequence, parse_heartbeat(body))
         answer = {"every": self._every, "generation": known.generation, "release": self._registry.release}
         if known.key_at and clock.now() - known.key_at >= ROTATE_AFTER:
             answer["rotate_to"] = known.generation + 1

@@ -5,7 +5,7 @@ import math
 from starlette.requests import Request
 
 from esante.core import clock
-from esante.core.web import network_of, origin_of
+from esante.core.web import N_, Problem, network_of, origin_of
 from esante.services.healthnet.agent.signatures import is_signed_by, parse_signature
 from esante.services.healthnet.controller.limits import RateLimit
 from esante.services.healthnet.controller.model import ControlRefused
@@ -40,6 +40,18 @@ class Authentication:
         """Raise TooMany for a network that asks too much."""
         if wait := self._networks.take(network_of(origin_of(request))):
             raise TooMany(wait)
+
+    def site_key(self, request: Request, body: bytes) -> str:
+        """Return the key of the site of a request outside the API of agents. Raises: Problem."""
+        try:
+            self.admit_network(request)
+            return self.site(request, body)[0].site
+        except TooMany as error:
+            raise Problem(
+                429, "throttled", N_("Too many attempts."), headers={"Retry-After": str(error.seconds)}
+            ) from error
+        except ControlRefused as error:
+            raise Problem(403, "forbidden", N_("This certificate is not valid. Enrol the site again.")) from error
 
     def site(self, request: Request, body: bytes) -> tuple[KnownSite, int]:
         """Return the site of a request, and the number of the request. Raises: ControlRefused, TooMany."""

@@ -1,7 +1,8 @@
 """Backup and restore of the controller: one file of JSON lines, which has no secrets, beside the root key.
 
 A controller that was restored is behind its agents: they refuse old serials, tell theirs, and get the next ones.
-What was revoked or put into quarantine after the backup must be done again: the journal says what.
+What was revoked or put into quarantine after the backup must be done again: the journal says what. Where the key that
+signs bundles was exchanged after it, it is announced again: the agents that trust it accept that bundle.
 """
 
 import gzip
@@ -13,6 +14,7 @@ from esante.core.storage import Database
 from esante.services.healthnet.bundles.signer import BundleSigner
 from esante.services.healthnet.controller import backup_store
 from esante.services.healthnet.controller.model import ControlRefused
+from esante.services.healthnet.controller.rollout import bundle_store
 
 _KIND = "esante healthnet controller 1"
 
@@ -52,4 +54,5 @@ async def read_backup(db: Database, signer: BundleSigner, path: Path) -> int:
         await backup_store.clear(conn)
         for table in backup_store.TABLES:
             await backup_store.insert_rows(conn, table, [row for name, row in rows if name == table])
+        await bundle_store.ensure_signing_key(conn)  # a backup of an earlier version has none
     return len(rows)

@@ -15,6 +15,7 @@ TABLES = (
     "healthnet_rollout",
     "healthnet_rollout_site",
     "healthnet_release",
+    "healthnet_signing_key",
 )
 """In the order in which they refer to each other. Heartbeats come again by themselves."""
 

@@ -110,6 +110,30 @@ async def endpoint(platform: "Platform", site: str, address: str) -> None:
     await _done(platform, _controller(platform).connections.set_endpoint(site, address))
 
 
+@controller.command()
+@click.argument("site")
+@click.option("--end", "is_over", is_flag=True, help="It relays no more.")
+@platform_command
+async def relay(platform: "Platform", site: str, *, is_over: bool) -> None:
+    """Let SITE, one of the agency with an endpoint, relay tunnels of sites that cannot reach each other."""
+    await _done(platform, _controller(platform).connections.set_relay(site, not is_over))
+
+
+@controller.command("rotate-signing-key")
+@platform_command
+async def rotate_signing_key(platform: "Platform") -> None:
+    """Announce a new key that signs bundles; the old one ends when all sites know the new one, after a day."""
+    click.echo(f"key {await _done(platform, _controller(platform).signing_keys.rotate())} announced")
+
+
+@controller.command("end-signing-key")
+@click.option("--force", is_flag=True, help="Also when sites do not know the new key: they must be enrolled again.")
+@platform_command
+async def end_signing_key(platform: "Platform", *, force: bool) -> None:
+    """End the old key at once, as when somebody else may have it."""
+    await _done(platform, _controller(platform).signing_keys.end_old(is_forced=force))
+
+
 @controller.command("agent-file")
 @click.argument("path", type=click.Path(path_type=Path, dir_okay=False))
 def write_agent_file(path: Path) -> None:

@@ -38,6 +38,7 @@ def _connection(row: Any) -> Connection:
         endpoint=row["endpoint"],
         rate_kbit=row["rate_kbit"],
         mtu=row["mtu"],
+        is_relay=row["is_relay"],
     )
     names = (
         "is_quarantined",
@@ -88,9 +89,9 @@ async def put_facts(conn: Conn, facts: SiteFacts, policy_version: int) -> None:
     """Keep the facts of a site; a new one begins with a version of the policy."""
     await conn.execute(
         "INSERT INTO healthnet_connection (site, kind, profession, is_quarantined, network6, network4, endpoint,"
-        " rate_kbit, mtu, policy_version) VALUES ($1, $2, $3, false, $4, $5, $6, $7, $8, $9)"
+        " rate_kbit, mtu, policy_version, is_relay) VALUES ($1, $2, $3, false, $4, $5, $6, $7, $8, $9, $10)"
         " ON CONFLICT (site) DO UPDATE SET kind = $2, profession = $3, network6 = $4, network4 = $5, endpoint = $6,"
-        " rate_kbit = $7, mtu = $8, changed_at = clock_timestamp()",
+        " rate_kbit = $7, mtu = $8, is_relay = $10, changed_at = clock_timestamp()",
         facts.site,
         facts.kind,
         facts.profession,
@@ -100,6 +101,7 @@ async def put_facts(conn: Conn, facts: SiteFacts, policy_version: int) -> None:
         facts.rate_kbit,
         facts.mtu,
         policy_version,
+        facts.is_relay,
     )
 
 

@@ -26,6 +26,7 @@ from esante.services.healthnet.controller.model import (
     TunnelKeyChanged,
 )
 from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
+from esante.services.healthnet.policy.model import PLATFORM
 
 TOKEN_VALIDITY = timedelta(days=7)
 ROTATE_AFTER = timedelta(days=30)
@@ -73,6 +74,16 @@ class Connections:
         """Set the address at which other sites reach a site from the Internet. Raises: ControlRefused, ValueError."""
         found = await self.site(site)
         await self.put(replace(found.facts, endpoint=str(ip_address(endpoint)) if endpoint else ""), actor)
+
+    async def set_relay(self, site: str, is_relay: bool, actor: Actor = SYSTEM) -> None:
+        """Let a site of the agency relay tunnels of sites that cannot reach each other, or end that.
+
+        Raises: ControlRefused for a site of others, and for one that cannot be reached from the Internet.
+        """
+        found = await self.site(site)
+        if is_relay and (found.facts.kind != PLATFORM or not found.facts.endpoint):
+            raise ControlRefused(409, f"site {site} cannot relay: a relay is a site of the agency with an endpoint")
+        await self.put(replace(found.facts, is_relay=is_relay), actor)
 
     async def site(self, site: str) -> Connection:
         """Return a site. Raises: ControlRefused for an unknown one."""

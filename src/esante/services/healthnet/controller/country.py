@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from esante.services.healthnet.bundles.compiler import Compiler, ConnectedSite
 from esante.services.healthnet.bundles.format import Parts
+from esante.services.healthnet.bundles.relays import RelayPlan
 from esante.services.healthnet.bundles.secrets import Secrets
 from esante.services.healthnet.controller.model import Connection
 from esante.services.healthnet.policy.model import Policy, Site
@@ -29,6 +30,10 @@ class Country:
         self._networks: dict[int, Network] = {}
         self._compilers: dict[int, Compiler] = {}
         self.set_policies(policies)
+        self._relays = {key for key in self.connections if self._is_relay(key)}
+        self._plan = RelayPlan()
+        for key in self.connections:
+            self._plan_relays(key)
 
     def set_policies(self, policies: Mapping[int, Policy]) -> None:
         """Use these policies, by version; those that are known already stay compiled."""
@@ -47,6 +52,16 @@ class Country:
 
     def change(self, key: str, connection: Connection | None) -> set[str]:
         """Take what a site is now (None, revoked, suspended: gone); return the sites whose bundles that may change."""
+        affected = self._change(key, connection)
+        is_other = self._is_relay(key) != (key in self._relays)
+        if is_other:
+            self._relays ^= {key}
+        for site in [key, *self.connections] if is_other else [key, *affected]:
+            if moved := self._plan_relays(site):
+                affected |= {site, *moved}
+        return affected & self.connections.keys()
+
+    def _change(self, key: str, connection: Connection | None) -> set[str]:
         before = self._sites.get(key)
         if connection is None or not _takes_part(connection):
             if before is None:
@@ -61,12 +76,28 @@ class Country:
             affected |= network.put(_policy_site(connection))
             if now != before:
                 affected |= {edge.source for edge in network.edges(key)} | {edge.target for edge in network.edges(key)}
+        if now != before:  # keys and addresses of a site are part of the bundles of its relays and of those it relays
+            affected |= {*self._plan.relayed(key).values(), *self._plan.clients(key)}
         return affected
+
+    def _is_relay(self, key: str) -> bool:
+        site = self._sites.get(key)
+        return site is not None and site.is_relay and bool(site.endpoint and site.keys)
+
+    def _plan_relays(self, key: str) -> set[str]:
+        """Plan relays for tunnels of a site neither end of which can be reached; return those that this changes."""
+        site, others = self._sites.get(key), set()
+        if site is not None and not site.endpoint:
+            edges = self._networks[self.connections[key].policy_version].edges(key)
+            ends = {edge.source for edge in edges} | {edge.target for edge in edges}
+            others = {other for other in ends - {key} if not self._sites[other].endpoint}
+        return self._plan.put(key, others, self._relays)
 
     def parts(self, key: str) -> Parts:
         """Return the parts of a site's bundle under its policy. Raises: KeyError."""
         version = self.connections[key].policy_version
-        return self._compilers[version].parts(key, self._networks[version].edges(key))
+        edges, plan = self._networks[version].edges(key), self._plan
+        return self._compilers[version].parts(key, edges, plan.relayed(key), plan.clients(key))
 
     def note_serial(self, key: str, serial: int) -> None:
         """Note the serial of the newest bundle of a site."""
@@ -81,6 +112,7 @@ class Country:
             rate_kbit=facts.rate_kbit,
             mtu=facts.mtu,
             keys=one.keys,
+            is_relay=facts.is_relay,
             sealing_key=self._secrets.sealing_key(one.token_id) if one.token_id else b"",
         )
 

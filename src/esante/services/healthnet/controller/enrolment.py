@@ -1,7 +1,7 @@
 """Enrolment of agents with one-time tokens, whose secret never travels."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from esante.core import clock
 from esante.core.journal import Actor, Journal
+from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, insert
 from esante.services.healthnet.bundles.format import canonical, key_id
 from esante.services.healthnet.bundles.secrets import Secrets, derive
@@ -24,26 +25,29 @@ from esante.services.healthnet.controller.model import (
     TunnelKeyChanged,
 )
 from esante.services.healthnet.controller.rollout import bundle_store
+from esante.services.healthnet.controller.rollout.signing_keys import SigningKeys
 
-Certifier = Callable[[str, x509.CertificateSigningRequest], str]
-"""Returns the certificate (PEM) of a site for its request."""
+Certifier = Callable[[Conn, str, bytes, str], Awaitable[dict[str, Any] | None]]
+"""Returns what an agent keeps as its certificate, within the transaction; None when there is no authority.
+
+It takes the key of the site, the request (PEM), and where that comes from."""
 _REFUSED = "this token is not valid: ask the agency for a new one"
 
 
 class Enrolments:
-    """Admits agents. `trusted`, `release_keys`: the keys whose signatures they accept on bundles and updates."""
+    """Admits agents. `keys`, `release_keys`: the keys whose signatures they accept on bundles and on updates."""
 
     def __init__(
         self,
         db: Database,
         journal: Journal,
         secrets: Secrets,
-        trusted: Mapping[str, Mapping[str, str]],
+        keys: SigningKeys,
         release_keys: Mapping[str, Mapping[str, str]],
         certify: Certifier | None = None,
     ) -> None:
         self._db, self._journal, self._secrets = db, journal, secrets
-        self._trusted, self._release_keys, self._certify = trusted, release_keys, certify
+        self._keys, self._release_keys, self._certify = keys, release_keys, certify
 
     async def enrol(self, message: Any, origin: str) -> dict[str, Any]:
         """Return the answer to an enrolment, with the proof that it comes from who issued the token.
@@ -66,18 +70,21 @@ class Enrolments:
         check_key(tunnel)
         if not _belongs(request, identity):
             raise ControlRefused(400, "the request for a certificate is not signed by the key of the agent")
-        await self._admit(token_id, site, identity, tunnel, origin)
-        answer: dict[str, Any] = {"trusted": self._trusted, "release_keys": self._release_keys}
-        if self._certify is not None:
-            answer["certificate"] = self._certify(site, request)
+        certificate = await self._admit(token_id, site, identity, tunnel, content["request"].encode(), origin)
+        trusted = (await self._keys.signers()).trusted
+        answer: dict[str, Any] = {"trusted": trusted, "release_keys": self._release_keys}
+        if certificate:
+            answer["certificate"] = certificate
         secret = self._secrets.token_secret(token_id)
         return {
             "content": answer,
             "proof": derive(secret, "answer\n" + wanted + "\n" + canonical(answer).decode()).hex(),
         }
 
-    async def _admit(self, token_id: UUID, site: str, identity: bytes, tunnel: str, origin: str) -> None:
-        refused = ""
+    async def _admit(
+        self, token_id: UUID, site: str, identity: bytes, tunnel: str, request: bytes, origin: str
+    ) -> dict[str, Any] | None:
+        refused, certificate = "", None
         try:
             async with self._db.transaction() as conn:
                 token = await connection_store.fetch_token(conn, token_id)
@@ -98,11 +105,14 @@ class Enrolments:
                     rows = [row for one in events for row in self._journal.rows(one, actor=actor, origin=origin)]
                     await insert(conn, [key_row, *rows])
                     await bundle_store.ask(conn, {site: 0}, is_forced=True)
+                if not refused and self._certify is not None:
+                    certificate = await self._certify(conn, site, request, origin)
         except UniqueViolationError as error:
             raise ControlRefused(409, "another site has this WireGuard key: make a new one") from error
         if refused:
             await self._journal.append(EnrolmentRefused(token_id=token_id, reason=refused), origin=origin)
             raise ControlRefused(403, _REFUSED)
+        return certificate
 
 
 def _belongs(request: x509.CertificateSigningRequest, identity: bytes) -> bool:

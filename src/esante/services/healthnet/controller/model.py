@@ -18,7 +18,11 @@ class ControlRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteFacts:
-    """What bundles need to know of a site. `endpoint`: its address in the Internet, "" behind a translating router."""
+    """What bundles need to know of a site. `endpoint`: its address in the Internet, "" behind a translating router.
+
+    `is_relay`: it forwards tunnels of sites that cannot reach each other. `mtu`: the largest of its tunnels; agents
+    find that of each path.
+    """
 
     site: str
     kind: str
@@ -27,6 +31,7 @@ class SiteFacts:
     endpoint: str = ""
     rate_kbit: int = 100_000
     mtu: int = 1420
+    is_relay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +148,15 @@ class SiteRevoked(Event, frozen=True, kw_only=True):
     """A site's identity and keys were revoked: no other site accepts its packets any more."""
 
     site: str
+
+
+@event("healthnet.signing_key_changed")
+class SigningKeyChanged(Event, frozen=True, kw_only=True):
+    """A new key that signs bundles was announced, or an old one ended (`is_ended`); `key`: its name in bundles."""
+
+    generation: int
+    key: str
+    is_ended: bool = False
 
 
 @event("healthnet.bundles_issued")

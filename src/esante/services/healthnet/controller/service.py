@@ -18,6 +18,7 @@ from esante.services.healthnet.controller.registry import Registry
 from esante.services.healthnet.controller.rollout.compilation import Compilation
 from esante.services.healthnet.controller.rollout.releases import Releases
 from esante.services.healthnet.controller.rollout.rollouts import Rollouts
+from esante.services.healthnet.controller.rollout.signing_keys import SigningKeys
 from esante.services.healthnet.policy.model import Policy
 from esante.services.healthnet.policy.parser import parse_policy
 from esante.services.healthnet.policy.vocabulary import national_vocabulary
@@ -40,24 +41,34 @@ class Controller:
         read = read_policy or _read_policy
         secrets = Secrets(root_key)
         self.signer = BundleSigner(secrets.signing_key)
+        """That of the first generation, by whose name backups say to which root key they belong."""
         release_signer = BundleSigner(secrets.release_key)
         self.registry = Registry(db)
         self.connections = Connections(db, journal, secrets)
         self.rollouts = Rollouts(db, journal, read)
         self.releases = Releases(db, journal, release_signer)
-        self.compilation = Compilation(db, journal, secrets, self.signer, read, check_service)
+        self.signing_keys = SigningKeys(db, journal, secrets)
+        self.compilation = Compilation(db, journal, secrets, self.signing_keys, read, check_service)
         self.heartbeats = Heartbeats(db)
-        enrolments = Enrolments(db, journal, secrets, self.signer.trusted, release_signer.trusted, certify)
+        enrolments = Enrolments(db, journal, secrets, self.signing_keys, release_signer.trusted, certify)
         self.api = AgentApi(db, self.registry, self.connections, enrolments, self.heartbeats, heartbeat_seconds)
 
     @classmethod
-    def open(cls, db: Database, journal: Journal, key_file: Path, heartbeat_seconds: int = 30) -> "Controller":
+    def open(
+        cls,
+        db: Database,
+        journal: Journal,
+        key_file: Path,
+        heartbeat_seconds: int = 30,
+        certify: Certifier | None = None,
+    ) -> "Controller":
         """Open the controller with the root key of a file, which is made when it is missing."""
         return cls(
             db,
             journal,
             read_or_create_key(key_file, lambda: token_bytes(ROOT_BYTES)),
             heartbeat_seconds=heartbeat_seconds,
+            certify=certify,
         )
 
     def routes(self) -> list[BaseRoute]:

@@ -1,6 +1,8 @@
 """The controller follows the register of sites: what is approved, changed, suspended or ended there."""
 
 import logging
+from dataclasses import replace
+from typing import Any
 
 from esante.core.web import Problem
 from esante.services.healthnet.addresses.service import Addresses
@@ -22,7 +24,8 @@ class Following:
     async def follow(self) -> None:
         """Take over what changed; without a policy there is nothing to do yet.
 
-        The register has no endpoints: they are set at the controller. A site whose connection ended is revoked.
+        The register has no endpoints and relays: they are set at the controller. A site whose connection ended is
+        revoked.
         """
         if not await self._connections.has_policy():
             return
@@ -32,14 +35,13 @@ class Following:
             if site.site_id not in addresses:
                 continue
             before = known.get(site.key)
-            facts = SiteFacts(
-                site=site.key,
-                kind=site.kind,
-                profession=site.profession,
-                addresses=addresses[site.site_id],
-                endpoint=before.facts.endpoint if before else "",
-                rate_kbit=classes[site.service_class].up * 1_000,
-            )
+            registered: dict[str, Any] = {
+                "kind": site.kind,
+                "profession": site.profession,
+                "addresses": addresses[site.site_id],
+                "rate_kbit": classes[site.service_class].up * 1_000,
+            }
+            facts = replace(before.facts, **registered) if before else SiteFacts(site=site.key, **registered)
             if before is None or before.facts != facts:
                 await self._connections.put(facts)
             await self._record_gateway(site, before)

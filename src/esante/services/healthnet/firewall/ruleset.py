@@ -15,6 +15,10 @@ from esante.services.healthnet.addresses.model import SiteAddresses
 from esante.services.healthnet.policy.model import Edge, NetworkService
 
 TABLE = "inet healthnet"
+PROBE_PORT = 51829
+"""The UDP port at which agents measure paths to each other, from gateway to gateway."""
+TUNNEL_PORTS = "51820-51823"
+"""The UDP ports of WireGuard."""
 _INTERFACE = re.compile(r"[a-z][a-z0-9]{0,14}")
 
 
@@ -69,11 +73,17 @@ def flow_sets(
 def ruleset(own: SiteAddresses, sets: FlowSets, interface: str = "hn0") -> str:
     """Return the whole table of a site as input of `nft -f -`, which replaces the one before in one transaction.
 
+    Beside flows of edges it lets pass, by sets that are empty here: packets of tunnels that others relay (`carried6`:
+    the addresses at their other ends), and those of others that this site relays (`relayed6`: pairs of addresses).
+    Both are encrypted for their other end, where the flows inside are compared with the sets.
     Raises: ValueError for a name that no interface has.
     """
     if not _INTERFACE.fullmatch(interface):
         raise ValueError(f"{interface!r} is no name of an interface: small letters and digits, at most 15")
     declared = "\n".join(_set(name, elements) for name, elements in sets.named())
+    gateway, end = own.gateway6, own.relay6
+    probes = f"udp sport {PROBE_PORT} udp dport {PROBE_PORT}"
+    tunnels = f"udp sport {TUNNEL_PORTS} udp dport {TUNNEL_PORTS}"
     own4 = f"\n        ip daddr {own.v4} jump incoming_v4" if own.v4 else ""
     from4 = f"\n        ip saddr {own.v4} jump outgoing_v4" if own.v4 else ""
     return f"""\
@@ -81,9 +91,17 @@ table {TABLE}
 delete table {TABLE}
 table {TABLE} {{
 {declared}
+    set carried6 {{
+        type ipv6_addr
+    }}
+    set relayed6 {{
+        type ipv6_addr . ipv6_addr
+    }}
     chain incoming {{
         ct state invalid drop
         ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
+        ip6 daddr {gateway} {probes} limit rate 1000/second burst 1000 packets accept
+        ip6 daddr {end} ip6 saddr @carried6 {tunnels} accept
         ip6 daddr {own.v6} jump incoming_v6{own4}
         counter drop
     }}
@@ -98,6 +116,8 @@ table {TABLE} {{
     chain outgoing {{
         ct state invalid drop
         ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
+        ip6 saddr {gateway} {probes} accept
+        ip6 saddr {end} ip6 daddr @carried6 {tunnels} accept
         ip6 saddr {own.v6} jump outgoing_v6{from4}
         counter reject with icmpx admin-prohibited
     }}
@@ -119,6 +139,7 @@ table {TABLE} {{
     }}
     chain forward {{
         type filter hook forward priority filter; policy accept;
+        iifname "{interface}" oifname "{interface}" ip6 saddr . ip6 daddr @relayed6 {tunnels} accept
         iifname "{interface}" oifname "{interface}" counter drop
         iifname "{interface}" jump incoming
         oifname "{interface}" jump outgoing

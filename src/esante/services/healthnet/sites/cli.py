@@ -1,7 +1,7 @@
 """The commands of the register of sites, for operators."""
 
 import getpass
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -11,7 +11,7 @@ from esante.command_line import ensure_journal_month, platform_command
 if TYPE_CHECKING:
     from esante.contract import Platform
     from esante.identity.access import Requester
-    from esante.services.healthnet.sites.model import NetworkSite
+    from esante.services.healthnet.sites.model import NetworkSite, SiteRequest
 
 T = TypeVar("T")
 _by = click.option(
@@ -43,45 +43,48 @@ async def list_sites(platform: "Platform", text: str, state: str) -> None:
             return
 
 
+_PLACE = (
+    click.option("--label", default="1", show_default=True, help="Tells the places of a provider apart."),
+    click.option("--line", required=True, help="Street and number."),
+    click.option("--postal-code", required=True),
+    click.option("--city", required=True),
+    click.option("--service-class", required=True, help="A key of data/service_classes.toml."),
+    click.option("--contact", required=True, help="The name of whom to call."),
+    click.option("--phone", required=True),
+    click.option("--email", required=True),
+    _by,
+)
+
+
+def _with_place(command: Callable[..., T]) -> Callable[..., T]:
+    """Add the options that say where a site is, whom to call, and what it gets."""
+    for option in reversed(_PLACE):
+        command = option(command)
+    return command
+
+
 @site.command()
 @click.argument("provider_code")
-@click.option("--label", default="1", show_default=True, help="Tells the places of a provider apart.")
-@click.option("--line", required=True, help="Street and number.")
-@click.option("--postal-code", required=True)
-@click.option("--city", required=True)
-@click.option("--service-class", required=True, help="A key of data/service_classes.toml.")
-@click.option("--contact", required=True, help="The name of whom to call.")
-@click.option("--phone", required=True)
-@click.option("--email", required=True)
-@_by
+@_with_place
 @platform_command
-async def request(
-    platform: "Platform",
-    provider_code: str,
-    label: str,
-    line: str,
-    postal_code: str,
-    city: str,
-    service_class: str,
-    contact: str,
-    phone: str,
-    email: str,
-    by: str,
-) -> None:
+async def request(platform: "Platform", /, provider_code: str, by: str, **place: str) -> None:
     """Ask for a connection of a place of the provider with a PROVIDER_CODE."""
-    from esante.identity.directory import Address
-    from esante.services.healthnet.sites.model import Contact, SiteRequest
     from esante.services.healthnet.sites.service import Sites
 
     await ensure_journal_month(platform)
-    asked = SiteRequest(
-        provider_code=provider_code,
-        label=label,
-        address=Address(line, postal_code, city),
-        service_class=service_class,
-        contact=Contact(name=contact, phone=phone, email=email),
-    )
-    _print(await _done(platform[Sites].request(_operator(by), asked)))
+    _print(await _done(platform[Sites].request(_operator(by), _asked(provider_code, place))))
+
+
+@site.command("request-platform")
+@click.argument("name")
+@_with_place
+@platform_command
+async def request_platform(platform: "Platform", /, name: str, by: str, **place: str) -> None:
+    """Ask for a site of the agency itself, which has no provider code; NAME is that of the place."""
+    from esante.services.healthnet.sites.service import Sites
+
+    await ensure_journal_month(platform)
+    _print(await _done(platform[Sites].request_platform(_operator(by), name, _asked("", place))))
 
 
 @site.command()
@@ -143,6 +146,20 @@ async def end(platform: "Platform", key: str, reason: str, by: str) -> None:
     _print(await _done(platform[Sites].end(_operator(by), found.site_id, reason)))
 
 
+def _asked(code: str, place: Mapping[str, str]) -> "SiteRequest":
+    """Return the request that the options of `_with_place` make."""
+    from esante.identity.directory import Address
+    from esante.services.healthnet.sites.model import Contact, SiteRequest
+
+    return SiteRequest(
+        provider_code=code,
+        label=place["label"],
+        address=Address(place["line"], place["postal_code"], place["city"]),
+        service_class=place["service_class"],
+        contact=Contact(name=place["contact"], phone=place["phone"], email=place["email"]),
+    )
+
+
 def _operator(name: str) -> "Requester":
     from esante.core.storage import uuid8
     from esante.identity.access import Requester
@@ -174,4 +191,4 @@ async def _done(act: Awaitable[T]) -> T:
 
 def _print(one: "NetworkSite") -> None:
     state = one.state.value + (" in quarantine" if one.is_quarantined else "")
-    click.echo(f"{one.key}  {state:<12}  {one.provider_code}  {one.kind:<12}  {one.name}, {one.label}")
+    click.echo(f"{one.key}  {state:<12}  {one.provider_code:<8}  {one.kind:<12}  {one.name}, {one.label}")

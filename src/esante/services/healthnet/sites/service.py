@@ -12,7 +12,7 @@ from asyncpg import UniqueViolationError
 
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Initiator, Journal
-from esante.core.storage import Connection, Database, insert, uuid7
+from esante.core.storage import NIL, Connection, Database, insert, uuid7
 from esante.core.web import (
     N_,
     NOT_FOUND,
@@ -26,7 +26,7 @@ from esante.core.web import (
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Address, Directory
 from esante.services.healthnet.addresses.service import Addresses
-from esante.services.healthnet.policy.model import Site
+from esante.services.healthnet.policy.model import PLATFORM, Site
 from esante.services.healthnet.sites import rules, site_store
 from esante.services.healthnet.sites.model import (
     Contact,
@@ -41,7 +41,7 @@ from esante.services.healthnet.sites.model import (
     SiteState,
     SiteSuspended,
 )
-from esante.services.healthnet.sites.providers import acts_for, find_provider
+from esante.services.healthnet.sites.providers import Provider, acts_for, find_provider
 from esante.services.healthnet.sites.service_classes import service_classes
 
 PAGE_SIZE = 20
@@ -66,10 +66,26 @@ class Sites:
         provider = await find_provider(self._directory, code)
         if provider is None or not acts_for(requester, provider):
             raise Problem(404, "not-found", N_("The directory has no provider with this code for whom you may act."))
+        return await self._request(requester, provider, request)
+
+    async def request_platform(self, requester: Requester, name: str, request: SiteRequest) -> NetworkSite:
+        """Ask for a site of the agency itself, of kind `platform`, which has no provider code; return it.
+
+        The directory has no such provider: an operator names the place, and another one decides.
+        Raises: Problem 403 for others than operators, 400 for a wrong value or a provider code, 409 for a label that
+        another site of the agency has.
+        """
+        require_operator(requester)
+        if request.provider_code:
+            raise bad_request("provider_code", N_("A site of the agency has no provider code."), code="value")
+        own = Provider(code="", holder_id=NIL, name=clean_text(name, 2, 120, "name"), kind=PLATFORM)
+        return await self._request(requester, own, request)
+
+    async def _request(self, requester: Requester, provider: Provider, request: SiteRequest) -> NetworkSite:
         site = NetworkSite(
             site_id=uuid7(),
             key="",
-            provider_code=code,
+            provider_code=provider.code,
             name=provider.name,
             label=clean_text(request.label, 1, 80, "label"),
             kind=provider.kind,
@@ -85,7 +101,7 @@ class Sites:
         )
         async with self._written() as conn:
             site = replace(site, key=rules.site_key(await site_store.next_number(conn)))
-            event = SiteRequested(site=site.key, provider_code=code, service_class=site.service_class)
+            event = SiteRequested(site=site.key, provider_code=site.provider_code, service_class=site.service_class)
             await insert(conn, [site_store.site_row(site), *self._journal.rows_for(requester, event)])
         return site
 
@@ -232,7 +248,8 @@ class Sites:
         return await site_store.fetch_states(self._db, [*rules.LIVE])
 
     async def _own(self, requester: Requester, site: NetworkSite | None) -> NetworkSite:
-        provider = await find_provider(self._directory, site.provider_code) if site else None
+        code = site.provider_code if site else ""  # none: a site of the agency, for operators only
+        provider = await find_provider(self._directory, code) if code else None
         is_own = requester.kind == "operator" or (provider is not None and acts_for(requester, provider))
         if site is None or not is_own:
             raise Problem(404, "not-found", NOT_FOUND)

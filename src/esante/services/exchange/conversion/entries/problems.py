@@ -213,6 +213,7 @@ def _read_type(node: Node, out: Json, place: str, context: ReadContext) -> None:
 def _write_type(source: Json, element: Any, context: WriteContext) -> None:
     Ext("code", f"{OWN}/adverse-event-type", "valueCodeableConcept", Concept()).write(source, element, context)
     code = element.find("{*}code")
+    stated = code is not None
     kind, categories = source.get("type"), source.get("category", [])
     wanted = (kind, categories[0] if len(categories) == 1 else None)
     if code is None:
@@ -220,13 +221,20 @@ def _write_type(source: Json, element: Any, context: WriteContext) -> None:
         code, _ = context.writer.create(element, parse("code"))
         code.set("code", found)
         code.set("codeSystem", SNOMED)
-        code.set("codeSystemName", "SNOMED CT")
     told = ALLERGY_TYPES.get(code.get("code", ""), (None, None))
     if kind and told[0] == kind:
-        context.take(source, "type", code, "code", Fate.MERGED)
+        _mark_type(source, "type", code, stated, context)
     for index, category in enumerate(categories):
         if told[1] == category:
-            context.take(categories, index, code, "code", Fate.MERGED)
+            _mark_type(categories, index, code, stated, context)
+
+
+def _mark_type(container: Any, key: str | int, code: Any, stated: bool, context: WriteContext) -> None:
+    """Mark a type or category: it made the code, or follows from a code that is stated."""
+    if stated:
+        context.ledger.mark(container, key, Fate.DROPPED, "", DERIVABLE)
+    else:
+        context.take(container, key, code, "code", Fate.MERGED)
 
 
 _AGENT = NamedConcept(

@@ -112,14 +112,16 @@ class _DeviceRef:
         made, top = context.writer.create(element, self._STEPS)
         made.set("classCode", "MANU")
         device = context.resolve(holder, made)
-        if device is None or device["resourceType"] != "Device":
+        owner = (device or {}).get("patient")
+        another = isinstance(owner, dict) and owner.get("reference") != context.subject
+        if device is None or device["resourceType"] != "Device" or another:
             top.getparent().remove(top)
             return
         self._write_carriers(device, made, context)
         for field in self._FIELDS:
             field.write(device, made, context)
-        if isinstance(device.get("patient"), dict) and device["patient"].get("reference") == context.subject:
-            context.take(device["patient"], "reference", made, "", Fate.MERGED)
+        if isinstance(owner, dict):
+            context.take(owner, "reference", made, "", Fate.MERGED)
 
     def _write_carriers(self, device: Json, element: Any, context: WriteContext) -> None:
         """Write what the device carries as its identifiers (UDI)."""

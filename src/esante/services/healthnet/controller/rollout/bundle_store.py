@@ -1,6 +1,7 @@
 """SQL of bundles, of what is pending, of heartbeats and releases of the agent."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from esante.core.storage import Connection as Conn
@@ -37,6 +38,7 @@ STATUS = Table(
         "content": "bytea",
     },
 )
+SIGNING_KEY = Table("healthnet_signing_key", Kind.LOCAL, {"generation": "integer", "announced_at": "timestamptz"})
 _LOCK = 0x68656E6574
 KEPT_BUNDLES = 5
 """Bundles of a site that are kept: agents that have one of them get what changed since."""
@@ -181,3 +183,45 @@ async def fetch_release(db: Database) -> Any:
     return await db.fetchrow(
         "SELECT number, manifest, signature, file FROM healthnet_release ORDER BY number DESC LIMIT 1"
     )
+
+
+async def lock_signing_keys(conn: Conn) -> None:
+    """Let nobody else change the keys until the transaction ends."""
+    await conn.execute("LOCK TABLE healthnet_signing_key IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def fetch_signing_keys(db: Database | Conn) -> list[tuple[int, datetime]]:
+    """Return generation and announcement of the keys in use, the oldest first."""
+    rows = await db.fetch(
+        "SELECT generation, announced_at FROM healthnet_signing_key WHERE ended_at IS NULL ORDER BY generation"
+    )
+    return [(row["generation"], row["announced_at"]) for row in rows]
+
+
+async def ensure_signing_key(conn: Conn) -> None:
+    """Begin with the first key where there is none."""
+    await conn.execute(
+        "INSERT INTO healthnet_signing_key (generation, announced_at) SELECT 1, clock_timestamp()"
+        " WHERE NOT EXISTS (SELECT FROM healthnet_signing_key)"
+    )
+
+
+async def newest_signing_key(conn: Conn) -> int:
+    """Return the highest generation of a key."""
+    return int(await conn.fetchval("SELECT max(generation) FROM healthnet_signing_key"))
+
+
+async def end_signing_key(conn: Conn, generation: int, at: datetime) -> None:
+    """End a key."""
+    await conn.execute("UPDATE healthnet_signing_key SET ended_at = $2 WHERE generation = $1", generation, at)
+
+
+async def fetch_sites_without_key(conn: Conn, key: str) -> list[str]:
+    """Return the enrolled sites that have not confirmed a bundle which says that a key is trusted."""
+    rows = await conn.fetch(
+        "SELECT c.site FROM healthnet_connection c LEFT JOIN healthnet_signed_bundle b"
+        " ON b.site = c.site AND b.serial = c.in_force WHERE c.identity IS NOT NULL AND NOT c.is_revoked"
+        " AND (b.parts IS NULL OR position($1::bytea IN b.parts) = 0) ORDER BY c.site",
+        f'"{key}":'.encode(),
+    )
+    return [row["site"] for row in rows]

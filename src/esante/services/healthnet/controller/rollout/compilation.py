@@ -17,12 +17,13 @@ from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, Row, insert, insert_in_batches
 from esante.services.healthnet.bundles.format import Parts, canonical
 from esante.services.healthnet.bundles.secrets import Secrets
-from esante.services.healthnet.bundles.signer import VALIDITY, BundleSigner, head_of
+from esante.services.healthnet.bundles.signer import VALIDITY, Signers, head_of
 from esante.services.healthnet.controller import connection_store
 from esante.services.healthnet.controller.country import Country
 from esante.services.healthnet.controller.model import BundlesIssued
 from esante.services.healthnet.controller.rollout import bundle_store, rollout_store
 from esante.services.healthnet.controller.rollout.rollouts import Rollouts
+from esante.services.healthnet.controller.rollout.signing_keys import SigningKeys
 from esante.services.healthnet.controller.rotation import Rotation
 from esante.services.healthnet.policy.model import Policy
 
@@ -45,14 +46,15 @@ class Compilation:
         db: Database,
         journal: Journal,
         secrets: Secrets,
-        signer: BundleSigner,
+        keys: SigningKeys,
         read_policy: Policies,
         check_service: str = "",
     ) -> None:
-        self._db, self._journal, self._secrets, self._signer = db, journal, secrets, signer
+        self._db, self._journal, self._secrets, self._keys = db, journal, secrets, keys
         self._read_policy, self._check_service = read_policy, check_service
         self._rollouts, self._rotation = Rollouts(db, journal, read_policy), Rotation(journal)
         self._country: Country | None = None
+        self._signers = Signers([])
         self._number = -1
         self._renew_at = 0.0
         self._digests: dict[str, str] = {}
@@ -71,7 +73,9 @@ class Compilation:
                 number = await bundle_store.fetch_number(conn)
                 if waited is None or (number != self._number >= 0 and waited < _STANDBY):
                     return 0
-                is_fresh = number != self._number or self._country is None
+                signers = await self._keys.signers(conn)
+                is_fresh = number != self._number or signers.trusted != self._signers.trusted or not self._country
+                self._signers = signers
                 if is_fresh:
                     await self._load(conn)
                 made = await self._make(conn, is_fresh=is_fresh)
@@ -86,6 +90,7 @@ class Compilation:
         if monotonic() < self._renew_at:
             return
         self._renew_at = monotonic() + _RENEW_EVERY
+        await self._keys.step(conn)
         expiring = await bundle_store.fetch_expiring(conn, _RENEW_DAYS)
         undone = await bundle_store.fetch_undone(conn, _RETRY)
         if expiring or undone:
@@ -98,7 +103,7 @@ class Compilation:
             site: orjson.loads(head)["digest"] for site, head in (await bundle_store.fetch_heads(conn)).items()
         }
         self._country = await asyncio.to_thread(
-            Country, self._policies, connections, self._secrets, self._signer.trusted, self._check_service
+            Country, self._policies, connections, self._secrets, self._signers.trusted, self._check_service
         )
 
     async def _load_policies(self, conn: Conn) -> None:
@@ -160,6 +165,6 @@ class Compilation:
         return rows, serials, digests
 
     def _bundle(self, key: str, serial: int, head: bytes, parts: Parts, now: datetime) -> tuple[Any, ...]:
-        signatures = canonical([self._signer.sign(head)])
+        signatures = canonical(self._signers.sign(head))
         expires = datetime.fromtimestamp(int(now.timestamp()) + VALIDITY, UTC)
         return key, serial, head.decode(), signatures, canonical(parts), expires
