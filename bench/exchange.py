@@ -15,7 +15,7 @@ from lxml import etree
 
 from bench.figures import Figures
 from esante.services.exchange import cda_to_fhir, fhir_to_cda, sample_catalogue, translate
-from esante.services.exchange.terminology import Catalogue
+from esante.services.exchange.terminology import CodeCatalogue
 from esante.services.exchange.translation import coded_elements
 
 SHARED = Path(os.environ.get("ESANTE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
@@ -45,7 +45,7 @@ async def exchange(data: Path, seconds: float, full: bool) -> Figures:
     }
 
 
-def _catalogue_of(document: bytes) -> Catalogue:
+def _catalogue_of(document: bytes) -> CodeCatalogue:
     """Return a catalogue that transcodes and translates every code of a document, the worst case."""
     found = {
         (element.get("codeSystem"), element.get("code"))
@@ -56,7 +56,7 @@ def _catalogue_of(document: bytes) -> Catalogue:
     designations = {
         pivot: {"en": f"{pivot[1]} in English", "fr": f"{pivot[1]} en français"} for pivot in pivots.values()
     }
-    return Catalogue(designations=designations, pivots=pivots)
+    return CodeCatalogue(designations=designations, pivots=pivots)
 
 
 def _measure(work: Callable[[], object]) -> str:

@@ -269,7 +269,8 @@ def check_cda_leaves(data: bytes, step: int, start: int = 0) -> int:
             result = cda_to_fhir(etree.tostring(changed)).encoded()
         except NotUsable:
             result = b""
-        assert (result != expected) == (leaf.fate in CARRIED), leaf
+        replaced = leaf.place.endswith("@xsi:type") and result == expected  # another time says the same
+        assert replaced or (result != expected) == (leaf.fate in CARRIED), leaf
     return len(places)
 
 

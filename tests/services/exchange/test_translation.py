@@ -11,13 +11,13 @@ from lxml import etree
 
 from esante.services.exchange import NotUsable, sample_catalogue
 from esante.services.exchange.cli import exchange
-from esante.services.exchange.terminology import Catalogue
+from esante.services.exchange.terminology import CodeCatalogue
 from esante.services.exchange.translation import Outcome, translate
 from tests.support.exchange_documents import cda, section
 
 NS = {"v": "urn:hl7-org:v3"}
 LOCAL, PIVOT = "2.999.20", "2.16.840.1.113883.6.96"
-CATALOGUE = Catalogue(
+CATALOGUE = CodeCatalogue(
     designations={(PIVOT, "111"): {"en": "Fever", "fr": "Fièvre"}, (PIVOT, "222"): {"en": "Cough"}},
     pivots={(LOCAL, "f"): (PIVOT, "111"), (LOCAL, "c"): (PIVOT, "222")},
     ambiguous={(LOCAL, "two"): ((PIVOT, "111"), (PIVOT, "222"))},

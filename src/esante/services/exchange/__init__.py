@@ -8,11 +8,11 @@
 
 from esante.services.exchange.conversion import cda_to_fhir, fhir_to_cda
 from esante.services.exchange.model import Fault, NotUsable
-from esante.services.exchange.terminology import Catalogue, load_catalogue, sample_catalogue
+from esante.services.exchange.terminology import CodeCatalogue, load_catalogue, sample_catalogue
 from esante.services.exchange.translation import translate
 
 __all__ = [
-    "Catalogue",
+    "CodeCatalogue",
     "Fault",
     "NotUsable",
     "cda_to_fhir",

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from esante.services.exchange.model import Fault, NotUsable
-from esante.services.exchange.terminology.model import Catalogue, Code, ValueSet
+from esante.services.exchange.terminology.model import Code, CodeCatalogue, ValueSet
 
 MOST_FAULTS = 50
 """Faults that are listed; a damaged file would have thousands."""
@@ -74,7 +74,7 @@ class CatalogueBuilder:
         """Note what is odd."""
         self.warnings.append(Fault(message, place, remedy))
 
-    def build(self) -> Catalogue:
+    def build(self) -> CodeCatalogue:
         """Return the catalogue.
 
         Raises: `NotUsable` with every fault, two current designations of which none is preferred among them (OpenNCP:
@@ -88,7 +88,7 @@ class CatalogueBuilder:
             more = len(self.faults) - MOST_FAULTS
             rest = [Fault(f"{more} more faults", "", "Mend those above first")] if more > 0 else []
             raise NotUsable(*self.faults[:MOST_FAULTS], *rest)
-        return Catalogue(
+        return CodeCatalogue(
             designations=designations,
             pivots={source: next(iter(pivots)) for source, pivots in self._pivots.items() if len(pivots) == 1},
             ambiguous={source: tuple(pivots) for source, pivots in self._pivots.items() if len(pivots) > 1},

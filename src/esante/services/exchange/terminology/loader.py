@@ -13,7 +13,7 @@ from esante.services.exchange.model import Fault, NotUsable
 from esante.services.exchange.terminology.builder import CatalogueBuilder
 from esante.services.exchange.terminology.fhir_sets import read_fhir
 from esante.services.exchange.terminology.fsh import read_fsh
-from esante.services.exchange.terminology.model import Catalogue
+from esante.services.exchange.terminology.model import CodeCatalogue
 from esante.services.exchange.terminology.tsam import is_tsam, read_tsam
 
 MAX_BYTES = 512 << 20
@@ -22,7 +22,7 @@ SAMPLE = Path(__file__).parent / "data" / "hl7"
 """The catalogue that is shipped: a few of HL7's own codes, for tests and first trials."""
 
 
-def load_catalogue(folder: Path) -> Catalogue:
+def load_catalogue(folder: Path) -> CodeCatalogue:
     """Return the catalogue of a folder and its sub-folders.
 
     Raises: `NotUsable` with all that is wrong, each with its file, line or path, and a remedy.
@@ -45,7 +45,7 @@ def load_catalogue(folder: Path) -> Catalogue:
 
 
 @cache
-def sample_catalogue() -> Catalogue:
+def sample_catalogue() -> CodeCatalogue:
     """Return the catalogue that is shipped."""
     return load_catalogue(SAMPLE)
 

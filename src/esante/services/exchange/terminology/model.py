@@ -21,7 +21,7 @@ class ValueSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class CodeCatalogue:
     """Codes and their designations, as loaded from a folder at a date.
 
     designations   by concept and language (BCP 47, lower case)

@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from esante.services.exchange.cda import TYPE, V3, Paths, local_name, read_checked
-from esante.services.exchange.terminology import Catalogue, Code, name_of, oid_of
+from esante.services.exchange.terminology import Code, CodeCatalogue, name_of, oid_of
 from esante.services.exchange.translation.model import CodedElement, Outcome, Translation
 
 _TRANSLATION = f"{{{V3}}}translation"
@@ -26,7 +26,7 @@ _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-def translate(data: bytes, language: str, catalogue: Catalogue) -> Translation:
+def translate(data: bytes, language: str, catalogue: CodeCatalogue) -> Translation:
     """Return a document with its codes in the pivot and its displays in a language.
 
     `language`: a BCP 47 tag, such as fr or fr-LU. Raises: `NotUsable` for bytes that are no usable CDA; ValueError for
@@ -76,7 +76,7 @@ def _is_coded(element: Any) -> bool:
 class _Translator:
     """Changes the coded elements of a copy one by one and notes what was done."""
 
-    def __init__(self, catalogue: Catalogue, language: str) -> None:
+    def __init__(self, catalogue: CodeCatalogue, language: str) -> None:
         self._catalogue, self._language = catalogue, language
         self._notes: list[tuple[Outcome, tuple[str, str, str], tuple[str, str, str], str, str]] = []
         self._members: dict[Code, list[str]] = {}

@@ -19,7 +19,7 @@ from esante.services.exchange.conversion.datatypes import (
     WriteContext,
 )
 from esante.services.exchange.conversion.entries.entry import Entry
-from esante.services.exchange.conversion.entries.named import NamedConcept
+from esante.services.exchange.conversion.entries.named_concepts import NamedConcept
 from esante.services.exchange.conversion.entries.observations import TEXT, UNKNOWN
 from esante.services.exchange.conversion.fields import AnyField, Custom, Ext, Field, Group
 from esante.services.exchange.conversion.ledger import DERIVABLE, Fate
@@ -221,11 +221,11 @@ def _write_type(source: Json, element: Any, context: WriteContext) -> None:
         code, _ = context.writer.create(element, parse("code"))
         code.set("code", found)
         code.set("codeSystem", SNOMED)
-    told = ALLERGY_TYPES.get(code.get("code", ""), (None, None))
-    if kind and told[0] == kind:
+    implied = ALLERGY_TYPES.get(code.get("code", ""), (None, None))
+    if kind and implied[0] == kind:
         _mark_type(source, "type", code, stated, context)
     for index, category in enumerate(categories):
-        if told[1] == category:
+        if implied[1] == category:
             _mark_type(categories, index, code, stated, context)
 
 

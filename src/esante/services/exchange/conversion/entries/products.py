@@ -17,7 +17,7 @@ from esante.services.exchange.conversion.datatypes import (
     WriteContext,
 )
 from esante.services.exchange.conversion.datatypes.codes import parent_of
-from esante.services.exchange.conversion.entries.named import NamedConcept
+from esante.services.exchange.conversion.entries.named_concepts import NamedConcept
 from esante.services.exchange.conversion.fields import AnyField, Custom, Ext, Field, Group, Within
 from esante.services.exchange.conversion.ledger import Fate
 from esante.services.exchange.conversion.nodes import Node

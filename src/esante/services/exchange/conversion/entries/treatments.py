@@ -16,7 +16,7 @@ from esante.services.exchange.conversion.datatypes import (
     WriteContext,
 )
 from esante.services.exchange.conversion.entries.entry import Entry
-from esante.services.exchange.conversion.entries.named import NamedConcept
+from esante.services.exchange.conversion.entries.named_concepts import NamedConcept
 from esante.services.exchange.conversion.entries.observations import TEXT, UNKNOWN
 from esante.services.exchange.conversion.fields import AnyField, Custom, Ext, Field, Group, Times
 from esante.services.exchange.conversion.ledger import Fate
