@@ -26,7 +26,6 @@ from esante.identity.directory import Directory
 from esante.services.soc.alerts.model import Evidence, Level
 from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.console.flow import EventFlow
 from esante.services.soc.declaration import SERVICE
 from esante.services.soc.duties.model import DataRisk, Facts
@@ -37,6 +36,8 @@ from esante.services.soc.sources.model import SourceKind
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.tenants.model import Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage.service import Triage
+from esante.services.soc.triage.suppressions import Suppressions
 from esante.settings import Settings
 from tests.conftest import create_database
 from tests.support.directory_entries import a_practitioner, an_organization
@@ -209,7 +210,7 @@ async def test_pages_of_a_contact_do_not_depend_on_other_members(server: str, wo
                     await pages.answer(address)  # caches fill
             before = {address: await pages.answer(address) for address in addresses}
         others = [await fill(platform, operator, f"Hôpital Zweitt {number}") for number in range(3)]
-        await platform[Triage].suppress(
+        await platform[Suppressions].suppress(
             operator, rule="other", subject="", tenant_id=others[0].tenant.tenant_id, days=7, reason="Known, harmless"
         )
         with use_clock(lambda: NOW):

@@ -23,12 +23,12 @@ class PortalBrowser:
 
 
 def form_values(page, action):
-    """The fields of the first form of a page that goes to `action`."""
+    """The fields of the first form of a page that goes to `action`, of one that sends before one that searches."""
     forms = [
         form for form in page.forms if form.get("action") == action or (form.get("action") is None and not action)
     ]
     assert forms, f"no form goes to {action}"
-    return dict(forms[0].form_values())
+    return dict(min(forms, key=lambda form: form.method != "POST").form_values())
 
 
 def page_text(page):

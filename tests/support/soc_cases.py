@@ -13,14 +13,17 @@ from esante.services.soc.cases.closure import Closing
 from esante.services.soc.cases.containment import ContainmentRequests
 from esante.services.soc.cases.model import Case
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.duties.model import Facts
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.evidence.service import CaseEvidence
 from esante.services.soc.handover.service import Handovers
+from esante.services.soc.messages.service import Messages
+from esante.services.soc.triage.dismissals import Dismissals
+from esante.services.soc.triage.exercises import Exercises
+from esante.services.soc.triage.service import Triage
+from esante.services.soc.triage.suppressions import Suppressions
+from tests.support.signed_in_pages import BASE
 from tests.support.soc import SocWorld, a_finding
-
-BASE = "https://esante.example"
 
 
 class CaseWorld(SocWorld):
@@ -32,10 +35,14 @@ class CaseWorld(SocWorld):
         self.access = Access(db, journal, self.directory, base_url=BASE)
         self.evidence = CaseEvidence(db, objects, journal, self.tenants)
         self.triage = Triage(db, journal, self.tenants, self.evidence)
+        self.dismissals = Dismissals(db, journal)
+        self.suppressions = Suppressions(db, journal, self.tenants, self.dismissals)
+        self.exercises = Exercises(db, journal, self.tenants, self.alerts)
         self.cases = Cases(db, journal, self.tenants)
         self.duties = Duties(db, journal, self.tenants)
         self.closing = Closing(db, journal, self.duties)
         self.containment = ContainmentRequests(db, journal, self.tenants, self.directory, self.access)
+        self.messages = Messages(db, journal, self.tenants, None, BASE)
         self.handovers = Handovers(db, objects, journal, self.tenants, self.directory)
 
     async def raise_alerts(self, tenant_id: UUID, *keys: str, **changes: Any) -> list[Alert]:

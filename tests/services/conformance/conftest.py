@@ -3,15 +3,11 @@
 from contextlib import ExitStack
 from datetime import timedelta
 
-import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from esante.core import clock
 from esante.core.outbound import AddressPolicy, parse_networks
 from esante.core.storage import uuid7
-from esante.core.web import HANDLERS
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.conformance import Conformance
@@ -21,9 +17,8 @@ from esante.services.conformance.labels.service import Labels
 from esante.services.conformance.pages import routes
 from esante.services.conformance.vendors.model import VendorChange
 from esante.services.conformance.vendors.service import Vendors
-from tests.support.portal_browser import PortalBrowser
+from tests.support.signed_in_pages import BASE, application_of, browsers_of
 
-BASE = "https://esante.example"
 TABLES = (
     "conformance_label_review",
     "conformance_label",
@@ -108,36 +103,12 @@ def days_later(journal):
 
 @pytest.fixture
 def app(conformance, vendors, runs, links, labels, access):
-    """The pages of software; a POST to /become signs in."""
-    people = {}
-
-    async def become(request):
-        return await access.sign_in(request, people["requester"], method="demo")
-
-    application = Starlette(
-        routes=[
-            Route("/become", become, methods=["POST"]),
-            *routes(access, conformance, vendors, runs, links, labels, BASE),
-        ],
-        exception_handlers=HANDLERS,
-    )
-    application.state.sessions, application.state.people = access.sessions, people
-    return application
+    """The pages of software."""
+    return application_of(access, routes(access, conformance, vendors, runs, links, labels, BASE))
 
 
 @pytest.fixture
 async def browse(app):
     """`await browse(requester)` returns a browser in which the requester (None: nobody) is signed in."""
-    clients = []
-
-    async def visit(requester=None):
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, headers={"Accept-Language": "en"})
-        clients.append(http)
-        if requester is not None:
-            app.state.people["requester"] = requester
-            await http.post("/become")
-        return PortalBrowser(http)
-
-    yield visit
-    for http in clients:
-        await http.aclose()
+    async with browsers_of(app) as visit:
+        yield visit

@@ -100,3 +100,14 @@ async def test_site_of_the_agency_is_asked_for_and_decided_by_another(platform_f
     key = done.output.split()[0]
     assert "Somebody else must decide" in (await run(environ, "site", "decide", key, "--by", "Ann")).output
     assert "approved" in (await run(environ, "site", "decide", key, "--by", "Ben")).output
+
+
+async def test_key_that_signs_bundles_is_exchanged_by_commands(platform_folder):
+    _, environ, _ = platform_folder
+    done = await run(environ, "controller", "rotate-signing-key")
+    assert (done.exit_code, done.output) == (0, "key 2 announced\n"), done.output
+    again = await run(environ, "controller", "rotate-signing-key")
+    assert again.exit_code == 1 and "announced already" in again.output
+    assert (await run(environ, "controller", "end-signing-key")).exit_code == 0
+    unknown = await run(environ, "controller", "relay", "S99999")
+    assert (unknown.exit_code, unknown.output) == (1, "Error: there is no site S99999\n")

@@ -2,20 +2,14 @@
 
 from datetime import date
 
-import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from esante.core.storage import uuid7
-from esante.core.web import HANDLERS
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Identifier, Person
 from esante.services.helpdesk import Helpdesk
 from esante.services.helpdesk.pages import routes
-from tests.support.portal_browser import PortalBrowser
-
-BASE = "https://esante.example"
+from tests.support.signed_in_pages import BASE, application_of, browsers_of
 
 
 @pytest.fixture(scope="module")
@@ -55,33 +49,12 @@ def operator():
 
 @pytest.fixture(scope="module")
 def app(helpdesk, access):
-    """The pages of reports; a POST to /become signs in."""
-    people = {}
-
-    async def become(request):
-        return await access.sign_in(request, people["requester"], method="demo")
-
-    application = Starlette(
-        routes=[Route("/become", become, methods=["POST"]), *routes(helpdesk, access)], exception_handlers=HANDLERS
-    )
-    application.state.sessions, application.state.people = access.sessions, people
-    return application
+    """The pages of reports."""
+    return application_of(access, routes(helpdesk, access))
 
 
 @pytest.fixture
 async def browse(app):
     """`await browse(requester)` returns a browser in which the requester (None: nobody) is signed in."""
-    clients = []
-
-    async def visit(requester=None, origin="192.0.2.1"):
-        transport = httpx.ASGITransport(app, client=(origin, 1))
-        http = httpx.AsyncClient(transport=transport, base_url=BASE, headers={"Accept-Language": "en"})
-        clients.append(http)
-        if requester is not None:
-            app.state.people["requester"] = requester
-            await http.post("/become")
-        return PortalBrowser(http)
-
-    yield visit
-    for http in clients:
-        await http.aclose()
+    async with browsers_of(app) as visit:
+        yield visit

@@ -2,10 +2,24 @@
 
 import pytest
 
-from tests.support.soc import SocWorld
+from esante.services.soc.console.flow import EventFlow
+from esante.services.soc.sources.service import Sources
+from tests.support.soc_cases import CaseWorld
 
 
 @pytest.fixture
-async def world(db, journal):
-    """Operators, and the use cases by which members are added."""
-    return SocWorld(db, journal)
+async def world(db, journal, objects):
+    """Operators, members, and the use cases of cases and duties."""
+    return CaseWorld(db, journal, objects)
+
+
+@pytest.fixture
+def sources(world):
+    """The sources of all members."""
+    return Sources(world.db, world.journal, world.tenants)
+
+
+@pytest.fixture
+def flow(world):
+    """What comes in."""
+    return EventFlow(world.db, world.tenants)

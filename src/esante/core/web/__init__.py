@@ -10,6 +10,7 @@ from esante.core.web.i18n import (
     show_clock,
     show_date,
     show_datetime,
+    show_money,
     show_span,
     translator,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "show_clock",
     "show_date",
     "show_datetime",
+    "show_money",
     "show_span",
     "template_environment",
     "too_large",

@@ -2,6 +2,7 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
+from esante.identity.directory.cantons import canton_of
 from esante.identity.directory.comparison.namesakes import NameKey, Namesakes
 from esante.identity.directory.functions.model import (
     Delegation,
@@ -84,6 +85,7 @@ __all__ = [
     "Term",
     "UnlimitedLookups",
     "api_routes",
+    "canton_of",
     "capabilities",
     "catalogue",
     "current_motive",

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Service, Task
+from esante.contract import DemoStep, KeptData, Platform, Service, Task
 from esante.core.web import N_
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan
@@ -16,9 +16,17 @@ from esante.services.healthnet.cli import healthnet
 from esante.services.healthnet.controller.cli import controller as controller_commands
 from esante.services.healthnet.controller.service import Controller
 from esante.services.healthnet.controller.site_follower import Following
+from esante.services.healthnet.demo import load_network
 from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.cli import site as site_commands
 from esante.services.healthnet.sites.service import Sites
+from esante.services.healthnet.supervision.declaration import (
+    NAVIGATION,
+    build_supervision,
+    supervision_consumers,
+    supervision_routes,
+    supervision_tasks,
+)
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -40,6 +48,7 @@ def _build(platform: Platform) -> Iterable[object]:
     )
     yield controller
     yield Following(controller.connections, sites, addresses)
+    yield from build_supervision(platform, sites)
     yield SiteIdentity(certificates, proxied=settings.healthnet_client_cert)
 
 
@@ -47,7 +56,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     controller = platform[Controller]
     signed_by = controller.api.authentication.site_key
     certificates = CertificateEndpoints(platform[Certificates], platform[SiteIdentity], signed_by)
-    return [*controller.routes(), *certificates.routes()]
+    return [*controller.routes(), *certificates.routes(), *supervision_routes(platform)]
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -61,6 +70,7 @@ def _tasks(platform: Platform) -> list[Task]:
             run=platform[Certificates].revoke_ended,
             every=timedelta(seconds=2),
         ),
+        *supervision_tasks(platform),
     ]
 
 
@@ -72,6 +82,9 @@ SERVICE = Service(
     build=_build,
     routes=_routes,
     tasks=_tasks,
+    consumers=supervision_consumers,
+    navigation=NAVIGATION,
+    demo=[DemoStep(name="health network", load=load_network)],
     commands=[healthnet],
     kept=[
         KeptData(

@@ -17,7 +17,7 @@ from esante.contract import Platform
 from esante.core.storage import NIL, EmbeddedError, Unavailable
 from esante.core.web import Problem
 from esante.identity.access import Requester
-from esante.services.soc.health.cli import benchmark, invented, watch
+from esante.services.soc.health.cli import benchmark, detections, invented, watch
 from esante.settings import Settings
 
 if TYPE_CHECKING:
@@ -377,5 +377,5 @@ def _problems() -> Iterator[None]:
         raise click.ClickException(" ".join(filter(None, texts))) from problem
 
 
-for _command in (watch, invented, benchmark):
+for _command in (watch, invented, benchmark, detections):
     soc.add_command(_command)

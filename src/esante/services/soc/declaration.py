@@ -2,108 +2,50 @@
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
-from esante.contract import DemoStep, HomeTile, KeptData, NavigationItem, Platform, Service, Task
+from esante.contract import DemoStep, HomeTile, NavigationItem, Platform, Service, Task
+from esante.core.journal import Consumer
 from esante.core.web import N_, Problem
-from esante.identity.access import Access, Requester
-from esante.identity.directory import Directory
-from esante.services.soc.alerts.service import Alerts
-from esante.services.soc.cases.closure import Closing
+from esante.identity.access import DispositionHandler, Requester
 from esante.services.soc.cases.containment import ContainmentRequests
 from esante.services.soc.cases.demo import load_cases
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.cli import soc
-from esante.services.soc.console.event_search import EventSearch
-from esante.services.soc.console.flow import SAMPLED_EVERY, EventFlow
-from esante.services.soc.console.members import MemberLists
-from esante.services.soc.console.overview import Overview
-from esante.services.soc.console.pages.event_pages import EventPages
-from esante.services.soc.console.pages.member_pages import MemberPages
-from esante.services.soc.console.pages.overview_pages import OverviewPages
-from esante.services.soc.console.pages.source_pages import SourcePages
-from esante.services.soc.console.timeline import Timeline
 from esante.services.soc.demo.load import load_members
-from esante.services.soc.duties.service import Duties
-from esante.services.soc.evidence.service import CaseEvidence
-from esante.services.soc.handover.service import Handovers
-from esante.services.soc.health.additions import (
-    HEALTH_KEPT,
-    build_health,
-    health_consumers,
-    health_dispositions,
-    health_tasks,
-)
-from esante.services.soc.pages.case_pages import CasePages
-from esante.services.soc.pages.duty_pages import DutyPages
 from esante.services.soc.pages.page_words import CONTACT, OPERATOR
-from esante.services.soc.pages.practice_pages import PracticePages
-from esante.services.soc.pages.queue_pages import QueuePages
+from esante.services.soc.parts.case_part import CASES
+from esante.services.soc.parts.console_part import CONSOLE
+from esante.services.soc.parts.health_part import HEALTH
+from esante.services.soc.parts.hunt_part import HUNTING
 from esante.services.soc.settings import SocSettings
-from esante.services.soc.sources.service import Sources
-from esante.services.soc.storage.service import EventStore
 from esante.services.soc.tenants.service import Tenants
-from esante.services.soc.watch import WATCH_KEPT, build_watch, watch_routes, watch_tasks
+from esante.services.soc.triage.service import Triage
+
+_PARTS = (CASES, CONSOLE, HUNTING, HEALTH)
+"""What the service is made of; each is built over those before it."""
 
 
 def _build(platform: Platform) -> Iterable[object]:
-    db, objects, journal, directory = platform.db, platform.objects, platform.journal, platform[Directory]
-    tenants, events = Tenants(db, journal, directory), EventStore(db)
-    alerts = Alerts(db, journal, tenants)
-    yield tenants
-    yield events
-    yield alerts
-    yield Sources(db, journal, tenants)
-    evidence = CaseEvidence(db, objects, journal, tenants)
-    duties = Duties(db, journal, tenants)
-    yield evidence
-    yield duties
-    yield Triage(db, journal, tenants, evidence)
-    yield Cases(db, journal, tenants)
-    yield Closing(db, journal, duties)
-    yield ContainmentRequests(db, journal, tenants, directory, platform[Access])
-    yield Handovers(db, objects, journal, tenants, directory)
-    yield EventFlow(db, tenants)
-    yield EventSearch(db, journal, tenants, events)
-    yield MemberLists(db, tenants, directory)
-    yield Overview(db, tenants)
-    yield Timeline(db, tenants)
-    yield from build_watch(platform, tenants, events)
-    yield from build_health(platform, tenants, alerts)
+    for part in _PARTS:
+        yield from part.build(platform)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    access, tenants, cases, duties = platform[Access], platform[Tenants], platform[Cases], platform[Duties]
-    acts = platform[CaseEvidence], platform[Closing], platform[ContainmentRequests], platform[Handovers]
-    return [
-        *QueuePages(platform[Triage], platform[Alerts], access).routes(),
-        *CasePages(cases, *acts, access).routes(),
-        *DutyPages(duties, tenants, access).routes(),
-        *PracticePages(cases, duties, access).routes(),
-        *_console_routes(platform),
-        *watch_routes(platform),
-    ]
+    return [route for part in _PARTS for route in part.routes(platform)]
 
 
-def _console_routes(platform: Platform) -> list[BaseRoute]:
-    access, sources = platform[Access], platform[Sources]
-    search, lists = platform[EventSearch], platform[MemberLists]
-    overview, flow, timeline = platform[Overview], platform[EventFlow], platform[Timeline]
-    host = urlsplit(platform.settings.base_url).hostname or ""
-    return [
-        *OverviewPages(overview, flow, timeline, platform[Duties], access).routes(),
-        *MemberPages(lists, platform[Tenants], sources, access).routes(),
-        *SourcePages(sources, search, access, host).routes(),
-        *EventPages(search, lists, access).routes(),
-    ]
+def _consumers(platform: Platform) -> list[Consumer]:
+    return [consumer for part in _PARTS for consumer in part.consumers(platform)]
 
 
 def _tasks(platform: Platform) -> list[Task]:
-    rates = Task(name="rates of security events", run=platform[EventFlow].sample, every=SAMPLED_EVERY)
-    return [rates, *watch_tasks(platform), *health_tasks(platform)]
+    return [task for part in _PARTS for task in part.tasks(platform)]
+
+
+def _dispositions(platform: Platform) -> list[DispositionHandler]:
+    return [handler for part in _PARTS for handler in part.dispositions(platform)]
 
 
 async def _waiting_operators(platform: Platform, requester: Requester) -> int:
@@ -136,9 +78,9 @@ SERVICE = Service(
     settings=SocSettings,
     build=_build,
     routes=_routes,
-    consumers=health_consumers,
+    consumers=_consumers,
     tasks=_tasks,
-    dispositions=health_dispositions,
+    dispositions=_dispositions,
     commands=[soc],
     demo=[
         DemoStep(name="security cases", load=load_cases),
@@ -164,12 +106,5 @@ SERVICE = Service(
         ),
     ],
     tiles=[HomeTile(role="practitioner", template="soc/tile.html", load=_own_steps, order=-5)],
-    kept=[
-        *WATCH_KEPT,
-        *HEALTH_KEPT,
-        KeptData(
-            what=N_("Security cases with their alerts, evidence, notes, and the names of those who handled them"),
-            why=N_("To stop attacks on health data, and to prove afterwards what was done."),
-        ),
-    ],
+    kept=[one for part in _PARTS for one in part.kept],
 )

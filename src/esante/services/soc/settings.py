@@ -14,6 +14,9 @@ class SocSettings:
     soc_feeds        file of the feeds of indicators (TOML); empty: none
     soc_feed_networks    networks in which feeds may be besides the internet (CIDR, separated by spaces)
     soc_warning_lists    folder of warning lists in the JSON of MISP; empty: the packaged ones only
+    soc_mail_server  where messages to contacts go, such as smtp+starttls://user@mail.example; empty: none are sent
+    soc_mail_sender  the address from which they come
+    soc_mail_password    file of the password of the mail server's user; empty: none
     soc_health       whether the journal is searched for misuse of health data
     """
 
@@ -24,4 +27,7 @@ class SocSettings:
     soc_feeds: str = ""
     soc_feed_networks: str = ""
     soc_warning_lists: str = ""
+    soc_mail_server: str = ""
+    soc_mail_sender: str = ""
+    soc_mail_password: str = ""
     soc_health: bool = True

@@ -18,9 +18,11 @@ def with_facts(number, **changes):
     return replace(one, facts=replace(one.facts, **changes))
 
 
-def behind_nat(*relays):
-    """All sites behind NAT, but these relays."""
-    changed = {key: {"endpoint": "192.0.2.9", "is_relay": True} for key in relays}
+def behind_nat(*relays, reachable=""):
+    """All sites behind NAT, but these relays and a reachable one."""
+    changed = {key: {"endpoint": "192.0.2.9", "is_relay": True} for key in relays} | {
+        reachable: {"endpoint": "192.0.2.8"}
+    }
     return country([with_facts(n, **{"endpoint": "", **changed.get(f"S{n}", {})}) for n in range(30)])
 
 
@@ -50,10 +52,13 @@ def test_relay_forwards_pairs_with_an_edge_only():
 
 
 def test_nothing_is_relayed_when_one_end_can_be_reached_or_no_relay_is_there():
-    for made in (country([with_facts(n, endpoint="192.0.2.1" if n == 25 else "") for n in range(30)]), behind_nat()):
-        parts = made.parts(DOCTOR)
-        assert "carried6" not in parts and "relay" not in parts["peers"][f"{LABORATORY}/1.1"]
-        assert "relay_address" not in parts["site"]
+    made = behind_nat("S23", reachable=LABORATORY)
+    for one, other in ((DOCTOR, LABORATORY), (LABORATORY, DOCTOR)):
+        assert "relay" not in made.parts(one)["peers"][f"{other}/1.1"]
+        assert address(made, other) not in made.parts(one).get("carried6", {})
+    alone = behind_nat().parts(DOCTOR)
+    assert "carried6" not in alone and "relay_address" not in alone["site"]
+    assert "relay" not in alone["peers"][f"{LABORATORY}/1.1"]
 
 
 def test_relay_that_goes_hands_its_pairs_to_the_other_one_and_leaves_those_of_the_other_alone():

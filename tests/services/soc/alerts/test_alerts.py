@@ -75,3 +75,29 @@ async def test_alerts_are_filtered_and_paged_newest_first(world):
         assert [one.key for one in (await world.alerts.page(contact, wanted)).items] == ["other"]
     high = await world.alerts.page(contact, AlertFilter(level=Level.HIGH))
     assert "other" not in [one.key for one in high.items]
+
+
+async def test_person_whose_record_is_deleted_is_taken_out_of_alerts(world):
+    tenant, contact = await world.member("Hôpital Z")
+    person, other = uuid4(), uuid4()
+    values = {"patient": str(person), "actor": "Dr Weber"}
+    raised = await raise_alerts(
+        world,
+        a_finding(tenant.tenant_id, f"health:x:{person}", why="%(actor)s", values=values, person_id=person),
+        a_finding(tenant.tenant_id, f"health:y:{person}", person_id=person),
+        a_finding(tenant.tenant_id, f"health:x:{other}", person_id=other),
+    )
+
+    class Planned:
+        person_id = person
+
+    async with world.db.transaction() as conn:
+        outcome = await world.alerts.unlink_some(conn, Planned())
+    assert (outcome.items, outcome.finished) == (2, True)
+    found = [await world.alerts.alert(contact, one.alert_id) for one in raised]
+    assert [one.person_id for one in found] == [None, None, other]
+    assert found[0].values == {"patient": "", "actor": "Dr Weber"} and found[0].subject == raised[0].subject
+    stored = await world.db.fetch(
+        "SELECT soc_alert::text AS row FROM soc_alert WHERE tenant_id = $1", tenant.tenant_id
+    )
+    assert not any(str(person) in row["row"] for row in stored)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from esante.core.web import Problem
+from esante.services.soc.duties import service
 from esante.services.soc.duties.draft_text import PLACEHOLDER
 from esante.services.soc.duties.export import notification_json
 from tests.support.soc_cases import incident_facts
@@ -40,6 +41,24 @@ async def complete(world, case_id, duty=DUTY):
 async def send(world, who, case_id, duty=DUTY, **changes):
     given = {"sent_at": datetime.now(UTC), "receipt": "R-1", "delay_reason": ""}
     await world.duties.mark_sent(who, case_id, duty, **given | changes)
+
+
+async def test_clocks_are_searched_by_case_and_duty_and_paged(world, monkeypatch):
+    tenant, contact = await world.member("Hôpital Z")
+    cases = [await world.case(tenant.tenant_id, key, title=f"Case {key}") for key in "abc"]
+    for case in cases:
+        await world.duties.state(world.anna, case.case_id, incident_facts(severe_disruption=True))
+    everything = await world.duties.clocks(contact)
+    monkeypatch.setattr(service, "PAGE_SIZE", len(everything) - 1)
+    first = await world.duties.clocks_page(contact, "", "en")
+    rest = await world.duties.clocks_page(contact, "", "en", first.next)
+    assert [*first.items, *rest.items] == everything and rest.next is None
+    by_case = await world.duties.clocks_page(contact, cases[1].reference.lower(), "en")
+    assert {case.case_id for case, _ in by_case.items} == {cases[1].case_id}
+    by_duty = await world.duties.clocks_page(contact, "frühwarnung", "de")
+    assert {owed.duty.key for _, owed in by_duty.items} == {DUTY}
+    with pytest.raises(Problem):
+        await world.duties.clocks_page(contact, "", "en", "x")
 
 
 @pytest.mark.parametrize("language", ["fr", "de", "en", "lb"])

@@ -34,7 +34,7 @@ async def test_run_ends_with_counts_pages_and_hours_of_the_own_member_only(world
     run = await finished(hunts, contact)
     assert (run.state, run.matches, run.rows_done, run.rows_total) == (RunState.DONE, 70, 70, 70)
     page = await hunts.matches(contact, run.run_id)
-    rest = await hunts.matches(contact, run.run_id, page.next)
+    rest = await hunts.matches(contact, run.run_id, "", page.next)
     ids = [found.event_id for found in (*page.items, *rest.items)]
     by_time = sorted(kept, key=lambda event: (event.occurred_at, str(event.event_id)), reverse=True)
     assert ids == [str(event.event_id) for event in by_time] and rest.next is None
@@ -43,6 +43,9 @@ async def test_run_ends_with_counts_pages_and_hours_of_the_own_member_only(world
         assert await refused(call(stranger, run.run_id)) == 404
     assert (await finished(hunts, world.anna)).matches == 79
     assert [found.run_id for found in (await hunts.runs(contact)).items] == [run.run_id]
+    wanted = str(kept[7].event_id)
+    (found,) = (await hunts.matches(contact, run.run_id, wanted[:35].upper())).items or [None]
+    assert found is None or found.event_id == wanted
 
 
 async def test_run_is_cancelled_and_others_wait_for_a_place(world, hunts, events, monkeypatch):

@@ -12,8 +12,9 @@ import pytest
 from esante.core.web import Problem
 from esante.services.soc.hunting import archive_store, retention
 from esante.services.soc.hunting.model import Hunt, folder_of
-from esante.services.soc.hunting.retention import Retention, rule_on
+from esante.services.soc.hunting.retention import Retention
 from esante.services.soc.hunting.tenant_data import TenantData
+from esante.services.soc.retention_rules import RetentionRule, rule_on
 from tests.support.soc_hunting import DAY, keep, some_events
 
 
@@ -100,11 +101,11 @@ async def test_deletion_leaves_no_file_and_no_row_of_the_member_and_all_of_other
 
 async def test_events_are_deleted_when_the_time_of_the_rule_in_force_has_ended(world, archive, events, monkeypatch):
     tenant, _, _ = await two_days(world, archive, "Hôpital G")
-    rule = rule_on(datetime.now(UTC).date())
+    rule = rule_on("events", datetime.now(UTC).date())
     age = (datetime.now(UTC) - DAY).days
     for days, files in [(age + 1, 1), (age - 1, 0)]:
-        changed = retention.RetentionRule(id="t", since=rule.since, days=days, legal_source="", verified=False)
-        monkeypatch.setattr(retention, "rule_on", lambda day, changed=changed: changed)
+        changed = RetentionRule(id="t", what="events", since=rule.since, days=days, legal_source="", verified=False)
+        monkeypatch.setattr(retention, "rule_on", lambda what, day, changed=changed: changed)
         await Retention(world.db, world.journal, archive).run()
         assert len(await archive_store.fetch_files(world.db, tenant.tenant_id)) == files
     assert await world.db.fetchval("SELECT count(*) FROM soc_archive_file WHERE tenant_id = $1", tenant.tenant_id) == 0

@@ -84,11 +84,11 @@ async def test_silence_alerts_once_ends_with_the_next_event_and_begins_anew(worl
     wanted = AlertFilter(origin=Origin.SILENCE)
     (alert,) = (await world.alerts.page(contact, wanted)).items
     assert alert.subject == f"fw-{source}"
-    (shown,) = await silences.listed(contact)
+    (shown,) = (await silences.page(contact)).items
     assert (shown["alert_id"], shown["ended_at"]) == (alert.alert_id, None)
     await heard(world, source, start)
     await silences.check()
-    (shown,) = await silences.listed(contact)
+    (shown,) = (await silences.page(contact)).items
     assert shown["ended_at"] is not None
     ended = await world.db.fetch("SELECT 1 FROM journal_entry WHERE type = 'soc.silence_ended'")
     assert len(ended) == 1
@@ -102,8 +102,20 @@ async def test_silences_of_another_member_are_not_shown(world, silences):
     (one, _), (_, other) = await world.member("Hôpital B"), await world.member("Hôpital C")
     await add_source(world, one, datetime.now(UTC) - timedelta(hours=3))
     await silences.check()
-    assert await silences.listed(other) == []
-    assert len(await silences.listed(world.anna)) >= 1
+    assert (await silences.page(other)).items == []
+    assert len((await silences.page(world.anna)).items) >= 1
+
+
+async def test_silences_are_searched_and_paged(world, silences):
+    tenant, contact = await world.member("Hôpital E")
+    sources = [await add_source(world, tenant, datetime.now(UTC) - timedelta(hours=3)) for _ in range(60)]
+    await silences.check()
+    first = await silences.page(contact)
+    rest = await silences.page(contact, "", first.next)
+    shown = [one["source_id"] for one in (*first.items, *rest.items)]
+    assert sorted(shown) == sorted(sources) and rest.next is None
+    (found,) = (await silences.page(contact, f"FW-{sources[3]}")).items
+    assert found["source_id"] == sources[3]
 
 
 async def test_hours_are_set_by_operators_and_checked(world, silences):

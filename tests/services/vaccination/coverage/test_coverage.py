@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from esante.core import clock
 from esante.core.disclosure import StatisticsKey, rule_on
 from esante.core.time_zone import today
-from esante.identity.directory import Address
+from esante.identity.directory import Address, canton_of
 from esante.services.vaccination.coverage.coverage_store import ExactCoverage, fetch_groups
 from esante.services.vaccination.coverage.service import (
     FIRST_YEAR,
@@ -20,7 +20,6 @@ from esante.services.vaccination.coverage.service import (
     coverage_csv,
     protect,
 )
-from esante.services.vaccination.reminders.terms import canton_of
 from tests.services.vaccination.card.test_service import person_with_doctor
 from tests.support.record import refusal_of
 from tests.support.vaccination import catch_up, copied, given

@@ -130,6 +130,8 @@ UNITS: Mapping[str, str] = {
     "practices": N_("practices"),
     "alerts": N_("alerts"),
     "advisories": N_("advisories"),
+    "minutes": N_("minutes"),
+    "sites": N_("sites"),
     "products": N_("software products"),
     "euros": N_("euros"),
     "%": N_("per cent"),

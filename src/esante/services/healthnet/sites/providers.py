@@ -38,6 +38,18 @@ async def find_provider(directory: Directory, code: str) -> Provider | None:
     return Provider(code=code, holder_id=found.id, name=found.name, kind=found.kind, profession=profession)
 
 
+async def codes_of(directory: Directory, requester: Requester) -> list[str]:
+    """Return the provider codes for which somebody acts: of the professional, or of the organisation."""
+    system = directory.catalogue.system("provider_code").uri
+    if requester.kind == "practitioner":
+        holder = await directory.practitioner(requester.id)
+        return [one.value for one in holder.identifiers if one.system == system] if holder else []
+    if requester.kind == "organization" and requester.organization_id:
+        organization = await directory.organization(requester.organization_id)
+        return [one.value for one in organization.identifiers if one.system == system] if organization else []
+    return []
+
+
 def acts_for(requester: Requester, provider: Provider) -> bool:
     """Return whether somebody acts for a provider: as the professional, as the organisation, or as the agency."""
     if requester.kind == "operator":

@@ -41,7 +41,7 @@ from esante.services.healthnet.sites.model import (
     SiteState,
     SiteSuspended,
 )
-from esante.services.healthnet.sites.providers import Provider, acts_for, find_provider
+from esante.services.healthnet.sites.providers import Provider, acts_for, codes_of, find_provider
 from esante.services.healthnet.sites.service_classes import service_classes
 
 PAGE_SIZE = 20
@@ -238,6 +238,22 @@ class Sites:
         found = await site_store.fetch_page(self._db, None, text, state, after, PAGE_SIZE + 1)
         more = encode_cursor(found[PAGE_SIZE - 1].site_id) if len(found) > PAGE_SIZE else None
         return Page(found[:PAGE_SIZE], more)
+
+    async def own(self, requester: Requester, cursor: str | None) -> tuple[list[str], Page[NetworkSite]]:
+        """Return the provider codes for which somebody acts, and a page of their sites. Raises: Problem 400."""
+        codes = await codes_of(self._directory, requester)
+        after = decode_uuid_cursor(cursor)
+        found = await site_store.fetch_page(self._db, codes, "", "", after, PAGE_SIZE + 1) if codes else []
+        more = encode_cursor(found[PAGE_SIZE - 1].site_id) if len(found) > PAGE_SIZE else None
+        return codes, Page(found[:PAGE_SIZE], more)
+
+    async def of_provider(self, code: str) -> list[NetworkSite]:
+        """Return the sites of a provider that have addresses, for packages that have decided already."""
+        return [one for one in await self.live() if code and one.provider_code == code]
+
+    async def counts(self) -> dict[str, int]:
+        """Return how many sites there are by state, and as `quarantined` how many live ones are in quarantine."""
+        return await site_store.count_states(self._db)
 
     async def connected(self) -> list[NetworkSite]:
         """Return the sites that are part of the network, by key."""

@@ -23,6 +23,7 @@ class ServiceClass:
     availability: Decimal
     monthly_price: Decimal
     valid_from: date
+    legal_source: str
     is_verified: bool
     is_sample: bool
 
@@ -38,6 +39,7 @@ def parse_classes(text: str) -> dict[str, ServiceClass]:
             availability=Decimal(row["availability"]),
             monthly_price=Decimal(row["monthly_price"]),
             valid_from=row["valid_from"],
+            legal_source=row["legal_source"],
             is_verified=row["verified"],
             is_sample=row.get("sample", False),
         )

@@ -77,6 +77,15 @@ async def fetch_states(db: Database | Connection, states: Sequence[SiteState]) -
     return [_site(row) for row in rows]
 
 
+async def count_states(db: Database) -> dict[str, int]:
+    """Return how many sites there are by state, and as `quarantined` how many of those that have addresses."""
+    rows = await db.fetch(
+        "SELECT state, count(*) AS found, count(*) FILTER (WHERE is_quarantined AND ended_at IS NULL) AS quarantined"
+        " FROM healthnet_site GROUP BY state"
+    )
+    return {row["state"]: row["found"] for row in rows} | {"quarantined": sum(row["quarantined"] for row in rows)}
+
+
 async def fetch_page(
     db: Database, codes: Sequence[str] | None, text: str, state: str, after: UUID | None, limit: int
 ) -> list[NetworkSite]:

@@ -81,6 +81,21 @@ async def fetch_page(db: Database, scope: Scope, wanted: AlertFilter, before: UU
     return [_alert(row) for row in rows]
 
 
+async def unlink_person(conn: Connection, person_id: UUID, limit: int) -> int:
+    """Take a person out of some alerts about their data; return how many.
+
+    What a professional did stays; key and explanation no longer have the person's key.
+    """
+    rows = await conn.fetch(
+        "UPDATE soc_alert SET person_id = NULL, key = 'unlinked:' || encode(sha256(key::bytea), 'hex'),"
+        " reason = replace(reason::text, $1::text, '')::jsonb WHERE ctid = ANY(ARRAY("
+        "SELECT ctid FROM soc_alert WHERE person_id = $1::uuid LIMIT $2)) RETURNING 1",
+        person_id,
+        limit,
+    )
+    return len(rows)
+
+
 def _alert(row: Any) -> Alert:
     values = dict(row)
     reason = orjson.loads(values.pop("reason"))

@@ -19,6 +19,7 @@ class Origin(StrEnum):
     INTELLIGENCE = "intelligence"
     HEALTH = "health"
     SILENCE = "silence"
+    EXERCISE = "exercise"
 
 
 ORIGIN_NAMES: Mapping[str, str] = {
@@ -27,6 +28,7 @@ ORIGIN_NAMES: Mapping[str, str] = {
     Origin.INTELLIGENCE: N_("Threat intelligence"),
     Origin.HEALTH: N_("Access to health data"),
     Origin.SILENCE: N_("Source without events"),
+    Origin.EXERCISE: N_("Exercise"),
 }
 """The origins in words (msgids)."""
 
@@ -93,6 +95,11 @@ class Alert(NewAlert):
     alert_id: UUID
     raised_at: datetime
 
+    @property
+    def is_exercise(self) -> bool:
+        """Whether nothing has happened."""
+        return self.origin is Origin.EXERCISE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFilter:
@@ -102,6 +109,14 @@ class AlertFilter:
     level: Level = Level.INFORMATIONAL
     origin: Origin | None = None
     since: datetime | None = None
+
+
+@event("soc.alert_read")
+class AlertRead(Event, frozen=True, kw_only=True):
+    """Somebody opened an alert; what it rests on may name persons."""
+
+    tenant_id: UUID
+    alert_id: UUID
 
 
 @event("soc.alert_raised")

@@ -9,12 +9,14 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.web import NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
-from esante.identity.access import Requester
+from esante.identity.access import Disposition, Requester, StepOutcome
 from esante.services.soc.alerts import alert_store
-from esante.services.soc.alerts.model import Alert, AlertFilter, AlertRaised, NewAlert
+from esante.services.soc.alerts.model import Alert, AlertFilter, AlertRaised, AlertRead, NewAlert
 from esante.services.soc.tenants.service import Tenants
 
 PAGE_SIZE = 50
+_AT_ONCE = 500
+"""Alerts with which one step of a disposition deals."""
 
 
 class Alerts:
@@ -42,12 +44,21 @@ class Alerts:
         return raised
 
     async def alert(self, requester: Requester, alert_id: UUID) -> Alert:
-        """Return an alert. Raises: Problem 404 for an unknown one, and for one that the requester does not see."""
+        """Return an alert, and journal that it was read.
+
+        Raises: Problem 404 for an unknown one, and for one that the requester does not see.
+        """
         scope = await self._tenants.scope_of(requester)
         found = await alert_store.fetch(self._db, scope, alert_id)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)
+        await self._journal.append_for(requester, AlertRead(tenant_id=found.tenant_id, alert_id=alert_id))
         return found
+
+    async def unlink_some(self, conn: Connection, disposition: Disposition) -> StepOutcome:
+        """Take a person whose record is deleted out of some alerts about their data."""
+        unlinked = await alert_store.unlink_person(conn, disposition.person_id, _AT_ONCE)
+        return StepOutcome(unlinked, finished=unlinked < _AT_ONCE)
 
     async def page(self, requester: Requester, wanted: AlertFilter, cursor: str | None = None) -> Page[Alert]:
         """Return a page of the alerts that somebody sees, the newest first. Raises: Problem 404, 400."""

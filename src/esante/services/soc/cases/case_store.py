@@ -37,6 +37,7 @@ CASE = Table(
         "closed_by": "text",
         "closed_at": "timestamptz",
         "merged_into": "uuid",
+        "is_exercise": "boolean",
     },
 )
 TASK = Table(

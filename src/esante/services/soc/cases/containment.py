@@ -12,7 +12,7 @@ from esante.services.soc.cases import containment_store
 from esante.services.soc.cases.events import QuarantineRequested, SuspensionDecided, SuspensionRequested
 from esante.services.soc.cases.model import Containment
 from esante.services.soc.cases.service import LONGEST, SHORTEST
-from esante.services.soc.cases.states import require_active
+from esante.services.soc.cases.states import require_active, require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.tenants.model import Scope
 from esante.services.soc.tenants.service import Tenants
@@ -48,6 +48,7 @@ class ContainmentRequests:
         async with self._db.transaction() as conn:
             case = await require_case(conn, Scope(None), case_id, lock=True)
             require_active(case)
+            require_real(case)
             containment = _new(requester, case_id, "suspension", holder.id, holder.name, clean)
             event = SuspensionRequested(
                 tenant_id=case.tenant_id,
@@ -103,6 +104,7 @@ class ContainmentRequests:
         async with self._db.transaction() as conn:
             case = await require_case(conn, Scope(None), case_id, lock=True)
             require_active(case)
+            require_real(case)
             tenant = await self._tenants.tenant(requester, case.tenant_id)
             if tenant.organization_id is None:
                 raise Problem(409, "conflict", N_("The agency itself has no site in HealthNet."))

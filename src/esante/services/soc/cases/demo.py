@@ -19,11 +19,11 @@ from esante.services.soc.alerts.service import Alerts
 from esante.services.soc.cases.closure import Closing
 from esante.services.soc.cases.model import Case, TaskState
 from esante.services.soc.cases.service import Cases
-from esante.services.soc.cases.triage import Triage
 from esante.services.soc.duties.model import DataRisk, Entity, Facts
 from esante.services.soc.duties.service import Duties
 from esante.services.soc.tenants.model import Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage.service import Triage
 
 _MEMBERS = ("kirchberg", "gare")
 _MOST_CONTACTS = 3

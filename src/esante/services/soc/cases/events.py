@@ -16,6 +16,7 @@ class CaseOpened(Event, frozen=True, kw_only=True):
     alerts: tuple[UUID, ...] = ()
     severity: int
     playbook: str = ""
+    is_exercise: bool = False
 
 
 @event("soc.alerts_joined")
@@ -25,6 +26,35 @@ class AlertsJoined(Event, frozen=True, kw_only=True):
     tenant_id: UUID
     case_id: UUID
     alerts: tuple[UUID, ...]
+
+
+@event("soc.case_read")
+class CaseRead(Event, frozen=True, kw_only=True):
+    """Somebody opened a part of a case; what lies in it may name persons."""
+
+    tenant_id: UUID
+    case_id: UUID
+    part: str
+
+
+@event("soc.case_expired")
+class CaseExpired(Event, frozen=True, kw_only=True):
+    """The time of a closed case has ended by a rule: everything of it was deleted."""
+
+    tenant_id: UUID
+    case_id: UUID
+    reference: str
+    rule: str
+    alerts: int
+
+
+@event("soc.alerts_expired")
+class AlertsExpired(Event, frozen=True, kw_only=True):
+    """The time of alerts without a case, and of suppressions, has ended by a rule: so many were deleted."""
+
+    rule: str
+    alerts: int
+    suppressions: int
 
 
 @event("soc.case_changed")
@@ -70,6 +100,33 @@ class AlertsSuppressed(Event, frozen=True, kw_only=True):
     tenant_id: UUID | None = None
     rule: str
     until: datetime
+
+
+@event("soc.alerts_dismissed")
+class AlertsDismissed(Event, frozen=True, kw_only=True):
+    """An operator dismissed alerts of a member, singly or those of a suppression; the reason is not journalled."""
+
+    tenant_id: UUID
+    alerts: tuple[UUID, ...]
+    outcome: str
+    suppression_id: UUID | None = None
+
+
+@event("soc.dismissal_ended")
+class DismissalEnded(Event, frozen=True, kw_only=True):
+    """An operator took a dismissal back: the alert waits again."""
+
+    tenant_id: UUID
+    alert_id: UUID
+
+
+@event("soc.exercise_started")
+class ExerciseStarted(Event, frozen=True, kw_only=True):
+    """An operator raised an alert of an exercise at a member; nothing has happened, and no figure counts it."""
+
+    tenant_id: UUID
+    alert_id: UUID
+    playbook: str
 
 
 @event("soc.suppression_ended")

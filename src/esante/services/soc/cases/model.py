@@ -106,11 +106,15 @@ class Case:
     closed_by: str = ""
     closed_at: datetime | None = None
     merged_into: UUID | None = None
+    is_exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueuedAlert:
-    """An alert as the queue lists it, with the name of its member ("": the agency)."""
+    """An alert as the queue lists it, with the name of its member ("": the agency).
+
+    `dismissed_as` is the outcome with which somebody dismissed it, `dismissal` their reason.
+    """
 
     tenant_id: UUID
     alert_id: UUID
@@ -124,6 +128,23 @@ class QueuedAlert:
     level: Level
     techniques: tuple[str, ...]
     subject: str
+    dismissed_at: datetime | None = None
+    dismissed_by: str = ""
+    dismissed_as: str = ""
+    dismissal: str = ""
+
+    @property
+    def is_exercise(self) -> bool:
+        """Whether nothing has happened."""
+        return self.origin is Origin.EXERCISE
+
+
+class QueuePart(StrEnum):
+    """A part of the alerts without a case: those that wait, are suppressed, or were dismissed."""
+
+    WAITING = "waiting"
+    SUPPRESSED = "suppressed"
+    DISMISSED = "dismissed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +155,7 @@ class QueueFilter:
     level: Level = Level.INFORMATIONAL
     origin: Origin | None = None
     tenant_id: UUID | None = None
-    suppressed: bool = False
+    part: QueuePart = QueuePart.WAITING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

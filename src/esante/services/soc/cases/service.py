@@ -19,8 +19,8 @@ from esante.core.web import (
 )
 from esante.identity.access import Requester, require_operator
 from esante.services.soc.alerts.model import Level
-from esante.services.soc.cases import case_store, triage_store
-from esante.services.soc.cases.events import CaseChanged, NoteAdded, TaskChanged
+from esante.services.soc.cases import case_store
+from esante.services.soc.cases.events import CaseChanged, CaseRead, NoteAdded, TaskChanged
 from esante.services.soc.cases.model import (
     Case,
     CaseFilter,
@@ -35,6 +35,7 @@ from esante.services.soc.cases.states import Act, after, require_active
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.tenants.model import Scope, Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
 PAGE_SIZE = 50
 SHORTEST, LONGEST = 3, 4_000
@@ -73,10 +74,11 @@ class Cases:
         """Return a case. Raises: Problem 404 for an unknown one, and for one that the requester does not see."""
         return await require_case(self._db, await self._tenants.scope_of(requester), case_id)
 
-    async def view(self, requester: Requester, case_id: UUID) -> CaseView:
-        """Return a case with what its page shows. Raises: Problem 404."""
+    async def view(self, requester: Requester, case_id: UUID, part: str = "overview") -> CaseView:
+        """Return a case with what a part of its page shows, and journal that it was read. Raises: Problem 404."""
         scope = await self._tenants.scope_of(requester)
         case = await require_case(self._db, scope, case_id)
+        await self._journal.append_for(requester, CaseRead(tenant_id=case.tenant_id, case_id=case_id, part=part))
         target = await case_store.fetch(self._db, scope, case.merged_into) if case.merged_into else None
         return CaseView(
             case=case,
@@ -227,6 +229,9 @@ class Cases:
             case, target = locked[case_id], locked[target_id]
             if case.tenant_id != target.tenant_id:
                 raise bad_request("target", N_("A case has alerts of one member only."), code="value")
+            if case.is_exercise != target.is_exercise:
+                title = N_("An exercise has no real alerts, and a real case no exercise.")
+                raise bad_request("target", title, code="value")
             require_active(target)
             now = clock.now()
             state = after(case, Act.MERGE, requester.id)
@@ -255,7 +260,7 @@ class Cases:
         """Return the other active cases of a case's member. Raises: Problem 403."""
         require_operator(requester)
         found = await case_store.fetch_active(self._db, case.tenant_id, PAGE_SIZE)
-        return [one for one in found if one.case_id != case.case_id]
+        return [one for one in found if one.case_id != case.case_id and one.is_exercise == case.is_exercise]
 
     def _changed(
         self,

@@ -50,3 +50,9 @@ def require_active(case: Case) -> None:
     """Raise Problem 409 where a case is closed, or merged into another."""
     if case.state in (State.CLOSED, State.MERGED):
         raise Problem(409, "conflict", N_("The case is closed. Open it again to change it."))
+
+
+def require_real(case: Case) -> None:
+    """Raise Problem 409 where a case is an exercise: nothing is notified, contained or handed over."""
+    if case.is_exercise:
+        raise Problem(409, "conflict", N_("This case is an exercise: nothing leaves it."))

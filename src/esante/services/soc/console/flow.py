@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from esante.core import clock
 from esante.core.storage import Database
 from esante.identity.access import Requester
-from esante.services.soc.cases import triage_store
+from esante.services.soc.cases.model import QueuePart
 from esante.services.soc.console import flow_store
 from esante.services.soc.console.model import Flow, FlowStep, Span
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
 WINDOW = timedelta(seconds=10)
 MOST_COUNTED = 200_000
@@ -47,7 +48,7 @@ class EventFlow:
         return Flow(
             per_second=count / WINDOW.total_seconds(),
             is_more=count == MOST_COUNTED,
-            waiting=await triage_store.count_waiting(self._db, scope, suppressed=False, most=MOST_WAITING),
+            waiting=await triage_store.count_part(self._db, scope, QueuePart.WAITING, MOST_WAITING, exercises=False),
             events=events,
             faults=faults,
             last_event_at=last,

@@ -130,6 +130,7 @@ class Moment:
     actor: str
     params: Mapping[str, Any]
     text: str
+    is_exercise: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,11 @@ from esante.core.storage import Database, uuid7_floor
 from esante.services.soc.alerts.model import Level
 from esante.services.soc.console.model import RuleCount, SilentSource, WaitingAlerts
 from esante.services.soc.tenants.model import Scope
+from esante.services.soc.triage.triage_store import IS_REAL, WAITS
 
 MOST_COUNTED = 10_000
 """Alerts of a level that are counted."""
 MOST_LISTED = 10
-_IS_SUPPRESSED = (
-    "EXISTS (SELECT FROM soc_suppression s WHERE s.ended_at IS NULL AND (s.rule = '' OR s.rule = a.rule)"
-    " AND (s.subject = '' OR s.subject = a.subject) AND (s.tenant_id IS NULL OR s.tenant_id = a.tenant_id)"
-    " AND a.raised_at < s.until)"
-)
 _SILENT = (
     "SELECT s.tenant_id, t.name AS tenant, s.source_id, s.name, s.last_event_at, s.expected_every"
     " FROM soc_source s JOIN soc_tenant t USING (tenant_id) WHERE s.ended_at IS NULL AND t.is_active"
@@ -53,10 +49,10 @@ async def fetch_sizes(db: Database, scope: Scope) -> tuple[int, int]:
 
 
 async def fetch_waiting(db: Database, scope: Scope) -> list[WaitingAlerts]:
-    """Return the alerts without a case by level, the highest first; those that are suppressed do not count."""
+    """Return the alerts without a case by level, the highest first; suppressed ones and exercises do not count."""
     found = []
     for level in sorted(Level, reverse=True):
-        where = _Conditions("a.case_id IS NULL", f"NOT {_IS_SUPPRESSED}")
+        where = _Conditions(WAITS, IS_REAL)
         where.add("a.tenant_id =", scope.tenant_id).add("a.level =", int(level))
         row = await db.fetchrow(
             f"SELECT count(*) AS count, (array_agg(alert_id))[1] AS oldest_id, min(raised_at) AS oldest_at"  # noqa: S608
@@ -70,8 +66,8 @@ async def fetch_waiting(db: Database, scope: Scope) -> list[WaitingAlerts]:
 
 
 async def fetch_cases(db: Database, scope: Scope) -> dict[str, int]:
-    """Return how many cases there are by state."""
-    where = _Conditions().add("tenant_id =", scope.tenant_id)
+    """Return how many cases there are by state, exercises aside."""
+    where = _Conditions("NOT is_exercise").add("tenant_id =", scope.tenant_id)
     rows = await db.fetch(
         f"SELECT state, count(*) AS count FROM soc_case WHERE {where} GROUP BY state",  # noqa: S608
         *where.values,
@@ -92,9 +88,9 @@ async def fetch_silent(db: Database, scope: Scope, now: datetime) -> list[Silent
 
 async def fetch_rules(db: Database, scope: Scope, since: datetime) -> list[RuleCount]:
     """Return the rules with the most alerts since a moment."""
-    where = _Conditions().add("tenant_id =", scope.tenant_id).add("alert_id >=", uuid7_floor(since))
+    where = _Conditions(IS_REAL).add("tenant_id =", scope.tenant_id).add("alert_id >=", uuid7_floor(since))
     rows = await db.fetch(
-        "SELECT rule, max(title) AS title, max(level) AS level, count(*) AS count FROM soc_alert"  # noqa: S608
+        "SELECT rule, max(title) AS title, max(level) AS level, count(*) AS count FROM soc_alert a"  # noqa: S608
         f" WHERE {where} GROUP BY rule ORDER BY count(*) DESC, rule LIMIT {MOST_LISTED:d}",
         *where.values,
     )
@@ -103,10 +99,10 @@ async def fetch_rules(db: Database, scope: Scope, since: datetime) -> list[RuleC
 
 async def fetch_days(db: Database, scope: Scope, since: datetime, zone: str) -> Sequence[tuple[date, int]]:
     """Return the calendar days of a zone with alerts since a moment, with how many."""
-    where = _Conditions().add("tenant_id =", scope.tenant_id).add("alert_id >=", uuid7_floor(since))
+    where = _Conditions(IS_REAL).add("tenant_id =", scope.tenant_id).add("alert_id >=", uuid7_floor(since))
     rows = await db.fetch(
         f"SELECT (raised_at AT TIME ZONE ${len(where.values) + 1})::date AS day, count(*) AS count"  # noqa: S608
-        f" FROM soc_alert WHERE {where} GROUP BY day ORDER BY day",
+        f" FROM soc_alert a WHERE {where} GROUP BY day ORDER BY day",
         *where.values,
         zone,
     )

@@ -9,15 +9,18 @@ import orjson
 from esante.core.storage import Database, uuid7_floor
 from esante.services.soc.console.model import Moment, TimelineFilter
 from esante.services.soc.tenants.model import Scope
+from esante.services.soc.triage.triage_store import IS_REAL
 
 _ALERTS = (
-    "SELECT a.alert_id AS key, a.tenant_id, t.name AS tenant, a.raised_at AS at, 'alert' AS kind, a.title, a.subject,"
-    " a.level, a.alert_id AS target, '' AS actor, '{}' AS params, '' AS text FROM soc_alert a"
+    "SELECT a.alert_id AS key, a.tenant_id, t.name AS tenant, a.raised_at AS at, 'alert' AS kind, a.title, a.subject,"  # noqa: S608
+    " a.level, a.alert_id AS target, '' AS actor, '{}' AS params, '' AS text,"
+    f" NOT ({IS_REAL}) AS is_exercise FROM soc_alert a"
     " JOIN soc_tenant t USING (tenant_id)"
 )
 _CASES = (
     "SELECT e.entry_id AS key, c.tenant_id, t.name AS tenant, e.at, e.kind, c.title, c.reference AS subject,"
-    " c.severity AS level, c.case_id AS target, e.actor, e.params::text AS params, e.text FROM soc_case_entry e"
+    " c.severity AS level, c.case_id AS target, e.actor, e.params::text AS params, e.text, c.is_exercise"
+    " FROM soc_case_entry e"
     " JOIN soc_case c USING (case_id) JOIN soc_tenant t USING (tenant_id)"
 )
 

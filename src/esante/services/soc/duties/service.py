@@ -10,11 +10,24 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.time_zone import day_of, time_zone
-from esante.core.web import LANGUAGES, N_, NOT_FOUND, Problem, bad_request, clean_text, current_agency
+from esante.core.web import (
+    LANGUAGES,
+    N_,
+    NOT_FOUND,
+    Page,
+    Problem,
+    bad_request,
+    clean_text,
+    current_agency,
+    decode_offset_cursor,
+    encode_cursor,
+    translator,
+)
 from esante.identity.access import Requester
-from esante.services.soc.cases import case_store, triage_store
+from esante.services.soc.cases import case_store
+from esante.services.soc.cases.events import CaseRead
 from esante.services.soc.cases.model import Case
-from esante.services.soc.cases.states import require_active
+from esante.services.soc.cases.states import require_active, require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.duties import duty_store
 from esante.services.soc.duties.draft_text import PLACEHOLDER, Known, draft_sections
@@ -33,7 +46,9 @@ from esante.services.soc.duties.model import (
 from esante.services.soc.duties.rule_file import packaged_rules
 from esante.services.soc.duties.rules import owed_duties, sets_on
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
+PAGE_SIZE = 50
 LONGEST_SECTION = 8_000
 LONGEST_RECEIPT = 200
 MOST_CASES = 2_000
@@ -64,8 +79,10 @@ class Duties:
         self._db, self._journal, self._tenants = db, journal, tenants
 
     async def view(self, requester: Requester, case_id: UUID) -> DutyView:
-        """Return what is owed for a case. Raises: Problem 404."""
+        """Return what is owed for a case, and journal that it was read. Raises: Problem 404."""
         case = await require_case(self._db, await self._tenants.scope_of(requester), case_id)
+        event = CaseRead(tenant_id=case.tenant_id, case_id=case_id, part="duties")
+        await self._journal.append_for(requester, event)
         return await self._view(self._db, case)
 
     async def proposed_facts(self, requester: Requester, case_id: UUID) -> Facts:
@@ -91,6 +108,22 @@ class Duties:
         far = datetime.max.replace(tzinfo=time_zone())
         return sorted(clocks, key=lambda one: (one[1].due_at or far, one[0].case_id))
 
+    async def clocks_page(
+        self, requester: Requester, text: str, language: str, cursor: str | None = None
+    ) -> Page[tuple[Case, Owed]]:
+        """Return a page of the clocks; `text`: a part of the case's title or reference, or of the duty in a language.
+
+        Raises: Problem 404, 400.
+        """
+        skip, gettext = decode_offset_cursor(cursor), translator(language).gettext
+        found = [
+            (case, owed)
+            for case, owed in await self.clocks(requester)
+            if text.lower() in f"{case.title} {case.reference} {gettext(owed.duty.label)}".lower()
+        ]
+        shown = found[skip : skip + PAGE_SIZE]
+        return Page(shown, encode_cursor(skip + PAGE_SIZE) if len(found) > skip + PAGE_SIZE else None)
+
     async def count_late(self, requester: Requester) -> int:
         """Return how many duties that somebody sees are late. Raises: Problem 404."""
         now = clock.now()
@@ -104,13 +137,14 @@ class Duties:
     async def state(self, requester: Requester, case_id: UUID, facts: Facts) -> Sequence[Owed]:
         """State the facts of a case, as a new version; return what is owed.
 
-        Raises: Problem 404, 409 for a closed case, 400 for moments out of order or in the future.
+        Raises: Problem 404, 409 for a closed case and for an exercise, 400 for moments out of order or in the future.
         """
         scope = await self._tenants.scope_of(requester)
         _check_moments(facts)
         async with self._db.transaction() as conn:
             case = await require_case(conn, scope, case_id, lock=True)
             require_active(case)
+            require_real(case)
             before = await duty_store.fetch_facts(conn, case_id)
             version = before[1] + 1 if before else 1
             sent = (await duty_store.fetch_sent(conn, [case_id])).get(case_id, {})
@@ -231,7 +265,8 @@ class Duties:
 
     async def exported(self, requester: Requester, case_id: UUID, duty: str, format_: str) -> tuple[DutyView, Owed]:
         """Return what the file of a notification is made of, and journal its download. Raises: Problem 404."""
-        view = await self.view(requester, case_id)
+        case = await require_case(self._db, await self._tenants.scope_of(requester), case_id)
+        view = await self._view(self._db, case)
         owed, found = _require_owed(view, duty), view.notifications.get(duty)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)

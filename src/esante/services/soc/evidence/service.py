@@ -14,6 +14,8 @@ from esante.core.storage import NIL, Connection, Database, Objects, insert
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, clean_text
 from esante.identity.access import Requester
 from esante.services.soc.cases import case_store
+from esante.services.soc.cases.case_files import get_file, put_file
+from esante.services.soc.cases.events import CaseExpired
 from esante.services.soc.cases.model import Case
 from esante.services.soc.cases.states import require_active
 from esante.services.soc.cases.timeline import act_rows, require_case
@@ -72,7 +74,7 @@ class CaseEvidence:
         if item is None:
             raise Problem(404, "not-found", NOT_FOUND)
         try:
-            content = await self._objects.get(item.sha256)
+            content = await get_file(self._objects, case_id, item.sha256)
         except (FileNotFoundError, ValueError) as error:
             title = N_("The content of this evidence is lost or was changed.")
             raise Problem(409, "conflict", title) from error
@@ -112,7 +114,7 @@ class CaseEvidence:
             name=name,
             media_type=media_type,
             size=len(content),
-            sha256=await self._objects.put(content),
+            sha256=await put_file(self._objects, case.case_id, content),
             added_at=clock.now(),
             added_by=requester.name,
             previous=last.chain if last else START,
@@ -145,7 +147,7 @@ class CaseEvidence:
     async def _is_intact(self, item: EvidenceItem) -> bool | None:
         """Return whether the stored content of an item has its SHA-256, None where it is lost."""
         try:
-            return bool(await self._objects.get(item.sha256))
+            return bool(await get_file(self._objects, item.case_id, item.sha256))
         except FileNotFoundError:
             return None
         except ValueError:
@@ -160,7 +162,17 @@ class CaseEvidence:
                 if entry.event is not None:
                     last[entry.event.case_id] = max(last[entry.event.case_id], entry.event.position)
             before = entries[-1].id
+        for case_id in await self._expired():
+            last.pop(case_id, None)
         return last
+
+    async def _expired(self) -> set[UUID]:
+        """Return the cases that were deleted at the end of their time."""
+        found, before = set(), None
+        while entries := await self._journal.entries_of(NIL, [CaseExpired], before=before, limit=500):
+            found |= {entry.event.case_id for entry in entries if entry.event is not None}
+            before = entries[-1].id
+        return found
 
 
 def _parsed(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from esante.core.types import Json
 from esante.core.web import N_, NOT_FOUND, Problem, bad_request, current_agency
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory
-from esante.services.soc.cases import case_store, triage_store
+from esante.services.soc.cases import case_store
+from esante.services.soc.cases.case_files import get_file, put_file
 from esante.services.soc.cases.model import Case
+from esante.services.soc.cases.states import require_real
 from esante.services.soc.cases.timeline import act_rows, require_case
 from esante.services.soc.evidence import evidence_store
 from esante.services.soc.handover import handover_store
@@ -21,6 +23,7 @@ from esante.services.soc.handover.package import indicators, package, shared_ale
 from esante.services.soc.handover.recipients import HandoverRecipient, handover_rules
 from esante.services.soc.tenants.model import Scope, Tenant
 from esante.services.soc.tenants.service import Tenants
+from esante.services.soc.triage import triage_store
 
 FORMAT = "esante-case-handover/1"
 
@@ -56,6 +59,7 @@ class Handovers:
             raise bad_request("recipient", N_("Choose a value of the list."), code="value")
         async with self._db.transaction() as conn:
             case = await require_case(conn, Scope(None), case_id, lock=True)
+            require_real(case)
             to = known[recipient]
             tenant = await self._tenants.tenant(requester, case.tenant_id)
             if not case.tlp.is_within(to.most):
@@ -72,7 +76,7 @@ class Handovers:
                 case_id=case_id,
                 recipient=recipient,
                 tlp=case.tlp,
-                sha256=await self._objects.put(zipped),
+                sha256=await put_file(self._objects, case_id, zipped),
                 size=len(zipped),
                 made_by=requester.name,
                 made_at=now,
@@ -96,7 +100,7 @@ class Handovers:
         found = await handover_store.fetch_handover(self._db, case_id, handover_id)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)
-        zipped = await self._objects.get(found.sha256)
+        zipped = await get_file(self._objects, case_id, found.sha256)
         event = HandoverRead(tenant_id=case.tenant_id, case_id=case_id, handover_id=handover_id)
         await self._journal.append_for(requester, event)
         return case, zipped

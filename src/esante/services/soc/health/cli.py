@@ -1,6 +1,7 @@
 """The commands of the health detections: the watch list, invented persons, the benchmark."""
 
 import getpass
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from esante.identity.access import Requester
 from esante.identity.directory import Address, Directory, Identifier, Person, catalogue
 from esante.services.soc.health.context.people import Mark
 from esante.services.soc.health.lists.service import MarkLists
+from esante.services.soc.health.results.service import DetectionResults
 
 _BY = click.option(
     "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
@@ -138,6 +140,42 @@ def benchmark(seed: int, weeks: int, scale: float, out: Path | None, *, as_json:
     if out is not None:
         write_set(labelled, out)
     click.echo(figures_json(result) if as_json else figures_table(result))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, month by month.")
+@_BY
+@platform_command
+async def detections(platform: Platform, by: str, *, as_json: bool) -> None:
+    """Print what became of the alerts of each health detection in the last twelve months.
+
+    Confirmed: the case was closed as an incident. Dismissed: alone, or by a case with another outcome.
+    """
+    found = await platform[DetectionResults].of_year(_operator(by))
+    if as_json:
+        plain = [
+            {
+                "detection": one.detection.value if one.detection else "all",
+                "precision": one.precision,
+                "months": [
+                    {
+                        "month": f"{month.month:%Y-%m}",
+                        "raised": month.raised,
+                        "confirmed": month.confirmed,
+                        "dismissed": month.dismissed,
+                    }
+                    for month in one.months
+                ],
+            }
+            for one in found
+        ]
+        click.echo(json.dumps(plain, indent=1))
+        return
+    click.echo(f"{'detection':<20} {'alerts':>8} {'confirmed':>10} {'dismissed':>10} {'precision':>10}")
+    for one in found:
+        share = "-" if one.precision is None else f"{one.precision:.0%}"
+        name = one.detection.value if one.detection else "all"
+        click.echo(f"{name:<20} {one.raised:>8,} {one.confirmed:>10,} {one.dismissed:>10,} {share:>10}")
 
 
 def _operator(by: str) -> Requester:

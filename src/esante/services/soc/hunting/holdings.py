@@ -10,7 +10,7 @@ from esante.core.web import Page, decode_cursor, encode_cursor
 from esante.identity.access import Requester
 from esante.services.soc.hunting import archive_store
 from esante.services.soc.hunting.model import ArchiveFile
-from esante.services.soc.hunting.retention import RetentionRule, rule_on
+from esante.services.soc.retention_rules import RetentionRule, rule_on
 from esante.services.soc.tenants.service import Tenants
 
 PAGE_SIZE = 50
@@ -25,7 +25,7 @@ class Holdings:
 
     def rule(self) -> RetentionRule:
         """Return the rule in force today."""
-        return rule_on(clock.now().astimezone(UTC).date())
+        return rule_on("events", clock.now().astimezone(UTC).date())
 
     async def days(self, requester: Requester) -> list[tuple[date, int, int]]:
         """Return events and bytes in files by day, of the last days. Raises: Problem 404."""

@@ -92,6 +92,17 @@ async def fetch_saved_page(db: Database, scope: Scope, text: str, before: UUID |
     return [SavedHunt(**{**row, "hunt": _decoded(row["hunt"])}) for row in rows]
 
 
+async def fetch_saved(db: Database, scope: Scope, hunt_id: UUID) -> SavedHunt | None:
+    """Return a kept hunt of a scope, or None."""
+    row = await db.fetchrow(
+        f"SELECT hunt_id, tenant_id, name, days, hunt, saved_by, saved_at FROM soc_hunt WHERE {_SEEN}"  # noqa: S608
+        " AND hunt_id = $2",
+        scope.tenant_id,
+        hunt_id,
+    )
+    return SavedHunt(**{**row, "hunt": _decoded(row["hunt"])}) if row else None
+
+
 async def delete_saved(conn: Connection, scope: Scope, hunt_id: UUID) -> bool:
     """Delete a kept hunt of a scope; return whether there was one."""
     return bool(
@@ -109,13 +120,16 @@ async def fetch_run(db: Database | Connection, scope: Scope, run_id: UUID) -> Hu
     return _run(row) if row else None
 
 
-async def fetch_runs(db: Database, scope: Scope, before: UUID | None, limit: int) -> list[HuntRun]:
-    """Return the runs of a scope, the newest first."""
+async def fetch_runs(db: Database, scope: Scope, text: str, before: UUID | None, limit: int) -> list[HuntRun]:
+    """Return the runs of a scope, the newest first; `text`: a part of what was looked for, or of who did."""
     rows = await db.fetch(
-        f"{_RUN} WHERE {_SEEN} AND ($2::uuid IS NULL OR run_id < $2) ORDER BY run_id DESC LIMIT $3",
+        f"{_RUN} WHERE {_SEEN} AND ($2::uuid IS NULL OR run_id < $2) AND ($4 = '' OR position(lower($4) IN"
+        " lower(owner || ' ' || coalesce(hunt->>'text', '') || ' ' || coalesce(jsonb_path_query_array(hunt,"
+        " '$.conditions[*].value')::text, ''))) > 0) ORDER BY run_id DESC LIMIT $3",
         scope.tenant_id,
         before,
         limit,
+        text,
     )
     return [_run(row) for row in rows]
 
@@ -130,16 +144,20 @@ async def count_running(db: Database | Connection, tenant_id: UUID | None) -> in
     )
 
 
-async def fetch_matches(db: Database, run_id: UUID, after: int, limit: int) -> list[FoundEvent]:
-    """Return what a run found, from a place on."""
+async def fetch_matches(db: Database, run_id: UUID, text: str, after: int, limit: int) -> list[tuple[int, FoundEvent]]:
+    """Return what a run found, with its places, from a place on; `text`: a part of the event."""
     rows = await db.fetch(
-        "SELECT tenant_id, event_id, at, event FROM soc_hunt_match WHERE run_id = $1 AND place >= $2"
-        " ORDER BY place LIMIT $3",
+        "SELECT place, tenant_id, event_id, at, event FROM soc_hunt_match WHERE run_id = $1 AND place >= $2"
+        " AND ($4 = '' OR position(lower($4) IN lower(event)) > 0) ORDER BY place LIMIT $3",
         run_id,
         after,
         limit,
+        text,
     )
-    return [FoundEvent(row["tenant_id"], row["event_id"], row["at"], orjson.loads(row["event"])) for row in rows]
+    return [
+        (row["place"], FoundEvent(row["tenant_id"], row["event_id"], row["at"], orjson.loads(row["event"])))
+        for row in rows
+    ]
 
 
 async def fetch_hours(db: Database, run_id: UUID) -> list[tuple[datetime, int]]:

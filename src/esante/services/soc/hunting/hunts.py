@@ -86,19 +86,23 @@ class Hunts:
             raise Problem(404, "not-found", NOT_FOUND)
         return found
 
-    async def runs(self, requester: Requester, cursor: str | None = None) -> Page[HuntRun]:
+    async def runs(self, requester: Requester, text: str = "", cursor: str | None = None) -> Page[HuntRun]:
         """Return a page of the runs that somebody sees, the newest first. Raises: Problem 404, 400."""
         scope = await self._tenants.scope_of(requester)
-        found = await hunt_store.fetch_runs(self._db, scope, decode_uuid_cursor(cursor), PAGE_SIZE + 1)
+        before = decode_uuid_cursor(cursor)
+        found = await hunt_store.fetch_runs(self._db, scope, text.strip(), before, PAGE_SIZE + 1)
         shown = found[:PAGE_SIZE]
         return Page(shown, encode_cursor(shown[-1].run_id) if len(found) > PAGE_SIZE else None)
 
-    async def matches(self, requester: Requester, run_id: UUID, cursor: str | None = None) -> Page[FoundEvent]:
+    async def matches(
+        self, requester: Requester, run_id: UUID, text: str = "", cursor: str | None = None
+    ) -> Page[FoundEvent]:
         """Return a page of what a run found, the newest first. Raises: Problem 404, 400."""
         await self.run(requester, run_id)
         (after,) = decode_cursor(cursor, int) if cursor is not None else (0,)
-        found = await hunt_store.fetch_matches(self._db, run_id, after, PAGE_SIZE + 1)
-        return Page(found[:PAGE_SIZE], encode_cursor(after + PAGE_SIZE) if len(found) > PAGE_SIZE else None)
+        found = await hunt_store.fetch_matches(self._db, run_id, text.strip(), after, PAGE_SIZE + 1)
+        shown = [one for _, one in found[:PAGE_SIZE]]
+        return Page(shown, encode_cursor(found[PAGE_SIZE][0]) if len(found) > PAGE_SIZE else None)
 
     async def hours(self, requester: Requester, run_id: UUID) -> list[tuple[object, int]]:
         """Return the matches of a run by hour. Raises: Problem 404."""
@@ -138,6 +142,13 @@ class Hunts:
         found = await hunt_store.fetch_saved_page(self._db, scope, text.strip(), before, PAGE_SIZE + 1)
         shown = found[:PAGE_SIZE]
         return Page(shown, encode_cursor(shown[-1].hunt_id) if len(found) > PAGE_SIZE else None)
+
+    async def saved_hunt(self, requester: Requester, hunt_id: UUID) -> SavedHunt:
+        """Return a kept hunt. Raises: Problem 404."""
+        found = await hunt_store.fetch_saved(self._db, await self._tenants.scope_of(requester), hunt_id)
+        if found is None:
+            raise Problem(404, "not-found", NOT_FOUND)
+        return found
 
     async def forget(self, requester: Requester, hunt_id: UUID) -> None:
         """Delete a kept hunt. Raises: Problem 404."""

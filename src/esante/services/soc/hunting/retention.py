@@ -1,11 +1,6 @@
-"""How long events are kept, by dated rules, and their deletion at the end."""
+"""The deletion of events at the end of the time for which they are kept."""
 
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, timedelta
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, timedelta
 
 from esante.core import clock
 from esante.core.journal import Journal
@@ -13,35 +8,7 @@ from esante.core.storage import Database, insert
 from esante.services.soc.hunting import archive_store
 from esante.services.soc.hunting.archive import Archive
 from esante.services.soc.hunting.model import EventsExpired
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionRule:
-    """For how many days after their receipt events are kept, from a day on."""
-
-    id: str
-    since: date
-    days: int
-    legal_source: str
-    verified: bool
-
-
-@cache
-def retention_rules() -> Sequence[RetentionRule]:
-    """Return the rules, the oldest first."""
-    text = files("esante.services.soc").joinpath("data/retention.toml").read_text("utf-8")
-    return sorted((RetentionRule(**row) for row in tomllib.loads(text)["rule"]), key=lambda rule: rule.since)
-
-
-def rule_on(day: date) -> RetentionRule:
-    """Return the rule in force on a day; the first one for days before it."""
-    rules = retention_rules()
-    return next((rule for rule in reversed(rules) if rule.since <= day), rules[0])
-
-
-def kept_for(day: date) -> timedelta:
-    """Return how long events are kept by the rule in force on a day."""
-    return timedelta(days=rule_on(day).days)
+from esante.services.soc.retention_rules import rule_on
 
 
 class Retention:
@@ -53,7 +20,7 @@ class Retention:
     async def run(self) -> None:
         """Delete the files of days whose time has ended, member by member."""
         today = clock.now().astimezone(UTC).date()
-        rule = rule_on(today)
+        rule = rule_on("events", today)
         before = today - timedelta(days=rule.days)
         for tenant_id in await archive_store.fetch_tenants_before(self._db, before):
             async with self._db.transaction() as conn:

@@ -1,1 +1,1 @@
-"""Pages of the SOC: the queue, cases, duties with their clocks, and the page of the small practice."""
+"""The pages of the SOC."""

@@ -18,6 +18,7 @@ from esante.services.soc.cases.playbooks import PHASE_NAMES, packaged_playbooks
 OPERATOR, CONTACT = "/operator/soc", "/security"
 """Where the pages of operators and of contacts are."""
 MAX_WORDS = 100
+LANGUAGE_NAMES = {"fr": "Français", "de": "Deutsch", "en": "English", "lb": "Lëtzebuergesch"}
 _SHOWN_IN_FORM = (400, 409)
 """Status codes of problems that a page shows beside its forms; others have a page of their own."""
 _TONES = {0: "", 1: "", 2: "warn", 3: "danger", 4: "danger"}

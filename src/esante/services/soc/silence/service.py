@@ -8,7 +8,7 @@ from uuid import UUID
 from esante.core import clock
 from esante.core.journal import Event, Journal, event
 from esante.core.storage import Connection, Database, insert
-from esante.core.web import N_, NOT_FOUND, Problem, bad_request
+from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_offset_cursor, encode_cursor
 from esante.identity.access import Requester, require_operator
 from esante.services.soc.alerts.model import Level, NewAlert, Origin
 from esante.services.soc.alerts.service import Alerts
@@ -16,7 +16,7 @@ from esante.services.soc.silence import silence_store
 from esante.services.soc.silence.rules import WEEK, Hours, WatchedSource, is_silent
 from esante.services.soc.tenants.service import Tenants
 
-_SHOWN = 50
+PAGE_SIZE = 50
 
 
 @event("soc.silence_ended")
@@ -73,10 +73,19 @@ class Silences:
             )
             await insert(conn, self._journal.rows_for(requester, event))
 
-    async def listed(self, requester: Requester) -> list[Any]:
-        """Return the silences that somebody sees, those that go on first. Raises: Problem 404."""
-        scope = await self._tenants.scope_of(requester)
-        return await silence_store.fetch_silences(self._db, scope, _SHOWN)
+    async def hours(self, requester: Requester, tenant_id: UUID, source_id: UUID) -> list[Hours]:
+        """Return when a source is expected to send; none: always. Raises: Problem 404."""
+        await self._tenants.tenant(requester, tenant_id)
+        return await silence_store.fetch_hours(self._db, tenant_id, source_id)
+
+    async def page(self, requester: Requester, text: str = "", cursor: str | None = None) -> Page[Any]:
+        """Return a page of the silences that somebody sees, those that go on first, then the newest.
+
+        Raises: Problem 404, 400.
+        """
+        scope, skip = await self._tenants.scope_of(requester), decode_offset_cursor(cursor)
+        found = await silence_store.fetch_silences(self._db, scope, text.strip(), skip, PAGE_SIZE + 1)
+        return Page(found[:PAGE_SIZE], encode_cursor(skip + PAGE_SIZE) if len(found) > PAGE_SIZE else None)
 
     async def _notice(self, conn: Connection, source: WatchedSource) -> None:
         alert = NewAlert(

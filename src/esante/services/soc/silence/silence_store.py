@@ -92,12 +92,26 @@ async def replace_hours(conn: Connection, tenant_id: UUID, source_id: UUID, hour
     )
 
 
-async def fetch_silences(db: Database, scope: Scope, limit: int) -> list[Any]:
-    """Return the silences of a scope, those that go on first, then the newest."""
+async def fetch_hours(db: Database, tenant_id: UUID, source_id: UUID) -> list[Hours]:
+    """Return when a source is expected to send."""
+    rows = await db.fetch(
+        "SELECT begins, ends FROM soc_source_hours WHERE tenant_id = $1 AND source_id = $2 ORDER BY begins",
+        tenant_id,
+        source_id,
+    )
+    return [Hours(row["begins"], row["ends"]) for row in rows]
+
+
+async def fetch_silences(db: Database, scope: Scope, text: str, skip: int, limit: int) -> list[Any]:
+    """Return the silences of a scope, those that go on first, then the newest; `text`: a part of source or member."""
     return await db.fetch(
-        "SELECT o.tenant_id, t.name AS member, s.name AS source, o.since, o.noticed_at, o.ended_at, o.alert_id"
-        " FROM soc_silence o JOIN soc_source s USING (tenant_id, source_id) JOIN soc_tenant t USING (tenant_id)"
-        " WHERE ($1::uuid IS NULL OR o.tenant_id = $1) ORDER BY o.ended_at DESC NULLS FIRST, o.since DESC LIMIT $2",
+        "SELECT o.tenant_id, t.name AS member, s.name AS source, o.source_id, o.since, o.noticed_at, o.ended_at,"
+        " o.alert_id FROM soc_silence o JOIN soc_source s USING (tenant_id, source_id)"
+        " JOIN soc_tenant t USING (tenant_id) WHERE ($1::uuid IS NULL OR o.tenant_id = $1)"
+        " AND ($2 = '' OR position(lower($2) IN lower(s.name || ' ' || t.name)) > 0)"
+        " ORDER BY o.ended_at DESC NULLS FIRST, o.since DESC, o.source_id OFFSET $3 LIMIT $4",
         scope.tenant_id,
+        text,
+        skip,
         limit,
     )

@@ -24,12 +24,14 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A professional who sees what the SOC knows of their organisation."""
+    """A professional who sees what the SOC knows of their organisation; `email` "": they get no messages."""
 
     tenant_id: UUID
     practitioner_id: UUID
     name: str
     added_at: datetime
+    email: str = ""
+    language: str = "fr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +62,12 @@ class ContactChanged(Event, frozen=True, kw_only=True):
     tenant_id: UUID
     practitioner_id: UUID
     is_contact: bool
+
+
+@event("soc.contact_address_changed")
+class ContactAddressChanged(Event, frozen=True, kw_only=True):
+    """Somebody changed where a contact gets messages (`is_set`: anywhere); the address is not journalled."""
+
+    tenant_id: UUID
+    practitioner_id: UUID
+    is_set: bool

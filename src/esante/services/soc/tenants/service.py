@@ -1,5 +1,6 @@
 """The use cases of members: admit, change, name contacts, and who sees what."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from uuid import UUID
@@ -10,16 +11,25 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import Database, insert, uuid7
 from esante.core.time_zone import today
-from esante.core.web import N_, NOT_FOUND, Page, Problem, bad_request, decode_cursor, encode_cursor
+from esante.core.web import LANGUAGES, N_, NOT_FOUND, Page, Problem, bad_request, decode_cursor, encode_cursor
 from esante.identity.access import Requester, require_operator
 from esante.identity.directory import Directory
 from esante.services.soc.tenants import tenant_store
-from esante.services.soc.tenants.model import Contact, ContactChanged, Scope, Tenant, TenantChanged
+from esante.services.soc.tenants.model import (
+    Contact,
+    ContactAddressChanged,
+    ContactChanged,
+    Scope,
+    Tenant,
+    TenantChanged,
+)
 
 PAGE_SIZE = 50
 DEFAULT_QUOTA = 500
 """Events a second of a new member."""
 MAX_QUOTA = 100_000
+MAX_EMAIL = 254
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
 class Tenants:
@@ -128,6 +138,27 @@ class Tenants:
         event = ContactChanged(tenant_id=tenant_id, practitioner_id=practitioner_id, is_contact=True)
         async with self._db.transaction() as conn:
             await insert(conn, [tenant_store.contact_row(contact), *self._journal.rows_for(requester, event)])
+
+    async def set_address(
+        self, requester: Requester, tenant_id: UUID, practitioner_id: UUID, email: str, language: str
+    ) -> None:
+        """Set where a contact gets messages that a case needs them ("": nowhere), and in which language.
+
+        Operators do it, and contacts for themselves. Raises: Problem 404, 400 for a wrong address or language.
+        """
+        await self.tenant(requester, tenant_id)
+        if requester.kind != "operator" and requester.id != practitioner_id:
+            raise Problem(404, "not-found", NOT_FOUND)
+        email = email.strip()
+        if email and (len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email)):
+            raise bad_request("email", N_("This is not an e-mail address."), code="value")
+        if language not in LANGUAGES:
+            raise bad_request("language", N_("Choose a value of the list."), code="value")
+        event = ContactAddressChanged(tenant_id=tenant_id, practitioner_id=practitioner_id, is_set=bool(email))
+        async with self._db.transaction() as conn:
+            if not await tenant_store.update_address(conn, tenant_id, practitioner_id, email, language):
+                raise Problem(404, "not-found", NOT_FOUND)
+            await insert(conn, self._journal.rows_for(requester, event))
 
     async def end_contact(self, requester: Requester, tenant_id: UUID, practitioner_id: UUID) -> None:
         """End that a professional is a contact of a member. Raises: Problem 403, 404."""

@@ -22,7 +22,14 @@ TENANT = Table(
 CONTACT = Table(
     "soc_contact",
     Kind.LOCAL,
-    {"tenant_id": "uuid", "practitioner_id": "uuid", "name": "text", "added_at": "timestamptz"},
+    {
+        "tenant_id": "uuid",
+        "practitioner_id": "uuid",
+        "name": "text",
+        "added_at": "timestamptz",
+        "email": "text",
+        "language": "text",
+    },
     once=True,
 )
 _TENANT = "SELECT tenant_id, organization_id, name, is_active, events_per_second, joined_at FROM soc_tenant"
@@ -83,7 +90,7 @@ async def fetch_of_contact(db: Database, practitioner_id: UUID, organization_id:
 async def fetch_contacts(db: Database, tenant_id: UUID) -> list[Contact]:
     """Return the contacts of a member, by name."""
     rows = await db.fetch(
-        "SELECT tenant_id, practitioner_id, name, added_at FROM soc_contact WHERE tenant_id = $1"
+        "SELECT tenant_id, practitioner_id, name, added_at, email, language FROM soc_contact WHERE tenant_id = $1"
         " ORDER BY name, practitioner_id",
         tenant_id,
     )
@@ -98,6 +105,18 @@ async def update(conn: Connection, tenant_id: UUID, *, is_active: bool, events_p
         is_active,
         events_per_second,
     )
+
+
+async def update_address(conn: Connection, tenant_id: UUID, practitioner_id: UUID, email: str, language: str) -> bool:
+    """Keep where a contact gets messages, and in which language; return whether there is such a contact."""
+    status = await conn.execute(
+        "UPDATE soc_contact SET email = $3, language = $4 WHERE tenant_id = $1 AND practitioner_id = $2",
+        tenant_id,
+        practitioner_id,
+        email,
+        language,
+    )
+    return str(status) == "UPDATE 1"
 
 
 async def delete_contact(conn: Connection, tenant_id: UUID, practitioner_id: UUID) -> bool:

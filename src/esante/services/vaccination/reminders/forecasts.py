@@ -17,7 +17,7 @@ from esante.core.storage import Connection, Database, insert
 from esante.core.time_zone import day_of, today
 from esante.core.types import Progress
 from esante.identity.access import RecordState, StateChanged
-from esante.identity.directory import Directory, Person, PersonDeceased, PersonUpdated
+from esante.identity.directory import Directory, Person, PersonDeceased, PersonUpdated, canton_of
 from esante.services.vaccination import forecast
 from esante.services.vaccination.card.advice import COUNTRY
 from esante.services.vaccination.forecast import Observation, Patient, RuleSet, advise, load_rules
@@ -34,7 +34,7 @@ from esante.services.vaccination.reminders.standings import (
     standings,
     with_given,
 )
-from esante.services.vaccination.reminders.terms import canton_of, reminder_terms
+from esante.services.vaccination.reminders.terms import reminder_terms
 
 LEASE = timedelta(minutes=10)
 """For how long a process has the persons that it took."""

@@ -28,6 +28,14 @@ class MarkedPerson:
         return "ended" if self.ended_at else "in force" if self.confirmed_at else "proposed"
 
 
+@event("soc.marks_listed")
+class MarksListed(Event, frozen=True, kw_only=True):
+    """Somebody looked at the list of marked persons; whom they saw is not journalled."""
+
+    mark: str
+    count: int
+
+
 @event("soc.mark_changed")
 class MarkChanged(Event, frozen=True, kw_only=True):
     """A mark was proposed, confirmed or ended (`change`); filed under no person, so that the list is not in records.

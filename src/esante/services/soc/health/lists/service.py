@@ -12,13 +12,23 @@ from esante.core import clock
 from esante.core.disclosure import uncounted_row
 from esante.core.journal import Journal
 from esante.core.storage import Connection, Database, Row, insert, uuid8
-from esante.core.web import N_, NOT_FOUND, Problem, clean_text
+from esante.core.web import (
+    N_,
+    NOT_FOUND,
+    Page,
+    Problem,
+    bad_request,
+    clean_text,
+    decode_offset_cursor,
+    encode_cursor,
+)
 from esante.identity.access import Access, Requester, require_operator
 from esante.identity.directory import Directory, Person
 from esante.services.soc.health.context.people import Mark
 from esante.services.soc.health.lists import mark_store
-from esante.services.soc.health.lists.model import MarkChanged, MarkedPerson
+from esante.services.soc.health.lists.model import MarkChanged, MarkedPerson, MarksListed
 
+PAGE_SIZE = 50
 SHORTEST_REASON, LONGEST_REASON = 10, 500
 """Characters."""
 
@@ -38,14 +48,39 @@ class MarkLists:
         self._db, self._journal, self._directory, self._access = db, journal, directory, access
 
     async def listed(self, requester: Requester, mark: Mark) -> Sequence[ListedPerson]:
-        """Return everybody with a mark, the newest first, also what is proposed and what has ended.
+        """Return everybody with a mark, the newest first, also what is proposed and ended; journal that it was seen.
 
         Raises: Problem 403 for a requester who is not an operator.
         """
         require_operator(requester)
         marks = await mark_store.fetch_all(self._db, mark)
+        await self._journal.append_for(requester, MarksListed(mark=mark.value, count=len(marks)))
         persons = await self._directory.persons({one.person_id for one in marks})
         return [ListedPerson(one, persons[one.person_id].name if one.person_id in persons else "") for one in marks]
+
+    async def page(
+        self, requester: Requester, mark: Mark, text: str = "", cursor: str | None = None
+    ) -> Page[ListedPerson]:
+        """Return a page of the list; `text`: a part of name, reason, or who decided. Raises: Problem 403."""
+        skip, wanted = decode_offset_cursor(cursor), text.strip().lower()
+        found = [
+            one
+            for one in await self.listed(requester, mark)
+            if wanted in f"{one.name} {one.mark.reason} {one.mark.proposed_by} {one.mark.confirmed_by or ''}".lower()
+        ]
+        more = len(found) > skip + PAGE_SIZE
+        return Page(found[skip : skip + PAGE_SIZE], encode_cursor(skip + PAGE_SIZE) if more else None)
+
+    async def propose_watch_of(self, requester: Requester, identifier: str, reason: str) -> MarkedPerson:
+        """Propose to watch the record of the person with an identifier.
+
+        Raises: as `propose_watch`, and Problem 400 where nobody, or not only one person, has it.
+        """
+        require_operator(requester)
+        person = await self._directory.find_person(None, identifier.strip()[:100]) if identifier.strip() else None
+        if person is None:
+            raise bad_request("identifier", N_("Nobody, or not only one person, has this identifier."), code="value")
+        return await self.propose_watch(requester, person.id, reason)
 
     async def propose_watch(self, requester: Requester, person_id: UUID, reason: str) -> MarkedPerson:
         """Propose to watch a person's record. Raises: Problem 403, 404, 400 for the reason, 409 where it is marked."""

@@ -1,0 +1,1 @@
+"""Contracts of sites: what was agreed for which price, and what was delivered."""

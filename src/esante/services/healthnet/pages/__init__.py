@@ -1,0 +1,1 @@
+"""The pages of the network: for owners of sites, and for operators."""

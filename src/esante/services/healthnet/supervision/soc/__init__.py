@@ -1,0 +1,1 @@
+"""What the network and the SOC tell each other: flows and anomalies as events, requests for quarantine."""

@@ -1,0 +1,1 @@
+"""How the detections of misuse of health data do: what became of their alerts."""

@@ -1,0 +1,1 @@
+"""The parts of the declaration: what each adds to the platform."""
