@@ -3,6 +3,7 @@
 `check_structure` finds what a document lacks that every clinical document has (POCD_HD000040); it is no schema.
 """
 
+import re
 from typing import Any
 
 from lxml import etree
@@ -18,6 +19,12 @@ MAX_BYTES = 20 << 20
 MAX_DEPTH = 100
 """Levels of elements; real documents stay below 30."""
 MAX_ELEMENTS = 200_000
+_COUNT: Any = etree.XPath("count(//*)")
+_TOO_DEEP: Any = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
+_IN_ASCII = re.compile(
+    rb"""(?:\xef\xbb\xbf)?\s*(?:<\?xml\s[^>]*?encoding\s*=\s*["'](?i:utf-8|us-ascii|iso-8859-\d+)["'][^>]*\?>|<(?!\?xml\s))"""
+)
+"""The beginning of a document in whose encoding a document type would be seen as the bytes of ASCII."""
 _REQUIRED = (
     ("typeId", 'Write <typeId root="2.16.840.1.113883.1.3" extension="POCD_HD000040"/>'),
     ("id", "Give the document its identifier"),
@@ -59,7 +66,8 @@ def read_cda(data: bytes) -> Any:
     """
     if len(data) > MAX_BYTES:
         raise _refuse(f"the document is larger than {MAX_BYTES >> 20} MiB", "", "Send a smaller document")
-    _refuse_doctype(data)
+    if b"<!DOCTYPE" in data or not _IN_ASCII.match(data):
+        _refuse_doctype(data)
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True, remove_comments=True
     )
@@ -125,14 +133,10 @@ def _refuse_doctype(data: bytes) -> None:
 
 
 def _check_size(root: Any) -> None:
-    depth, count = 0, 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        count += event == "start"
-        if depth > MAX_DEPTH:
-            raise _refuse(f"the elements are nested in more than {MAX_DEPTH} levels", "", "Flatten the document")
-        if count > MAX_ELEMENTS:
-            raise _refuse(f"the document has more than {MAX_ELEMENTS:,} elements", "", "Send a smaller document")
+    if _COUNT(root) > MAX_ELEMENTS:
+        raise _refuse(f"the document has more than {MAX_ELEMENTS:,} elements", "", "Send a smaller document")
+    if _TOO_DEEP(root):
+        raise _refuse(f"the elements are nested in more than {MAX_DEPTH} levels", "", "Flatten the document")
 
 
 def _not_xml(error: Exception) -> NotUsable:

@@ -58,12 +58,13 @@ class _Reading:
     document: str
     section: str = ""
     entries: list[Json] = field(default_factory=list)
+    patient: str = ""
+    """The reference to the patient."""
     _known: dict[bytes, str] = field(default_factory=dict)
 
-    @property
-    def patient(self) -> str:
-        """The reference to the patient."""
-        return self.reference("patient")
+    def __post_init__(self) -> None:
+        """Give the patient a reference."""
+        self.patient = self.reference("patient")
 
     def reference(self, name: str) -> str:
         """Return the reference to a resource of this document: the same in each conversion."""
