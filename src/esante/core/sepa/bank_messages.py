@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from lxml import etree
 from lxml.etree import _Element
 
+from esante.core.plain_xml import BrokenXml, parse_xml
 from esante.core.sepa.model import BookedLine, OrderStatus, Outcome, StatusReport
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -98,14 +98,10 @@ def _entry_lines(entry: _Element) -> Iterator[BookedLine]:
 def _parse(data: bytes) -> _Element:
     if len(data) > MAX_BYTES:
         raise BadMessage(f"the message is larger than {MAX_BYTES} bytes")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise BadMessage("the message is not well-formed XML") from error
-    if root.getroottree().docinfo.doctype:
-        raise BadMessage("the message has a document type")
-    return root
+        return parse_xml(data)
+    except BrokenXml as error:
+        raise BadMessage(f"the message is not valid XML ({error})") from error
 
 
 def _text(node: _Element, path: str) -> str:

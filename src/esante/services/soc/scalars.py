@@ -37,7 +37,7 @@ def number_of(text: str) -> float | None:
 def moment_of(value: Any) -> datetime | None:
     """Return a time as events have it: ISO 8601 (UTC where it says nothing else), seconds or milliseconds of Unix."""
     text = plain_text(value)
-    if (number := number_of(text)) is not None:
+    if text[4:5] != "-" and (number := number_of(text)) is not None:  # a date is no number
         try:
             return datetime.fromtimestamp(number / 1000 if abs(number) > 1e11 else number, UTC)
         except (ValueError, OverflowError, OSError):

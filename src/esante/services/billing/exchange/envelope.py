@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from esante.core import plain_xml
 from esante.services.billing.exchange.faults import fault
 from esante.services.billing.exchange.names import DS, SOAP_11, SOAP_12, WSSE, WSU, WSU_ID
 
@@ -44,17 +45,10 @@ class Envelope:
 
 def parse_xml(data: bytes, place: str) -> etree._Element:
     """Return the root of XML without a DTD; no entity is resolved and nothing fetched. Raises: `Problem`."""
-    if data.count(b"<") + data.count(b"=") > MAX_MARKUP:
-        raise fault("malformed", place, f"More than {MAX_MARKUP:,} tags and attributes.")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        return plain_xml.parse_xml(data, max_markup=MAX_MARKUP)
+    except plain_xml.BrokenXml as error:
         raise fault("malformed", place, str(error)) from error
-    info = root.getroottree().docinfo
-    if info.internalDTD is not None or info.externalDTD is not None:
-        raise fault("malformed", place, "A document type declaration is not allowed.")
-    return root
 
 
 def parse_envelope(data: bytes) -> Envelope:

@@ -4,22 +4,24 @@ from collections.abc import Awaitable, Callable
 
 from lxml import etree
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from esante.core.dated_data import packaged_text
-from esante.identity.access import Access
-from esante.services.imaging.manifest.model import MAX_MANIFEST
-from esante.services.imaging.xdsi import provide, retrieve
-from esante.services.imaging.xdsi.envelope import (
+from esante.core.soap import (
     MEDIA_TYPE,
     Malformed,
     Message,
+    Package,
     parse_message,
+    read_package,
+    soap_response,
     write_fault,
     write_message,
 )
-from esante.services.imaging.xdsi.mtom import Package, media_type, new_boundary, read_package, write_package
+from esante.identity.access import Access
+from esante.services.imaging.manifest.model import MAX_MANIFEST
+from esante.services.imaging.xdsi import provide, retrieve
 from esante.services.imaging.xdsi.provide import ImagingDocumentRecipient
 from esante.services.imaging.xdsi.retrieve import ImagingDocumentSource
 from esante.services.record import Record
@@ -69,8 +71,8 @@ class _Endpoints:
 
         async def work(message: Message, package: Package) -> Response:
             found = await self._source.retrieve(requester, message.content)
-            root, boundary = write_message(retrieve.ACTION, message.message_id, found.content), new_boundary()
-            return StreamingResponse(write_package(root, found.attachments, boundary), media_type=media_type(boundary))
+            root = write_message(retrieve.ACTION, message.message_id, found.content)
+            return soap_response(root, found.attachments, is_mtom=True)
 
         return await self._answer(request, requester.id, MAX_REQUEST, retrieve.REQUEST, work)
 
@@ -80,7 +82,8 @@ class _Endpoints:
 
         async def work(message: Message, package: Package) -> Response:
             answer = await self._recipient.provide(requester, message.content, package)
-            return _response(provide.ACTION, message, answer, package)
+            root = write_message(provide.ACTION, message.message_id, answer)
+            return soap_response(root, is_mtom=package.is_mtom)
 
         return await self._answer(request, requester.id, MAX_PROVIDED, provide.REQUEST, work)
 
@@ -102,12 +105,3 @@ class _Endpoints:
                 return await work(message, package)
         except Malformed as error:
             return Response(write_fault(str(error)), 400, media_type=MEDIA_TYPE)
-
-
-def _response(action: str, message: Message, content: etree._Element, package: Package) -> Response:
-    """Return an answer without attachments, packed as the request was."""
-    root = write_message(action, message.message_id, content)
-    if not package.is_mtom:
-        return Response(root, media_type=MEDIA_TYPE)
-    boundary = new_boundary()
-    return StreamingResponse(write_package(root, [], boundary), media_type=media_type(boundary))

@@ -2,14 +2,14 @@
 
 from lxml import etree
 
+from esante.core.soap import Malformed, Package
 from esante.core.web import Problem, translator
+from esante.core.xds import RIM, XDSB, RegistryError, registry_response
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.imaging.dicomweb.media_types import DICOM
 from esante.services.imaging.discovery.patient_identifier import find_by_cx
 from esante.services.imaging.federation.manifest_deposit import ManifestDeposits
-from esante.services.imaging.xdsi.envelope import RIM, XDSB, Malformed, RegistryError, registry_response
-from esante.services.imaging.xdsi.mtom import Package
 
 REQUEST = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
 ACTION = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse"

@@ -6,16 +6,17 @@ from functools import partial
 
 from lxml import etree
 
+from esante.core.soap import XOP, Attachment, Malformed
 from esante.core.web import Problem
+from esante.core.xds import XDSB, RegistryError, registry_response
 from esante.identity.access import Requester
 from esante.services.imaging.archive.service import Archive
 from esante.services.imaging.archive.visible_study import VisibleStudy
 from esante.services.imaging.dicomweb.media_types import DICOM
 from esante.services.imaging.ingest.limits import is_uid
 from esante.services.imaging.model import Instance
-from esante.services.imaging.xdsi.envelope import XDSB, XDSI, XOP, Malformed, RegistryError, registry_response
-from esante.services.imaging.xdsi.mtom import Attachment
 
+XDSI = "urn:ihe:rad:xdsi-b:2009"
 REQUEST = f"{{{XDSI}}}RetrieveImagingDocumentSetRequest"
 ACTION = "urn:ihe:iti:2007:RetrieveDocumentSetResponse"
 MAX_DOCUMENTS = 5_000

@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from esante.core.plain_xml import BrokenXml, parse_xml
 from esante.services.soc.events.audit_record import AuditedObject, AuditRecord, Participant
 from esante.services.soc.events.schema import NotNormalized
 from esante.services.soc.scalars import moment_of
@@ -14,13 +15,10 @@ def read_atna(data: bytes) -> AuditRecord:
     """Return the audit record of a message. Raises: `NotNormalized`."""
     if len(data) > MAX_BYTES:
         raise NotNormalized(f"the audit message is larger than {MAX_BYTES >> 20} MiB", "send one message at a time")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
+        root = parse_xml(data)
+    except BrokenXml as error:
         raise NotNormalized(f"the audit message is not valid XML ({error})", _REMEDY) from error
-    if root.getroottree().docinfo.doctype:
-        raise NotNormalized("the audit message has a document type", "send it without")
     if _local(root) != "AuditMessage":
         raise NotNormalized(f"the XML is no AuditMessage but {_local(root)[:60]}", _REMEDY)
     identification = next(iter(_children(root, "EventIdentification")), None)

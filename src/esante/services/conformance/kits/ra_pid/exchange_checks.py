@@ -11,6 +11,7 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from esante.core import clock
+from esante.core.plain_xml import BrokenXml, parse_xml
 from esante.services.conformance.kits.checks import Checks, expect, expect_status
 from esante.services.conformance.kits.model import Fault
 from esante.services.conformance.kits.ra_pid.driver import calls, send_note
@@ -92,12 +93,10 @@ async def _signature(session: Session) -> None:
 def _envelope(data: bytes) -> _Element:
     """Return the root of a SOAP message. Raises: `Fault`."""
     remedy = "Send a SOAP envelope."
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise Fault("The message is not well-formed XML.", remedy) from error
-    expect(not root.getroottree().docinfo.doctype, "The message has a document type.", "Leave it out.")
+        root = parse_xml(data)
+    except BrokenXml as error:
+        raise Fault(f"The message is not accepted as XML: {error}.", remedy) from error
     is_soap = root.tag in [f"{{{one}}}Envelope" for one in _SOAP] and len(root) == 2
     expect(is_soap, "The message is no SOAP envelope with header and body.", remedy)
     return root

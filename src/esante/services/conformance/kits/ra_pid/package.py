@@ -7,6 +7,7 @@ from typing import Any
 
 from lxml import etree
 
+from esante.core.plain_xml import BrokenXml, parse_xml
 from esante.services.conformance.kits.checks import expect
 from esante.services.conformance.kits.model import Fault
 
@@ -31,10 +32,9 @@ def unzip(body: bytes) -> list[tuple[str, bytes]]:
 
 def parse(content: bytes) -> Any:
     """Return the root element of a note, without loading anything else. Raises: `Fault` for what is no XML."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
     try:
-        return etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
+        return parse_xml(content)
+    except BrokenXml as error:
         raise Fault(f"The file is no XML: {error}.", "Write well-formed XML.") from error
 
 

@@ -9,12 +9,14 @@ from urllib.parse import unquote
 
 from lxml import etree
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.responses import Response, StreamingResponse
 
+from esante.core.soap.envelope import MEDIA_TYPE, Malformed
 from esante.core.storage import Piece
-from esante.services.imaging.dicomweb.media_types import RELATED, parse_media_type
-from esante.services.imaging.xdsi.envelope import MEDIA_TYPE, XOP, Malformed
 
+XOP = "http://www.w3.org/2004/08/xop/include"
+RELATED = "multipart/related"
 XOP_XML = "application/xop+xml"
 MAX_PARTS = 100
 _ROOT = "root@esante"
@@ -50,28 +52,27 @@ class Attachment:
 
 def read_package(data: bytes, content_type: str) -> Package:
     """Return the message of a body. Raises: `Malformed`."""
-    name, parameters = parse_media_type(content_type)
-    if name != RELATED:
+    name, parameters = parse_options_header(content_type)
+    if name.decode("latin-1") != RELATED:
         return Package(data, {}, False)
-    boundary = parameters.get("boundary", "")
+    boundary = parameters.get(b"boundary", b"").decode("latin-1")
     if not 1 <= len(boundary) <= 70:
         raise Malformed("Content-Type: the boundary is missing")
     parts = _read_parts(data, boundary)
     if not parts:
         raise Malformed("the message has no part")
-    start = parameters.get("start", "").strip("<>")
+    start = parameters.get(b"start", b"").decode("latin-1").strip("<>")
     root = next((content for one, content in parts if start and one == start), parts[0][1])
     return Package(root, dict(parts), True)
 
 
-def media_type(boundary: str) -> str:
-    """Return the media type of a message with attachments."""
-    return f'{RELATED}; type="{XOP_XML}"; start="<{_ROOT}>"; start-info="{MEDIA_TYPE}"; boundary={boundary}'
-
-
-def new_boundary() -> str:
-    """Return a boundary."""
-    return secrets.token_hex(16)
+def soap_response(root: bytes, attachments: Sequence[Attachment] = (), *, is_mtom: bool) -> Response:
+    """Return the response with a message, packed as MTOM or plain."""
+    if not is_mtom:
+        return Response(root, media_type=MEDIA_TYPE)
+    boundary = secrets.token_hex(16)
+    kind = f'{RELATED}; type="{XOP_XML}"; start="<{_ROOT}>"; start-info="{MEDIA_TYPE}"; boundary={boundary}'
+    return StreamingResponse(write_package(root, attachments, boundary), media_type=kind)
 
 
 async def write_package(root: bytes, attachments: Sequence[Attachment], boundary: str) -> AsyncIterator[Piece]:
