@@ -92,7 +92,6 @@ async def test_doctor_keeps_the_receipt_of_a_result_that_the_command_confirms(
             while (await platform.journal.state())["waiting"]:
                 await asyncio.sleep(0.1)
             link = visitor.page.locator(f"a[href='{MESSAGES}/{message_id}/read.json']")
-            await visitor.page.locator("li.entry", has=link).locator("summary").click()
             file = await download_file(visitor, link, tmp_path)
             await visitor.open(f"{MESSAGES}?q=zz")
             await see(visitor, "Nothing found")
@@ -117,7 +116,7 @@ async def test_two_operators_join_another_network_and_end_it(browser: Browser, t
             for key, text in (("nonsense", "This is no key of another network."), (luxith.key, "What was agreed")):
                 await ann.page.fill("[name=document]", luxith.document(agreed=agreed))
                 await ann.page.fill("[name=peer_key]", key)
-                await ann.page.locator(f"form[action='{FEDERATIONS}'] button.button").last.click()
+                await ann.page.locator(f"form[action='{FEDERATIONS}/proposals'] button.button").last.click()
                 await see(ann, text)
                 await check_page(ann, f"federation-{'wrong' if key == 'nonsense' else 'proposed'}")
             await see(ann, "Somebody else has to decide what you proposed.")

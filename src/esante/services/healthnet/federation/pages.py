@@ -41,7 +41,7 @@ class FederationPages:
         one = f"{PLACE}/{{agreement_id:uuid}}"
         return [
             Route(PLACE, self.show_all),
-            Route(PLACE, self.propose, methods=["POST"]),
+            Route(f"{PLACE}/proposals", self.propose, methods=["POST"]),
             Route(one, self.show),
             Route(f"{one}/decision", self.decide, methods=["POST"]),
             Route(f"{one}/end", self.end, methods=["POST"]),
