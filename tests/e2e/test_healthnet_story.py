@@ -98,15 +98,14 @@ async def ask_for_a_connection(owner: Visitor) -> str:
 async def enrol(owner: Visitor, site: str, world: AgentWorld) -> None:
     """Make a token on the page, and let an agent enrol with it and send its first heartbeat."""
     await owner.reload_until(site, owner.button("Make a token"))
-    async with asyncio.timeout(30):
-        while not await owner.page.locator(
-            "textarea[readonly]"
-        ).count():  # the network takes over the site in a moment
+    shown = owner.page.locator("textarea[readonly]")
+    async with asyncio.timeout(60):
+        while not await shown.count():  # the network takes over the site in a moment
             await owner.open(site)
             await owner.button("Make a token").click()
-            await owner.page.wait_for_load_state()
+            await owner.page.locator("textarea[readonly], .callout.danger").first.wait_for()
     await see(owner, "Token of enrolment")
-    token = (await owner.page.locator("textarea[readonly]").input_value()).strip()
+    token = (await shown.input_value()).strip()
     assert re.fullmatch(r"hn1\.[0-9a-f-]{36}\.S\d{5}\.[\w-]+", token)
     await owner.open(site)
     assert token not in await owner.page.content()
@@ -118,6 +117,7 @@ async def enrol(owner: Visitor, site: str, world: AgentWorld) -> None:
             await asyncio.sleep(0.3)
 
 
+@pytest.mark.long
 async def test_owner_gets_a_place_connected_and_operator_puts_it_into_quarantine(
     browser: Browser, server: str, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from esante.identity.directory.api import capabilities
 from esante.identity.directory.api import routes as api_routes
-from esante.identity.directory.cantons import canton_of
 from esante.identity.directory.comparison.namesakes import NameKey, Namesakes
 from esante.identity.directory.functions.model import (
     Delegation,
@@ -41,7 +40,7 @@ from esante.identity.directory.model import (
     Term,
 )
 from esante.identity.directory.patient_param import PATIENT_PARAMETERS, resolve_patient
-from esante.identity.directory.reference_data import catalogue
+from esante.identity.directory.reference_data import canton_of, catalogue
 from esante.identity.directory.resources import (
     organization_resource,
     patient_resource,

@@ -60,7 +60,7 @@ async def load_network(platform: Platform, country: DemoCountry, progress: Progr
     progress(1, 3, "network")
     await _measure(platform, [site.key for site in sites], country.seed)
     progress(2, 3, "network")
-    await _load_incidents(platform, country, sites)
+    await _invent_incidents(platform, country, sites)
     progress(3, 3, "network")
 
 
@@ -202,7 +202,7 @@ async def _measure(platform: Platform, sites: Sequence[str], seed: int) -> None:
         await insert(conn, [(measure_store.WATCH, (uuid7(), now - timedelta(days=_DAYS), now))])
 
 
-async def _load_incidents(platform: Platform, country: DemoCountry, sites: Sequence[NetworkSite]) -> None:
+async def _invent_incidents(platform: Platform, country: DemoCountry, sites: Sequence[NetworkSite]) -> None:
     """Invent outages, a quarantine, works, requests that wait, and a second policy."""
     now, register = clock.now(), platform[Sites]
     practices = [one for one in sites if one.kind == "practice"]
