@@ -3,7 +3,8 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages.
+adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
+exchange.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -27,6 +28,7 @@ from bench import (
     billing,
     bulk_export,
     detection,
+    exchange,
     healthnet,
     healthnet_messages,
     healthnet_supervision,
@@ -57,8 +59,9 @@ PARTS = {
     **hunts.PARTS,
     **soc_intake.PARTS,
     **healthnet.PARTS,
-    **healthnet_messages.PARTS,
     **healthnet_supervision.PARTS,
+    **healthnet_messages.PARTS,
+    **exchange.PARTS,
 }
 
 

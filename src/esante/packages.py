@@ -33,6 +33,7 @@ PACKAGES = (
     "esante.services.imaging",
     "esante.services.soc",
     "esante.services.healthnet",
+    "esante.services.exchange",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

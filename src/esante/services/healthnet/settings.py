@@ -20,5 +20,5 @@ class HealthnetSettings:
     healthnet_policy: str = ""
     healthnet_heartbeat_seconds: int = 30
     healthnet_client_cert: bool = False
-    healthnet_tsa_url: str = ""
     healthnet_soc_intake: str = ""
+    healthnet_tsa_url: str = ""

@@ -1,11 +1,11 @@
-"""The part of the declaration about federations: objects, routes, tasks, navigation."""
+"""What federations add to the declaration of the health network."""
 
 from collections.abc import Iterable
 from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Platform, Task
+from esante.contract import NavigationItem, Part, Platform, Task
 from esante.core.journal import Signer
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
@@ -18,30 +18,24 @@ from esante.services.healthnet.policy.vocabulary import national_vocabulary
 from esante.services.healthnet.settings import HealthnetSettings
 
 
-def build_federations(
-    platform: Platform, plan: AddressPlan, controller: Controller, correspondents: Correspondents
-) -> Iterable[object]:
-    """Yield the service objects."""
-    words = national_vocabulary()
-    key = platform.settings.data / "keys" / "healthnet-federation.pem"
+def _build(platform: Platform) -> Iterable[object]:
+    settings, words = platform.settings.of(HealthnetSettings), national_vocabulary()
     yield Federations(
         platform.db,
         platform.journal,
-        plan,
-        controller.connections,
-        Signer.open(key, platform.settings.of(HealthnetSettings).healthnet_zone),
-        correspondents.policy,
+        AddressPlan.parse(settings.healthnet_prefix6, settings.healthnet_prefix4),
+        platform[Controller].connections,
+        Signer.open(platform.settings.data / "keys" / "healthnet-federation.pem", settings.healthnet_zone),
+        platform[Correspondents].policy,
         (words.kinds, words.professions),
     )
 
 
-def federation_routes(platform: Platform) -> list[BaseRoute]:
-    """Return the pages."""
+def _routes(platform: Platform) -> list[BaseRoute]:
     return [*FederationPages(platform[Federations], platform[Access]).routes()]
 
 
-def federation_tasks(platform: Platform) -> list[Task]:
-    """Return the work beside the requests."""
+def _tasks(platform: Platform) -> list[Task]:
     follow = platform[Federations].follow
     return [Task(name="federations of the health network", run=follow, every=timedelta(seconds=2))]
 
@@ -50,6 +44,11 @@ async def _waiting(platform: Platform, requester: Requester) -> int:
     return await platform[Federations].count_waiting()
 
 
-NAVIGATION = [
-    NavigationItem(role="operator", url=PLACE, label=N_("Federations"), icon="people", order=72, waiting=_waiting)
-]
+FEDERATIONS = Part(
+    build=_build,
+    routes=_routes,
+    tasks=_tasks,
+    navigation=[
+        NavigationItem(role="operator", url=PLACE, label=N_("Federations"), icon="people", order=72, waiting=_waiting),
+    ],
+)

@@ -1,12 +1,11 @@
-"""The part of the declaration about messages: objects, routes, tasks, navigation."""
+"""What messages and receipts add to the declaration of the health network."""
 
 from collections.abc import Iterable
 from datetime import timedelta
-from functools import partial
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Platform, Task
+from esante.contract import NavigationItem, Part, Platform, Task
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
@@ -21,28 +20,25 @@ from esante.services.healthnet.settings import HealthnetSettings
 from esante.services.healthnet.sites.service import Gateway, Sites
 
 
-def build_correspondents(platform: Platform, sites: Sites) -> Correspondents:
-    """Return who decides, by the policy in force, who writes to whom."""
-    packaged = partial(packaged_policy, platform.settings.of(HealthnetSettings).healthnet_policy)
-    return Correspondents(platform.db, sites, packaged, read_policy)
-
-
-def build_messages(platform: Platform, correspondents: Correspondents) -> Iterable[object]:
-    """Yield the service objects."""
+def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings.of(HealthnetSettings)
+    correspondents = Correspondents(
+        platform.db, platform[Sites], lambda: packaged_policy(settings.healthnet_policy), read_policy
+    )
+    yield correspondents
     yield Messages(platform.db, platform.journal, correspondents)
     yield HeadStamps(platform.db, platform.journal, settings.healthnet_tsa_url)
 
 
-def message_routes(platform: Platform) -> list[BaseRoute]:
-    """Return endpoints and pages."""
-    endpoints = MessageEndpoints(platform[Messages], platform[SiteIdentity])
-    pages = MessagePages(platform.db, platform[Messages], platform[Access], platform[Directory])
-    return [*endpoints.routes(), *pages.routes()]
+def _routes(platform: Platform) -> list[BaseRoute]:
+    messages = platform[Messages]
+    return [
+        *MessageEndpoints(messages, platform[SiteIdentity]).routes(),
+        *MessagePages(platform.db, messages, platform[Access], platform[Directory]).routes(),
+    ]
 
 
-def message_tasks(platform: Platform) -> list[Task]:
-    """Return the work beside the requests."""
+def _tasks(platform: Platform) -> list[Task]:
     messages, stamps = platform[Messages], platform[HeadStamps]
 
     async def expire() -> None:
@@ -61,14 +57,19 @@ async def _owns_site(platform: Platform, requester: Requester) -> bool:
     return bool(await owned_sites(platform.db, platform[Directory], requester))
 
 
-NAVIGATION = [
-    NavigationItem(
-        role="practitioner",
-        url=PLACE,
-        label=N_("Messages and receipts"),
-        icon="letter",
-        order=70,
-        menu=True,
-        only_for=_owns_site,
-    )
-]
+MESSAGES = Part(
+    build=_build,
+    routes=_routes,
+    tasks=_tasks,
+    navigation=[
+        NavigationItem(
+            role="practitioner",
+            url=PLACE,
+            label=N_("Messages and receipts"),
+            icon="letter",
+            order=70,
+            menu=True,
+            only_for=_owns_site,
+        ),
+    ],
+)
