@@ -3,7 +3,7 @@
     python -m bench [--full] [--seconds N] [PART ...]
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
-adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision
+adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
 exchange.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
@@ -30,6 +30,7 @@ from bench import (
     detection,
     exchange,
     healthnet,
+    healthnet_messages,
     healthnet_supervision,
     hunts,
     imaging,
@@ -59,6 +60,7 @@ PARTS = {
     **soc_intake.PARTS,
     **healthnet.PARTS,
     **healthnet_supervision.PARTS,
+    **healthnet_messages.PARTS,
     **exchange.PARTS,
 }
 

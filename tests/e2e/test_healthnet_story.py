@@ -99,12 +99,14 @@ async def enrol(owner: Visitor, site: str, world: AgentWorld) -> None:
     """Make a token on the page, and let an agent enrol with it and send its first heartbeat."""
     await owner.reload_until(site, owner.button("Make a token"))
     async with asyncio.timeout(30):
-        while not await owner.page.locator("textarea").count():  # the network takes over the site in a moment
+        while not await owner.page.locator(
+            "textarea[readonly]"
+        ).count():  # the network takes over the site in a moment
             await owner.open(site)
             await owner.button("Make a token").click()
             await owner.page.wait_for_load_state()
     await see(owner, "Token of enrolment")
-    token = (await owner.page.locator("textarea").input_value()).strip()
+    token = (await owner.page.locator("textarea[readonly]").input_value()).strip()
     assert re.fullmatch(r"hn1\.[0-9a-f-]{36}\.S\d{5}\.[\w-]+", token)
     await owner.open(site)
     assert token not in await owner.page.content()

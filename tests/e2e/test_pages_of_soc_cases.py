@@ -38,6 +38,7 @@ async def test_pages_of_cases_are_translated_fit_and_are_accessible(demo: DemoSe
     steps: list[Step] = [PLACE, f"{PLACE}?q=xyzzy", f"{PLACE}?show=suppressed&size=300", open_first_alert]
     steps += [f"{PLACE}/cases", f"{PLACE}/cases?show=closed", f"{PLACE}/cases?q=xyzzy", f"{PLACE}/duties"]
     steps += [f"{PLACE}/suppressions", f"{PLACE}/suppressions?q=xyzzy", f"{PLACE}/playbooks"]
+    steps += [f"{PLACE}?show=dismissed", f"{PLACE}/duties?q=xyzzy", f"{PLACE}/exercises", f"{PLACE}/exercises?q=xyzzy"]
     notifications = ("/duties/incident_notification", "/duties/early_warning")
     steps += [open_part(PLACE, "Shadow", part) for part in (*PARTS, "?show=response", *notifications)]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []

@@ -23,7 +23,7 @@ from esante.core.journal.model import (
     Initiator,
     SealedEntry,
 )
-from esante.core.journal.proofs import Proofs, ProofWriter
+from esante.core.journal.proofs import EntryProof, Proofs, ProofWriter, entry_proof
 from esante.core.journal.retention import expiry_lines, is_permanent, retention_cutoff, retention_policy
 from esante.core.journal.sealer import Sealer
 from esante.core.journal.signed_note import Signer, parse_checkpoint
@@ -109,6 +109,10 @@ class Journal:
     async def entry_of(self, person_id: UUID, entry_id: UUID) -> Entry | None:
         """Return one entry of a person, or None."""
         return await store.entry_of(self._db, person_id, entry_id)
+
+    async def prove_entry(self, person_id: UUID, entry_id: UUID, size: int | None = None) -> EntryProof | None:
+        """Return the proof of one entry in the newest tree (of at most `size` leaves); None while it is not in it."""
+        return await entry_proof(self._db, person_id, entry_id, size)
 
     async def sealed_entries(self, after: int, limit: int) -> list[SealedEntry]:
         """Return up to `limit` sealed entries after leaf `after`, in the order of the leaves, for statistics."""

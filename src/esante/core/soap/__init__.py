@@ -14,6 +14,7 @@ from esante.core.soap.mtom import (
     XOP,
     Attachment,
     Package,
+    attachment_of,
     read_package,
     soap_response,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "Malformed",
     "Message",
     "Package",
+    "attachment_of",
     "parse_message",
     "read_package",
     "soap_response",

@@ -50,6 +50,15 @@ class Attachment:
     stream: Callable[[], AsyncIterator[Piece]]
 
 
+def attachment_of(data: bytes, media_type: str, content_id: str) -> Attachment:
+    """Return bytes as an attachment."""
+
+    async def stream() -> AsyncIterator[Piece]:
+        yield data
+
+    return Attachment(media_type, content_id, stream)
+
+
 def read_package(data: bytes, content_type: str) -> Package:
     """Return the message of a body. Raises: `Malformed`."""
     name, parameters = parse_options_header(content_type)

@@ -29,16 +29,19 @@ def healthnet() -> None:
 @healthnet.command()
 @click.argument("policy", type=_file, required=False)
 @_sites
-def check(policy: Path | None, sites_file: Path | None) -> None:
+@click.option("--agreement", "agreements", type=_file, multiple=True, help="Document of a federation.  [repeatable]")
+def check(policy: Path | None, sites_file: Path | None, agreements: tuple[Path, ...]) -> None:
     """Check a POLICY: language, contradictions, invariants; each fault with line and remedy.
 
     Invariants are proved for every site that could exist. With --sites the policy is also compiled for the sites that
-    there are. Without POLICY the packaged sample is checked. The exit status is 1 when something is wrong.
+    there are. Without POLICY the packaged sample is checked. What a federation may reach must be named by its
+    --agreement (its signature is not looked at here). The exit status is 1 when something is wrong.
     """
     from esante.services.healthnet.policy.faults import PolicyError
     from esante.services.healthnet.policy.network import Network, check_sites
 
-    loaded, sites, _ = _load(policy, sites_file)
+    loaded, sites, words = _load(policy, sites_file)
+    _check_federations(loaded, agreements, words)
     network = Network(loaded, sites)
     if sites_file:
         try:
@@ -65,8 +68,8 @@ def reach(
 ) -> None:
     """Say whether A reaches B by SERVICE, and the rule that says so; the exit status is 1 when it does not.
 
-    A and B are keys of --sites, or KIND[/PROFESSION][+quarantined] for any such site: practice/doctor, hospital,
-    practice/dentist+quarantined.
+    A and B are keys of --sites, KIND[/PROFESSION][+quarantined] for any such site (practice/doctor, hospital,
+    practice/dentist+quarantined), or federation/NAME for the network of another operator.
     """
     from esante.services.healthnet.policy.rules import Decider
     from esante.services.healthnet.policy.site_pattern import site_of
@@ -88,6 +91,21 @@ def reach(
         click.echo(f"{loaded.path}:{decision.rule.line}: rule {decision.rule.key}{because}")
     if not decision.is_allowed:
         context.exit(1)
+
+
+def _check_federations(policy: "Policy", files: tuple[Path, ...], words: "Vocabulary") -> None:
+    from esante.services.healthnet.federation.document import NotAgreed, parse_document
+    from esante.services.healthnet.federation.rules import federation_faults
+
+    agreements = {}
+    for file in files:
+        try:
+            found = parse_document(file.read_text(encoding="utf-8", errors="replace"))
+        except NotAgreed as error:
+            raise click.ClickException(f"{file.name}: {error}") from error
+        agreements[found.terms.federation] = found.terms
+    if faults := federation_faults(policy, agreements, words.kinds, words.professions):
+        raise click.ClickException("\n".join(map(str, faults)))
 
 
 def _load(policy: Path | None, sites_file: Path | None) -> "tuple[Policy, list[Site], Vocabulary]":

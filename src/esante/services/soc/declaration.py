@@ -1,51 +1,26 @@
 """Declaration of the watch over the security of the health sector."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.routing import BaseRoute
-
-from esante.contract import DemoStep, HomeTile, NavigationItem, Platform, Service, Task
-from esante.core.journal import Consumer
+from esante.contract import DemoStep, HomeTile, NavigationItem, Platform, Service, combine
 from esante.core.web import N_, Problem
-from esante.identity.access import DispositionHandler, Requester
+from esante.identity.access import Requester
 from esante.services.soc.cases.containment import ContainmentRequests
+from esante.services.soc.cases.declaration import CASES
 from esante.services.soc.cases.demo import load_cases
 from esante.services.soc.cases.service import Cases
 from esante.services.soc.cli import soc
+from esante.services.soc.console.declaration import CONSOLE
 from esante.services.soc.demo.load import load_members
+from esante.services.soc.health.declaration import HEALTH
+from esante.services.soc.hunting.declaration import HUNTING
 from esante.services.soc.pages.page_words import CONTACT, OPERATOR
-from esante.services.soc.parts.case_part import CASES
-from esante.services.soc.parts.console_part import CONSOLE
-from esante.services.soc.parts.health_part import HEALTH
-from esante.services.soc.parts.hunt_part import HUNTING
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
 from esante.services.soc.triage.service import Triage
 
-_PARTS = (CASES, CONSOLE, HUNTING, HEALTH)
-"""What the service is made of; each is built over those before it."""
-
-
-def _build(platform: Platform) -> Iterable[object]:
-    for part in _PARTS:
-        yield from part.build(platform)
-
-
-def _routes(platform: Platform) -> list[BaseRoute]:
-    return [route for part in _PARTS for route in part.routes(platform)]
-
-
-def _consumers(platform: Platform) -> list[Consumer]:
-    return [consumer for part in _PARTS for consumer in part.consumers(platform)]
-
-
-def _tasks(platform: Platform) -> list[Task]:
-    return [task for part in _PARTS for task in part.tasks(platform)]
-
-
-def _dispositions(platform: Platform) -> list[DispositionHandler]:
-    return [handler for part in _PARTS for handler in part.dispositions(platform)]
+_WHOLE = combine([CASES, CONSOLE, HUNTING, HEALTH])
 
 
 async def _waiting_operators(platform: Platform, requester: Requester) -> int:
@@ -76,11 +51,11 @@ async def _waiting_steps(platform: Platform, requester: Requester) -> int:
 SERVICE = Service(
     package="esante.services.soc",
     settings=SocSettings,
-    build=_build,
-    routes=_routes,
-    consumers=_consumers,
-    tasks=_tasks,
-    dispositions=_dispositions,
+    build=_WHOLE.build,
+    routes=_WHOLE.routes,
+    consumers=_WHOLE.consumers,
+    tasks=_WHOLE.tasks,
+    dispositions=_WHOLE.dispositions,
     commands=[soc],
     demo=[
         DemoStep(name="security cases", load=load_cases),
@@ -106,5 +81,5 @@ SERVICE = Service(
         ),
     ],
     tiles=[HomeTile(role="practitioner", template="soc/tile.html", load=_own_steps, order=-5)],
-    kept=[one for part in _PARTS for one in part.kept],
+    kept=_WHOLE.kept,
 )

@@ -1,7 +1,11 @@
 """Relays as operators name them, and what their sites get."""
 
+from datetime import timedelta
+
 import pytest
 
+from esante.core import clock
+from esante.services.healthnet.bundles.relays import SILENT_AFTER, silent_relays
 from esante.services.healthnet.controller.model import ControlRefused
 
 
@@ -55,3 +59,43 @@ async def test_relay_is_a_site_of_the_agency_with_an_endpoint(world, agents):
     for site in ("A1", "P1"):
         with pytest.raises(ControlRefused, match="cannot relay"):
             await world.controller.connections.set_relay(site, True)
+
+
+async def test_relay_that_falls_silent_hands_its_tunnels_over_until_it_is_heard_again(world):
+    agents = await world.connect("A1", "L1", "P1", "P2")
+    connections = world.controller.connections
+    for site in ("A1", "L1"):
+        await connections.set_endpoint(site, "")
+    for site in ("P1", "P2"):
+        await connections.set_relay(site, True)
+        await getattr(agents, site).beat()
+    await world.settle()
+    first = (await take_all(agents.A1))["relay"]
+    other = {"P1": "P2", "P2": "P1"}[first]
+    later = clock.now() + SILENT_AFTER + timedelta(seconds=30)
+
+    async def look():
+        """Look at the relays, as half a minute later."""
+        world.controller.compilation._renew_at = world.controller.compilation._began = float("-inf")
+        await world.settle()
+        return (await take_all(agents.A1))["relay"]
+
+    with clock.use_clock(lambda: later):
+        assert await look() == first, "all are silent: nothing is known"
+        await getattr(agents, other).beat()
+        await world.settle()
+        assert await look() == other
+        world.restart()
+        await world.controller.connections.set_quarantine("A1", True)
+        await world.settle()
+        assert (await take_all(agents.A1))["relay"] == other, "a controller that starts again knows it"
+        await getattr(agents, first).beat()
+        await world.settle()
+        assert await look() == first
+
+
+async def test_relay_that_was_never_heard_is_no_silent_one(world):
+    now = clock.now()
+    assert silent_relays({"P1": None, "P2": now}, now) == frozenset()
+    assert silent_relays({"P1": now - SILENT_AFTER * 2, "P2": now}, now) == {"P1"}
+    assert silent_relays({"P1": now - SILENT_AFTER * 2}, now) == silent_relays({}, now) == frozenset()

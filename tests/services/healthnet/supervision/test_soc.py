@@ -141,9 +141,7 @@ async def test_key_that_was_revoked_is_replaced(network):
     (key_file,) = (network.platform.settings.data / "keys" / "healthnet-soc").glob(f"{tenant.tenant_id}.key")
     secret = key_file.read_text()
     os.utime(key_file, (0, 0))
-    await network.platform.db.fetch(
-        "UPDATE soc_source_key SET revoked_at = now() WHERE tenant_id = $1", tenant.tenant_id
-    )
+    await network.platform.db.fetch("UPDATE soc_key SET revoked_at = now() WHERE tenant_id = $1", tenant.tenant_id)
     await until(lambda: network.running.intake.keys.of_secret(secret) is None)
     await network.cursor("flows", hour)
     await network.delivered(tenant, 2)

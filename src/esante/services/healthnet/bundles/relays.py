@@ -2,6 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+
+SILENT_AFTER = timedelta(minutes=3)
+"""How long after its last heartbeat a relay hands its tunnels over to others."""
 
 
 def relay_of(one: str, other: str, relays: Collection[str]) -> str:
@@ -11,6 +15,15 @@ def relay_of(one: str, other: str, relays: Collection[str]) -> str:
     """
     first, second = sorted((one, other))
     return max(relays, key=lambda relay: hashlib.sha256(f"{first}/{second}/{relay}".encode()).digest(), default="")
+
+
+def silent_relays(heard: Mapping[str, datetime | None], now: datetime) -> frozenset[str]:
+    """Return the relays that fell silent; `heard`: the last heartbeat of each, None for one that never sent any.
+
+    When all are silent nothing is known of them: the controller itself was away.
+    """
+    late = frozenset(relay for relay, at in heard.items() if at is not None and now - at > SILENT_AFTER)
+    return late if len(late) < len(heard) else frozenset()
 
 
 class RelayPlan:

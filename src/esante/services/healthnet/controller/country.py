@@ -22,6 +22,7 @@ class Country:
         secrets: Secrets,
         trusted: Mapping[str, Mapping[str, str]],
         check_service: str = "",
+        silent: frozenset[str] = frozenset(),
     ) -> None:
         found = [one for one in connections if _takes_part(one)]
         self._secrets, self._trusted, self._check_service = secrets, trusted, check_service
@@ -30,6 +31,7 @@ class Country:
         self._networks: dict[int, Network] = {}
         self._compilers: dict[int, Compiler] = {}
         self.set_policies(policies)
+        self._silent = silent
         self._relays = {key for key in self.connections if self._is_relay(key)}
         self._plan = RelayPlan()
         for key in self.connections:
@@ -49,6 +51,10 @@ class Country:
                 trusted=self._trusted,
                 check_service=self._check_service if self._check_service in policy.services else "",
             )
+
+    def set_silent(self, silent: frozenset[str]) -> None:
+        """Take the relays that fell silent; it counts for each with its next `change`."""
+        self._silent = silent
 
     def change(self, key: str, connection: Connection | None) -> set[str]:
         """Take what a site is now (None, revoked, suspended: gone); return the sites whose bundles that may change."""
@@ -82,7 +88,7 @@ class Country:
 
     def _is_relay(self, key: str) -> bool:
         site = self._sites.get(key)
-        return site is not None and site.is_relay and bool(site.endpoint and site.keys)
+        return site is not None and site.is_relay and bool(site.endpoint and site.keys) and key not in self._silent
 
     def _plan_relays(self, key: str) -> set[str]:
         """Plan relays for tunnels of a site neither end of which can be reached; return those that this changes."""

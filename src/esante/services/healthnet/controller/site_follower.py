@@ -8,6 +8,7 @@ from esante.core.web import Problem
 from esante.services.healthnet.addresses.service import Addresses
 from esante.services.healthnet.controller.connections import Connections
 from esante.services.healthnet.controller.model import Connection, SiteFacts
+from esante.services.healthnet.policy.model import FEDERATION
 from esante.services.healthnet.sites.model import NetworkSite, SiteState
 from esante.services.healthnet.sites.service import Sites
 from esante.services.healthnet.sites.service_classes import service_classes
@@ -29,7 +30,8 @@ class Following:
         """
         if not await self._connections.has_policy():
             return
-        known = {one.facts.site: one for one in await self._connections.all()}
+        found = await self._connections.all()
+        known = {one.facts.site: one for one in found if not one.facts.kind.startswith(FEDERATION)}
         addresses, classes, live = await self._addresses.all(), service_classes(), await self._sites.live()
         for site in live:
             if site.site_id not in addresses:

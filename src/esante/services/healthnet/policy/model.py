@@ -9,6 +9,8 @@ PRACTICE = "practice"
 """The kind of site whose profession counts: those of one professional or a few of one profession."""
 PLATFORM = "platform"
 """The kind of the sites from which the agency offers national services; no organisation of the directory."""
+FEDERATION = "federation:"
+"""Before the name of a federation, the kind of the site that stands for the network of another operator."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

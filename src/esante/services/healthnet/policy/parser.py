@@ -8,6 +8,7 @@ from pathlib import Path
 
 from esante.services.healthnet.policy.faults import Fault, PolicyError
 from esante.services.healthnet.policy.model import (
+    FEDERATION,
     PRACTICE,
     Effect,
     Group,
@@ -123,9 +124,13 @@ class _Parser:
             yield PortRange(found[1], first, last)
 
     def _group(self, key: str, node: Node, groups: Collection[str]) -> Group:
-        allowed = {"kind", "profession", "sites", "groups", "except", "all"}
+        allowed = {"kind", "profession", "sites", "groups", "except", "all", "federation"}
         parts = self._fields(node, f"group {key}", set(), allowed)
         kinds = self._names(parts.get("kind"), self.words.kinds, "kind of site")
+        if "federation" in parts:
+            if len(parts.keys() - {"except"}) > 1:
+                self._fault(node, f"group {key} has selectors beside `federation`", "write `federation: NAME` alone")
+            kinds = frozenset(FEDERATION + name for name in self._federations(parts["federation"]))
         professions = self._names(parts.get("profession"), self.words.professions, "profession")
         sites = self._site_keys(parts.get("sites"))
         is_selector = bool(kinds or professions or sites or "all" in parts)
@@ -133,7 +138,9 @@ class _Parser:
         if "all" in parts and (not self._flag(parts["all"]) or kinds or professions or sites):
             self._fault(node, f"group {key} restricts `all`", "write `all: true` alone, or `kind:` without `all`")
         if is_selector == is_union:
-            self._fault(node, f"group {key} needs selectors or `groups`", "write one of: kind, sites, all, groups")
+            self._fault(
+                node, f"group {key} needs selectors or `groups`", "write one of: kind, sites, all, groups, federation"
+            )
         if sites and len(kinds) != 1:
             self._fault(node, f"group {key} names sites without their kind", "write one `kind:` beside `sites:`")
         if professions and kinds != {PRACTICE}:
@@ -148,6 +155,14 @@ class _Parser:
             is_union=is_union,
             line=node.line,
         )
+
+    def _federations(self, node: Node) -> Iterator[str]:
+        for item in self._items(node):
+            name = self._text(item)
+            if not _KEY.fullmatch(name):
+                self._fault(item, f"{name[:40]!r} is no name of a federation", "small letters, digits and hyphens")
+                continue
+            yield name
 
     def _site_keys(self, node: Node | None) -> frozenset[str]:
         found = set()

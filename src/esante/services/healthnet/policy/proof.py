@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import combinations, product
 
 from esante.services.healthnet.policy.faults import Fault
-from esante.services.healthnet.policy.model import PRACTICE, Invariant, NetworkService, Policy, Site
+from esante.services.healthnet.policy.model import FEDERATION, PRACTICE, Invariant, NetworkService, Policy, Site
 from esante.services.healthnet.policy.rules import CompiledRule, Decider, Position
 
 
@@ -29,7 +29,8 @@ def proof_faults(policy: Policy, kinds: Collection[str], professions: Collection
 
 def possible_sites(policy: Policy, kinds: Collection[str], professions: Collection[str]) -> Iterator[Site]:
     """Yield a site of every combination of traits; one without a key stands for any number of sites."""
-    for kind in sorted(kinds):
+    foreign = {kind for group in policy.groups.values() for kind in group.kinds if kind.startswith(FEDERATION)}
+    for kind in sorted({*kinds, *foreign}):
         yield Site(key="", kind=kind)
         if kind == PRACTICE:
             yield from (Site(key="", kind=kind, profession=profession) for profession in sorted(professions))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from esante.services.healthnet.policy.model import Cause, Decision, Effect, Group, Policy, Rule, Site
+from esante.services.healthnet.policy.model import FEDERATION, Cause, Decision, Effect, Group, Policy, Rule, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Groups:
                 is_member = bool(mask & self.bits(group.groups))
             else:
                 is_member = (
-                    (not group.kinds or kind in group.kinds)
+                    (kind in group.kinds if group.kinds else not kind.startswith(FEDERATION))
                     and (not group.professions or profession in group.professions)
                     and (not group.sites or key in group.sites)
                 )

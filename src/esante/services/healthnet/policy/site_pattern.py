@@ -1,8 +1,10 @@
-"""Sites as a command line names them: a key of a list, or KIND[/PROFESSION][+quarantined] for any such site."""
+"""Sites as a command line names them: a key of a list, KIND[/PROFESSION][+quarantined] for any such site, or
+federation/NAME for the network of another operator.
+"""
 
 from collections.abc import Mapping
 
-from esante.services.healthnet.policy.model import PRACTICE, Site
+from esante.services.healthnet.policy.model import FEDERATION, PRACTICE, Site
 from esante.services.healthnet.policy.parser import Vocabulary
 
 
@@ -12,6 +14,8 @@ def site_of(text: str, sites: Mapping[str, Site], words: Vocabulary, *, place: s
         return sites[text]
     traits, plus, state = text.partition("+")
     kind, slash, profession = traits.partition("/")
+    if kind == "federation" and profession:
+        return Site(key=f"any {place} {text}", kind=FEDERATION + profession, is_quarantined=state == "quarantined")
     if kind not in words.kinds:
         known = "a key of --sites, or " if sites else ""
         raise ValueError(

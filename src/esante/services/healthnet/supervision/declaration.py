@@ -1,4 +1,4 @@
-"""What the declaration adds for supervision, contracts and pages."""
+"""What supervision, contracts and pages add to the declaration of the health network."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Platform, Task
+from esante.contract import NavigationItem, Part, Platform, Task
 from esante.core.journal import Consumer
 from esante.core.storage import NIL, read_or_create_key, replace_key
 from esante.core.web import N_
@@ -43,8 +43,8 @@ _KNOWN_AFTER = 60.0
 """Seconds after which the intake knows a new key: one that it refuses before is not replaced."""
 
 
-def build_supervision(platform: Platform, sites: Sites) -> Iterable[object]:
-    """Make the service objects."""
+def _build(platform: Platform) -> Iterable[object]:
+    sites = platform[Sites]
     db, journal, directory = platform.db, platform.journal, platform[Directory]
     settings = platform.settings.of(HealthnetSettings)
     yield Supervisor(db, journal)
@@ -57,8 +57,7 @@ def build_supervision(platform: Platform, sites: Sites) -> Iterable[object]:
         yield _delivery(platform, sites, settings.healthnet_soc_intake)
 
 
-def supervision_routes(platform: Platform) -> list[BaseRoute]:
-    """Return the pages."""
+def _routes(platform: Platform) -> list[BaseRoute]:
     access, sites, controller = platform[Access], platform[Sites], platform[Controller]
     history, policies, works = platform[History], platform[PolicyView], platform[PlannedWorks]
     contracts, connections = platform[Contracts], controller.connections
@@ -74,8 +73,7 @@ def supervision_routes(platform: Platform) -> list[BaseRoute]:
     ]
 
 
-def supervision_tasks(platform: Platform) -> list[Task]:
-    """Return the work beside the requests."""
+def _tasks(platform: Platform) -> list[Task]:
     supervisor, delivery = platform[Supervisor], platform.get(SocDelivery)
     found = [
         Task(name="supervision of the health network", run=supervisor.run, every=LOOK_EVERY),
@@ -90,8 +88,7 @@ def supervision_tasks(platform: Platform) -> list[Task]:
     return found
 
 
-def supervision_consumers(platform: Platform) -> list[Consumer]:
-    """Return the consumers of the journal."""
+def _consumers(platform: Platform) -> list[Consumer]:
     return [platform[Contracts].consumer, platform[QuarantineRequests].consumer]
 
 
@@ -104,22 +101,6 @@ async def _has_code(platform: Platform, requester: Requester) -> bool:
     """Return whether somebody acts for a provider."""
     codes, _ = await platform[Sites].own(requester, None)
     return bool(codes)
-
-
-NAVIGATION = [
-    NavigationItem(
-        role="operator", url=OPERATOR, label=N_("Health network"), icon="globe", order=36, waiting=_waiting_operators
-    ),
-    NavigationItem(
-        role="practitioner",
-        url=OWN,
-        label=N_("Health network"),
-        icon="globe",
-        order=72,
-        menu=True,
-        only_for=_has_code,
-    ),
-]
 
 
 def _asked(event: QuarantineRequested) -> Asked:
@@ -155,3 +136,30 @@ def _delivery(platform: Platform, sites: Sites, url: str) -> SocDelivery:
         return secret
 
     return SocDelivery(platform.db, sites, url, member_of, key_of)
+
+
+SUPERVISION = Part(
+    build=_build,
+    routes=_routes,
+    consumers=_consumers,
+    tasks=_tasks,
+    navigation=[
+        NavigationItem(
+            role="operator",
+            url=OPERATOR,
+            label=N_("Health network"),
+            icon="globe",
+            order=36,
+            waiting=_waiting_operators,
+        ),
+        NavigationItem(
+            role="practitioner",
+            url=OWN,
+            label=N_("Health network"),
+            icon="globe",
+            order=72,
+            menu=True,
+            only_for=_has_code,
+        ),
+    ],
+)

@@ -169,7 +169,7 @@ class AnomalyEnded(Event, frozen=True, kw_only=True):
 
 @event("healthnet.observed")
 class NetworkObserved(Event, frozen=True, kw_only=True):
-    """What an hour of the network was like, for the bulletin: minutes that sites should have been there, and were not."""
+    """An hour of the network, for the bulletin: minutes in which sites should have been there, and were not."""
 
     sites: int
     minutes_expected: int

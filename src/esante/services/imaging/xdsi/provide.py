@@ -4,7 +4,7 @@ from lxml import etree
 
 from esante.core.soap import Malformed, Package
 from esante.core.web import Problem, translator
-from esante.core.xds import RIM, XDSB, RegistryError, registry_response
+from esante.core.xds import DOCUMENT_PATIENT_ID, RIM, XDSB, RegistryError, registry_response
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.imaging.dicomweb.media_types import DICOM
@@ -13,8 +13,6 @@ from esante.services.imaging.federation.manifest_deposit import ManifestDeposits
 
 REQUEST = f"{{{XDSB}}}ProvideAndRegisterDocumentSetRequest"
 ACTION = "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse"
-_PATIENT_ID = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
-"""The identification scheme of XDSDocumentEntry.patientId (IHE ITI TF-3, table 4.2.5.2-3)."""
 
 
 class ImagingDocumentRecipient:
@@ -47,7 +45,7 @@ class ImagingDocumentRecipient:
     async def _patient(self, entry: etree._Element) -> Person | None:
         """Return the person of an entry, by its patientId (CX: value, and the OID of its issuer)."""
         for identifier in entry.iterfind(f"{{{RIM}}}ExternalIdentifier"):
-            if identifier.get("identificationScheme") != _PATIENT_ID:
+            if identifier.get("identificationScheme") != DOCUMENT_PATIENT_ID:
                 continue
             return await find_by_cx(self._directory, str(identifier.get("value", "")))
         return None

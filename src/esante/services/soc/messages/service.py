@@ -63,13 +63,6 @@ class Messages:
 
     async def _send(self, conn: Connection, message: Message, server: MailServer, now: datetime) -> bool:
         """Send a message, and keep and journal how it went; return whether the server answers."""
-        about = {
-            "message_id": message.message_id,
-            "tenant_id": message.tenant_id,
-            "case_id": message.case_id,
-            "practitioner_id": message.practitioner_id,
-            "kind": message.kind,
-        }
         if not message.email:
             await message_store.keep(conn, message.message_id, None, None, N_("The contact has no address any more."))
             return True
@@ -81,8 +74,18 @@ class Messages:
             next_at = None if is_over else now + PAUSES[message.tries]
             await message_store.keep(conn, message.message_id, next_at, None, failure)
             if is_over:
-                await insert(conn, self._journal.rows(MessageGivenUp(**about)))
+                await insert(conn, self._journal.rows(_event(MessageGivenUp, message)))
             return error.is_final
         await message_store.keep(conn, message.message_id, None, now, "")
-        await insert(conn, self._journal.rows(MessageSent(**about)))
+        await insert(conn, self._journal.rows(_event(MessageSent, message)))
         return True
+
+
+def _event(kind: type[MessageSent] | type[MessageGivenUp], message: Message) -> MessageSent | MessageGivenUp:
+    return kind(
+        message_id=message.message_id,
+        tenant_id=message.tenant_id,
+        case_id=message.case_id,
+        practitioner_id=message.practitioner_id,
+        kind=message.kind,
+    )

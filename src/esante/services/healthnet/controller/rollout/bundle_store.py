@@ -185,6 +185,15 @@ async def fetch_release(db: Database) -> Any:
     )
 
 
+async def fetch_relays_heard(conn: Conn) -> dict[str, datetime | None]:
+    """Return the relays that take part, with the time of the last heartbeat of each."""
+    rows = await conn.fetch(
+        "SELECT c.site, s.received_at FROM healthnet_connection c LEFT JOIN healthnet_status s USING (site)"
+        " WHERE c.is_relay AND c.identity IS NOT NULL AND NOT c.is_revoked AND NOT c.is_suspended"
+    )
+    return {row["site"]: row["received_at"] for row in rows}
+
+
 async def lock_signing_keys(conn: Conn) -> None:
     """Let nobody else change the keys until the transaction ends."""
     await conn.execute("LOCK TABLE healthnet_signing_key IN SHARE ROW EXCLUSIVE MODE")

@@ -16,6 +16,7 @@ from esante.core.journal import Journal
 from esante.core.storage import Connection as Conn
 from esante.core.storage import Database, Row, insert, insert_in_batches
 from esante.services.healthnet.bundles.format import Parts, canonical
+from esante.services.healthnet.bundles.relays import SILENT_AFTER, silent_relays
 from esante.services.healthnet.bundles.secrets import Secrets
 from esante.services.healthnet.bundles.signer import VALIDITY, Signers, head_of
 from esante.services.healthnet.controller import connection_store
@@ -56,7 +57,8 @@ class Compilation:
         self._country: Country | None = None
         self._signers = Signers([])
         self._number = -1
-        self._renew_at = 0.0
+        self._renew_at, self._began = 0.0, monotonic()
+        self._silent: frozenset[str] = frozenset()
         self._digests: dict[str, str] = {}
         self._policies: dict[int, Policy] = {}
 
@@ -81,7 +83,7 @@ class Compilation:
                 made = await self._make(conn, is_fresh=is_fresh)
                 await bundle_store.advance_number(conn)
         except BaseException:
-            self._country = None  # it may be ahead of the database
+            self._country, self._silent = None, frozenset()  # they may be ahead of the database
             raise
         self._number = number + 1
         return made
@@ -91,10 +93,20 @@ class Compilation:
             return
         self._renew_at = monotonic() + _RENEW_EVERY
         await self._keys.step(conn)
+        await self._watch_relays(conn)
         expiring = await bundle_store.fetch_expiring(conn, _RENEW_DAYS)
         undone = await bundle_store.fetch_undone(conn, _RETRY)
         if expiring or undone:
             await bundle_store.ask(conn, dict.fromkeys([*expiring, *undone], 0), is_forced=True)
+
+    async def _watch_relays(self, conn: Conn) -> None:
+        """Move tunnels away from relays that fell silent, and back; not before agents had time to be heard."""
+        if monotonic() - self._began < SILENT_AFTER.total_seconds():
+            return
+        silent = silent_relays(await bundle_store.fetch_relays_heard(conn), clock.now())
+        if changed := silent ^ self._silent:
+            self._silent = silent
+            await bundle_store.ask(conn, dict.fromkeys(changed, 0))
 
     async def _load(self, conn: Conn) -> None:
         await self._load_policies(conn)
@@ -102,8 +114,15 @@ class Compilation:
         self._digests = {
             site: orjson.loads(head)["digest"] for site, head in (await bundle_store.fetch_heads(conn)).items()
         }
+        self._silent = silent_relays(await bundle_store.fetch_relays_heard(conn), clock.now())
         self._country = await asyncio.to_thread(
-            Country, self._policies, connections, self._secrets, self._signers.trusted, self._check_service
+            Country,
+            self._policies,
+            connections,
+            self._secrets,
+            self._signers.trusted,
+            self._check_service,
+            self._silent,
         )
 
     async def _load_policies(self, conn: Conn) -> None:
@@ -127,6 +146,7 @@ class Compilation:
 
         def compute() -> tuple[list[Row], dict[str, int], dict[str, str]]:
             country.set_policies(self._policies)
+            country.set_silent(self._silent)
             affected = set(country.connections) if is_fresh else set()
             for key in pending:
                 affected |= country.change(key, found.get(key))

@@ -45,6 +45,11 @@ async def version_in_force(db: Database | Conn) -> int:
     return int(await db.fetchval("SELECT coalesce(max(version), 0) FROM healthnet_policy WHERE is_in_force"))
 
 
+async def text_of(db: Database | Conn, version: int) -> str:
+    """Return the text of a policy, "" for an unknown version."""
+    return str(await db.fetchval("SELECT text FROM healthnet_policy WHERE version = $1", version) or "")
+
+
 async def newest_version(conn: Conn) -> int:
     """Return the highest version of a policy."""
     return int(await conn.fetchval("SELECT coalesce(max(version), 0) FROM healthnet_policy"))

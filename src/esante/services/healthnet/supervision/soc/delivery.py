@@ -53,7 +53,8 @@ class SocDelivery:
                     await self._deliver_anomalies(conn, http, members, addresses)
                     await self._deliver_flows(conn, http, members, addresses)
             except httpx.HTTPError as error:
-                log.warning("the SOC's intake does not take events of the network: %s", type(error).__name__)
+                what = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
+                log.warning("the SOC's intake does not take events of the network: %s", what)
 
     async def _deliver_anomalies(
         self, conn: Conn, http: httpx.AsyncClient, members: Mapping[str, UUID], addresses: Mapping[str, str]
@@ -113,10 +114,10 @@ class SocDelivery:
         for is_new in (False, True):
             key = await self._key_of(member, is_new)
             headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/x-ndjson"}
-            answer = await http.post(f"{self._url}/events", content=body, headers=headers)
+            answer = await http.post(f"{self._url}/api/events", content=body, headers=headers)
             if answer.status_code == 429:
                 await asyncio.sleep(min(10.0, float(answer.headers.get("Retry-After", "1"))))
-                answer = await http.post(f"{self._url}/events", content=body, headers=headers)
+                answer = await http.post(f"{self._url}/api/events", content=body, headers=headers)
             if answer.status_code != 401:
                 break
         answer.raise_for_status()

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Task
+from esante.contract import KeptData, Part, Platform, Task
 from esante.core.journal import Consumer
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
@@ -17,7 +17,6 @@ from esante.services.soc.health.results.service import DetectionResults
 from esante.services.soc.health.watch import HealthWatch
 from esante.services.soc.pages.detections.mark_pages import MarkPages
 from esante.services.soc.pages.detections.result_pages import ResultPages
-from esante.services.soc.parts.part import Part
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Platform, Task
+from esante.contract import Part, Platform, Task
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.soc.console.event_search import EventSearch
@@ -18,7 +18,6 @@ from esante.services.soc.pages.console.event_pages import EventPages
 from esante.services.soc.pages.console.member_pages import MemberPages
 from esante.services.soc.pages.console.overview_pages import OverviewPages
 from esante.services.soc.pages.console.source_pages import SourcePages
-from esante.services.soc.parts.part import Part
 from esante.services.soc.silence.service import Silences
 from esante.services.soc.sources.service import Sources
 from esante.services.soc.storage.service import EventStore

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Task
+from esante.contract import KeptData, Part, Platform, Task
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
 from esante.identity.directory import Directory
@@ -25,7 +25,6 @@ from esante.services.soc.pages.cases.exercise_pages import ExercisePages
 from esante.services.soc.pages.cases.practice_pages import PracticePages
 from esante.services.soc.pages.cases.queue_pages import QueuePages
 from esante.services.soc.pages.cases.suppression_pages import SuppressionPages
-from esante.services.soc.parts.part import Part
 from esante.services.soc.retention_rules import kept_for
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.tenants.service import Tenants

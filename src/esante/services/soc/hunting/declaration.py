@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Task
+from esante.contract import KeptData, Part, Platform, Task
 from esante.core.outbound import AddressPolicy, parse_networks
 from esante.core.web import N_
 from esante.identity.access import Access
@@ -23,7 +23,6 @@ from esante.services.soc.intelligence.warning_lists import load_warning_lists
 from esante.services.soc.pages.hunting.hunt_pages import HuntPages
 from esante.services.soc.pages.hunting.indicator_pages import IndicatorPages
 from esante.services.soc.pages.hunting.sharing_pages import SharingPages
-from esante.services.soc.parts.part import Part
 from esante.services.soc.retention_rules import kept_for
 from esante.services.soc.settings import SocSettings
 from esante.services.soc.sharing.advisories import Advisories

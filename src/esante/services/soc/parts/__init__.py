@@ -1,1 +1,0 @@
-"""The parts of the declaration: what each adds to the platform."""
