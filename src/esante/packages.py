@@ -18,6 +18,8 @@ PACKAGES = (
     "esante.core.outbound",
     "esante.core.witness",
     "esante.core.sepa",
+    "esante.core.soap",
+    "esante.core.xds",
     "esante.core.fhir",
     "esante.identity.directory",
     "esante.identity.access",

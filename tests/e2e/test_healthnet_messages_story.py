@@ -69,7 +69,7 @@ async def see(visitor: Visitor, text: str, **values: object) -> None:
     await visitor.page.get_by_text(visitor.translate(text, **values)).first.wait_for()
 
 
-@pytest.mark.parametrize("language", ["de", "fr"])
+@pytest.mark.parametrize("language", ["de", pytest.param("fr", marks=pytest.mark.long)])
 async def test_doctor_keeps_the_receipt_of_a_result_that_the_command_confirms(
     browser: Browser, tmp_path: Path, language: str
 ) -> None:
@@ -101,7 +101,7 @@ async def test_doctor_keeps_the_receipt_of_a_result_that_the_command_confirms(
     assert done.exit_code == 0 and "read at" in done.output and "is in the tree of" in done.output, done.output
 
 
-@pytest.mark.parametrize("language", ["de", "fr"])
+@pytest.mark.parametrize("language", ["de", pytest.param("fr", marks=pytest.mark.long)])
 async def test_two_operators_join_another_network_and_end_it(browser: Browser, tmp_path: Path, language: str) -> None:
     luxith = OtherOperator(tmp_path)
     agreed = terms(uses=frozenset({"laboratory-results"}), offers=frozenset())

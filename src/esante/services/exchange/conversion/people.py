@@ -16,7 +16,7 @@ from esante.services.exchange.conversion.datatypes import (
     xml_text,
 )
 from esante.services.exchange.conversion.fields import AnyField, Field
-from esante.services.exchange.conversion.ledger import Fate
+from esante.services.exchange.conversion.ledger import DERIVABLE, Fate
 from esante.services.exchange.conversion.nodes import Node
 from esante.services.exchange.conversion.paths import find, parse
 
@@ -211,8 +211,7 @@ def _write_device(resource: Json, element: Any, organization_name: str, context:
         if name.get("name"):
             software = sub(device, "softwareName")
             software.text = xml_text(context.take(name, "name", software))
-            if name.get("type") == "other":
-                context.take(name, "type", software, "", Fate.MERGED)
+            context.ledger.mark(name, "type", Fate.DROPPED, "", DERIVABLE)
     if isinstance(resource.get("owner"), dict):
         made = sub(element, organization_name)
         if not write_organization(resource["owner"], made, context):
