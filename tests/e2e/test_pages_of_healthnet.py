@@ -7,7 +7,7 @@ from tests.support.demo_server import DemoServer
 from tests.support.page_tour import DOCTOR, OPERATOR, Step, find_tour_faults
 from tests.support.visitors import Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.tour, pytest.mark.long]
+pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 PLACE, OWN = "/operator/network", "/network"
 
