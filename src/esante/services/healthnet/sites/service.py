@@ -247,10 +247,6 @@ class Sites:
         more = encode_cursor(found[PAGE_SIZE - 1].site_id) if len(found) > PAGE_SIZE else None
         return codes, Page(found[:PAGE_SIZE], more)
 
-    async def of_provider(self, code: str) -> list[NetworkSite]:
-        """Return the sites of a provider that have addresses, for packages that have decided already."""
-        return [one for one in await self.live() if code and one.provider_code == code]
-
     async def counts(self) -> dict[str, int]:
         """Return how many sites there are by state, and as `quarantined` how many live ones are in quarantine."""
         return await site_store.count_states(self._db)
