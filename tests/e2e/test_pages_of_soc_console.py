@@ -16,13 +16,13 @@ BOTH += ("advisories", "advisories?q=xyzzy", "sightings", "coverage", "silences"
 
 async def open_first_member(visitor: Visitor) -> None:
     await visitor.open(f"{PLACE}/members")
-    await visitor.page.locator("main li.entry a").last.click()
+    await visitor.page.locator(f"main a[href^='{PLACE}/members/']").last.click()
     await visitor.page.wait_for_url("**/members/*-*")
 
 
 async def open_first_source(visitor: Visitor) -> None:
     await open_first_member(visitor)
-    await visitor.page.locator("main li.entry a[href*=sources]").first.click()
+    await visitor.page.locator("main a[href*='/sources/']").first.click()
     await visitor.page.wait_for_url("**/sources/*-*")
 
 
