@@ -1,5 +1,7 @@
 """The pages of the console, of hunts and of detections in several languages, on phone and desktop."""
 
+from uuid import uuid4
+
 import pytest
 from playwright.async_api import Browser
 
@@ -20,9 +22,12 @@ async def open_first_member(visitor: Visitor) -> None:
     await visitor.page.wait_for_url("**/members/*-*")
 
 
-async def open_first_source(visitor: Visitor) -> None:
+async def add_a_source(visitor: Visitor) -> None:
     await open_first_member(visitor)
-    await visitor.page.locator("main a[href*='/sources/']").first.click()
+    form = visitor.page.locator("main form[action$='/sources']")
+    await visitor.page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+    await form.locator("input[name=name]").fill(f"Router {uuid4()}")
+    await form.locator("button").click()
     await visitor.page.wait_for_url("**/sources/*-*")
 
 
@@ -35,7 +40,7 @@ async def run_a_hunt(visitor: Visitor) -> None:
 
 async def test_pages_of_the_console_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
     steps: list[Step] = [PLACE, f"{PLACE}?span=week", *(f"{PLACE}/{one}" for one in BOTH)]
-    steps += [f"{PLACE}/members", f"{PLACE}/members?q=xyzzy", open_first_member, open_first_source, run_a_hunt]
+    steps += [f"{PLACE}/members", f"{PLACE}/members?q=xyzzy", open_first_member, add_a_source, run_a_hunt]
     steps += [f"{PLACE}/indicators", f"{PLACE}/indicators?q=xyzzy", f"{PLACE}/detections"]
     steps += [f"{PLACE}/watched", f"{PLACE}/watched?q=xyzzy", f"{PLACE}/invented"]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
