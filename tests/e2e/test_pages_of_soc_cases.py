@@ -10,10 +10,11 @@ from tests.support.visitors import Visitor
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 PLACE, OWN = "/operator/soc", "/security"
+QUEUE = f"{PLACE}/alerts"
 
 
 async def open_first_alert(visitor: Visitor) -> None:
-    await visitor.open(PLACE)
+    await visitor.open(QUEUE)
     await visitor.page.locator("section[aria-labelledby=list] li.entry a").first.click()
     await visitor.page.wait_for_url("**/alerts/*")
 
@@ -35,10 +36,10 @@ PARTS = ("", "?show=steps", "?show=evidence&check=yes", "?show=timeline", "/duti
 
 
 async def test_pages_of_cases_are_translated_fit_and_are_accessible(demo: DemoServer, browser: Browser) -> None:
-    steps: list[Step] = [PLACE, f"{PLACE}?q=xyzzy", f"{PLACE}?show=suppressed&size=300", open_first_alert]
+    steps: list[Step] = [QUEUE, f"{QUEUE}?q=xyzzy", f"{QUEUE}?show=suppressed&size=300", open_first_alert]
     steps += [f"{PLACE}/cases", f"{PLACE}/cases?show=closed", f"{PLACE}/cases?q=xyzzy", f"{PLACE}/duties"]
     steps += [f"{PLACE}/suppressions", f"{PLACE}/suppressions?q=xyzzy", f"{PLACE}/playbooks"]
-    steps += [f"{PLACE}?show=dismissed", f"{PLACE}/duties?q=xyzzy", f"{PLACE}/exercises", f"{PLACE}/exercises?q=xyzzy"]
+    steps += [f"{QUEUE}?show=dismissed", f"{PLACE}/duties?q=xyzzy", f"{PLACE}/exercises", f"{PLACE}/exercises?q=xyzzy"]
     notifications = ("/duties/incident_notification", "/duties/early_warning")
     steps += [open_part(PLACE, "Shadow", part) for part in (*PARTS, "?show=response", *notifications)]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
