@@ -84,7 +84,7 @@ async def see(visitor: Visitor, text: str, **values: object) -> None:
 
 async def open_case(operator: Visitor) -> str:
     """Open a case with the alerts that belong together; return its path."""
-    await operator.open("/operator/soc")
+    await operator.open("/operator/soc/alerts")
     await check_page(operator)
     await operator.page.locator("section[aria-labelledby=groups] button").first.click()
     await see(operator, "The case is open.")
