@@ -1,5 +1,6 @@
 """Fee notes over a network that is cut: each is paid, deposited or printed, and that once."""
 
+import time
 import uuid
 
 import httpx
@@ -16,6 +17,7 @@ from esante.services.billing.client import (
     Way,
 )
 from esante.services.billing.client import service as client_service
+from esante.services.billing.client.model import Unavailable
 from esante.services.billing.client.note_file import read_note_file
 from tests.support.billing_server import EHEALTH_ID, OTHER_CODE, note_file
 
@@ -30,6 +32,19 @@ def yes(entry):
 def known(api, entry):
     """Return what the platform knows of a note."""
     return api.known(read_note_file(entry.body))
+
+
+def wait_until_insurance_is_asked(api, billing):
+    """Wait until the platform, which pauses after several failures in a row, asks the insurance again."""
+    note = read_note_file(note_file(billing.matricule()))
+    for _ in range(60):
+        try:
+            api.simulate(note)
+        except Unavailable:
+            time.sleep(0.5)
+        else:
+            return
+    pytest.fail("the insurance is still not asked")
 
 
 def counted(proxy, request):
@@ -122,13 +137,14 @@ def test_without_a_network_the_note_is_printed_and_deposited_later_once(client, 
     assert known(api, entry).way is Way.RA
 
 
-def test_insurance_that_is_silent_leads_to_a_deposit(client, billing):
+def test_insurance_that_is_silent_leads_to_a_deposit(client, api, billing):
     faults = f"{billing.cns}/control/faults"
     httpx.put(faults, json={"silent": 1.0}).raise_for_status()
     try:
         entry = client.send(note_file(billing.matricule()), yes)
     finally:
         httpx.put(faults, json={"silent": 0.0}).raise_for_status()
+    wait_until_insurance_is_asked(api, billing)
     assert entry.state is State.DEPOSITED
     assert "no immediate payment" not in entry.cause
 
