@@ -100,6 +100,7 @@ async def test_key_rotates_without_a_lost_connection(country):
     wait_until(lambda: not (country.home("A0") / "tunnel-1.key").exists())
 
 
+@pytest.mark.long
 async def test_change_by_hand_is_found_and_mended(country):
     country.show("A0", "nft", "flush", "chain", "inet", "healthnet", "input")
     country.show("L0", "wg", "set", interfaces(country, "L0")[0], "listen-port", "40000")
@@ -113,6 +114,7 @@ def interfaces(country, site):
     return country.show(site, "wg", "show", "interfaces").split()
 
 
+@pytest.mark.long
 async def test_bundle_that_cuts_a_site_off_is_undone_by_its_agent(country):
     restart(country, "A0", patience=5.0)
     db, before = country.acts.db, country.serial("A0")
@@ -156,6 +158,7 @@ async def test_network_goes_on_without_controller_and_agents_recover_alone(count
     wait_until(lambda: country.reaches("A0", "P0", 5353))
 
 
+@pytest.mark.long
 async def test_controller_killed_in_a_roll_out_ends_it_after_its_return(country):
     open_policy = POLICY.replace("  not-dentists: {forbid: dentists, by: results, overrides: fetch}\n", "")
     await country.acts.rollouts.begin(open_policy, ["A0"], stages=(50, 100), soak=1, patience=120)
@@ -171,6 +174,7 @@ async def test_controller_killed_in_a_roll_out_ends_it_after_its_return(country)
     assert newest.state == "done", newest.reason
 
 
+@pytest.mark.long
 async def test_key_that_signs_bundles_is_exchanged_and_agents_go_on(country):
     keys = country.acts.signing_keys
     await keys.rotate()
@@ -189,6 +193,7 @@ async def test_key_that_signs_bundles_is_exchanged_and_agents_go_on(country):
     wait_until(lambda: country.reaches("A0", "P0", 5353))
 
 
+@pytest.mark.long
 async def test_controller_that_is_restored_from_a_backup_goes_on_with_its_agents(country, tmp_path):
     """The drill: a backup, changes after it, the controller lost with its database, restored, used."""
     await write_backup(country.acts.db, country.acts.signer, tmp_path / "backup.gz")
@@ -216,6 +221,7 @@ async def test_revoked_site_is_cut_off_within_seconds(country):
     wait_until(lambda: "401" in country.log("A1") or "signature" in country.log("A1"))
 
 
+@pytest.mark.long
 async def test_update_that_does_not_work_is_undone_and_a_good_one_stays(country):
     country.stop_agent("P0")
     country.start_agent("P0", "supervise")
