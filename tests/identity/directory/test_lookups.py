@@ -28,6 +28,7 @@ CALLERS = {
             "services/record/clinical/transactions/reference_resolver.py": 1,
             "services/record/documents/mhd_parser.py": 1,
             "services/soc/health/cli.py": 1,
+            "services/soc/health/lists/service.py": 1,
         }
     ),
     "search_persons": Counter(

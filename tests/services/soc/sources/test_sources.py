@@ -34,23 +34,29 @@ async def test_key_is_shown_once_and_only_its_hash_is_kept(world):
     assert not any(feed.secret.encode() in (one["content"] or b"") for one in entries)
 
 
-async def test_contact_sees_its_sources_and_changes_nothing(world):
+async def test_contact_acts_for_the_own_member_and_finds_nothing_of_another(world):
     tenant, contact = await world.member("Own clinic")
     other, _ = await world.member("Other clinic")
-    source = await world.sources.add(world.anna, tenant.tenant_id, "fw", SourceKind.SYSLOG)
+    source = await world.sources.add(contact, tenant.tenant_id, "fw", SourceKind.SYSLOG)
+    key, _ = await world.sources.issue_key(contact, tenant.tenant_id, source.source_id)
     assert await world.sources.all(contact, tenant.tenant_id) == [source]
-    with pytest.raises(Problem) as refused:
-        await world.sources.all(contact, other.tenant_id)
-    assert refused.value.status == 404
+    theirs = await world.sources.add(world.anna, other.tenant_id, "fw", SourceKind.SYSLOG)
+    their_key, _ = await world.sources.issue_key(world.anna, other.tenant_id, theirs.source_id)
     for act in (
-        lambda: world.sources.add(contact, tenant.tenant_id, "more", SourceKind.SYSLOG),
-        lambda: world.sources.issue_key(contact, tenant.tenant_id, source.source_id),
-        lambda: world.sources.revoke(contact, tenant.tenant_id, uuid7()),
-        lambda: world.sources.end(contact, tenant.tenant_id, source.source_id),
+        lambda: world.sources.all(contact, other.tenant_id),
+        lambda: world.sources.add(contact, other.tenant_id, "more", SourceKind.SYSLOG),
+        lambda: world.sources.issue_key(contact, other.tenant_id, theirs.source_id),
+        lambda: world.sources.issue_key(contact, tenant.tenant_id, theirs.source_id),
+        lambda: world.sources.revoke(contact, other.tenant_id, their_key.key_id),
+        lambda: world.sources.revoke(contact, tenant.tenant_id, their_key.key_id),
+        lambda: world.sources.end(contact, other.tenant_id, theirs.source_id),
+        lambda: world.sources.end(contact, tenant.tenant_id, theirs.source_id),
     ):
         with pytest.raises(Problem) as refused:
             await act()
-        assert refused.value.status == 403
+        assert refused.value.status == 404
+    await world.sources.revoke(contact, tenant.tenant_id, key.key_id)
+    await world.sources.end(contact, tenant.tenant_id, source.source_id)
 
 
 async def test_acts_are_journalled_and_ended_source_has_no_key_and_no_expectation(world):
