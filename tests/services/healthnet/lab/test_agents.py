@@ -107,7 +107,7 @@ async def test_change_by_hand_is_found_and_mended(country):
     country.show("A1", "ip", "-6", "route", "delete", str(country.addresses("P0").v6))
     wait_until(lambda: "jump incoming" in country.show("A0", "nft", "list", "chain", "inet", "healthnet", "input"))
     wait_until(lambda: country.reaches("A1", "P0", 5353))
-    assert country.reaches("A0", "L0")
+    wait_until(lambda: country.reaches("A0", "L0"))
 
 
 def interfaces(country, site):
