@@ -6,7 +6,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from esante.core.journal import Journal
-from esante.core.storage import Database, uuid7_time
+from esante.core.storage import Database
 from esante.core.web import N_, NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester
 from esante.services.soc.alerts.model import Origin
@@ -56,7 +56,7 @@ class EventSearch:
         Raises: Problem 404 for an unknown one, and for one that the requester does not see.
         """
         scope = await self._tenants.scope_of(requester)
-        found = await self._find(scope, event_id)
+        found = await self._events.find(scope, event_id)
         if found is None:
             raise Problem(404, "not-found", NOT_FOUND)
         await self._journal.append_for(requester, EventOpened(tenant_id=found.tenant_id, event_id=event_id))
@@ -71,15 +71,6 @@ class EventSearch:
         if tenant_id is None:
             return await self._tenants.scope_of(requester)
         return Scope((await self._tenants.tenant(requester, tenant_id)).tenant_id)
-
-    async def _find(self, scope: Scope, event_id: UUID) -> StoredEvent | None:
-        """Return an event: its key says when it was received, so that little is looked at."""
-        try:
-            wanted, after = EventQuery(since=uuid7_time(event_id)), UUID(int=event_id.int + 1)
-        except (OverflowError, ValueError):  # no key of an event
-            return None
-        found = await self._search(scope, wanted, after, 1)
-        return found[0] if found and found[0].event_id == event_id else None
 
     async def _search(self, scope: Scope, wanted: EventQuery, before: UUID | None, limit: int) -> list[StoredEvent]:
         try:

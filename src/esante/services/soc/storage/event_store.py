@@ -78,6 +78,11 @@ async def fetch_page(db: Database, scope: Scope, query: EventQuery, before: UUID
     return await _fetch(db, conditions, values, scope.tenant_id, wanted, "DESC", limit)
 
 
+async def fetch_event(db: Database, scope: Scope, event_id: UUID) -> Sequence[Any]:
+    """Return the row of an event, or none."""
+    return await _fetch(db, [], [], scope.tenant_id, [("event_id =", event_id)], "DESC", 1)
+
+
 async def _fetch(
     db: Database,
     conditions: list[str],

@@ -75,6 +75,11 @@ class EventStore:
         """Return events of a scope that a query asks for, newest first; `before`: last key of the page before."""
         return await self._with_contents(await event_store.fetch_page(self._db, scope, query, before, limit))
 
+    async def find(self, scope: Scope, event_id: UUID) -> StoredEvent | None:
+        """Return an event of a scope, None where there is none."""
+        found = await self._with_contents(await event_store.fetch_event(self._db, scope, event_id))
+        return found[0] if found else None
+
     async def _with_contents(self, rows: Sequence[Any]) -> list[StoredEvent]:
         contents = await event_store.fetch_blocks(self._db, list({row["block_id"] for row in rows}))
         unpacked = {block_id: unpack_block(content) for block_id, content in contents.items()}
