@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.identity.access",),
     ("esante.notifications",),
     ("esante.contract",),
+    ("esante.contract_parts",),
     ("esante.services.record",),
     ("esante.services.*",),
     ("esante.portal", "esante.demo"),

@@ -378,29 +378,3 @@ class Service:
 def capability_statement(services: Iterable[Service], base_url: str) -> Json:
     """Return the CapabilityStatement of the FHIR API of a platform at `base_url`."""
     return merge_capabilities([service.capabilities(base_url) for service in services], f"{base_url}/fhir")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What a sub-package adds to the declaration of its package, field by field as in `Service`."""
-
-    build: Callable[[Platform], Iterable[object]] = _nothing
-    routes: Callable[[Platform], Sequence[BaseRoute]] = _nothing
-    consumers: Callable[[Platform], Sequence[Consumer]] = _nothing
-    tasks: Callable[[Platform], Sequence[Task]] = _nothing
-    dispositions: Callable[[Platform], Sequence[DispositionHandler]] = _nothing
-    navigation: Sequence[NavigationItem] = ()
-    kept: Sequence[KeptData] = ()
-
-
-def combine(parts: Sequence[Part]) -> Part:
-    """Return the whole of some parts; each is built over those before it."""
-    return Part(
-        build=lambda platform: (made for part in parts for made in part.build(platform)),
-        routes=lambda platform: [route for part in parts for route in part.routes(platform)],
-        consumers=lambda platform: [consumer for part in parts for consumer in part.consumers(platform)],
-        tasks=lambda platform: [task for part in parts for task in part.tasks(platform)],
-        dispositions=lambda platform: [handler for part in parts for handler in part.dispositions(platform)],
-        navigation=[item for part in parts for item in part.navigation],
-        kept=[one for part in parts for one in part.kept],
-    )

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import DemoStep, KeptData, Part, Platform, Service, Task, combine
+from esante.contract import DemoStep, KeptData, Platform, Service, Task
+from esante.contract_parts import Part, combine
 from esante.core.web import N_
 from esante.identity.directory import Directory
 from esante.services.healthnet.addresses.plan import AddressPlan

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from esante.contract import DemoStep, HomeTile, NavigationItem, Platform, Service, combine
+from esante.contract import DemoStep, HomeTile, NavigationItem, Platform, Service
+from esante.contract_parts import combine
 from esante.core.web import N_, Problem
 from esante.identity.access import Requester
 from esante.services.soc.cases.containment import ContainmentRequests

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Part, Platform, Task
+from esante.contract import NavigationItem, Platform, Task
+from esante.contract_parts import Part
 from esante.core.journal import Signer
 from esante.core.web import N_
 from esante.identity.access import Access, Requester

@@ -1,1 +1,1 @@
-"""Supervision: measures of sites and paths, anomalies, planned works, what the SOC is told."""
+"""Supervision: measures of sites and paths, anomalies, planned works, events for the SOC."""

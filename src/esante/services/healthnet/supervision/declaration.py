@@ -8,7 +8,8 @@ from uuid import UUID
 
 from starlette.routing import BaseRoute
 
-from esante.contract import NavigationItem, Part, Platform, Task
+from esante.contract import NavigationItem, Platform, Task
+from esante.contract_parts import Part
 from esante.core.journal import Consumer
 from esante.core.storage import NIL, read_or_create_key, replace_key
 from esante.core.web import N_

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
 
-from esante.contract import Part, Platform, Task
+from esante.contract import Platform, Task
+from esante.contract_parts import Part
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.soc.console.event_search import EventSearch

@@ -5,7 +5,8 @@ from datetime import date, timedelta
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Part, Platform, Task
+from esante.contract import KeptData, Platform, Task
+from esante.contract_parts import Part
 from esante.core.journal import Consumer
 from esante.core.web import N_
 from esante.identity.access import Access, Act, DispositionHandler
