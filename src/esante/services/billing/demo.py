@@ -41,7 +41,8 @@ async def load_notes(platform: Platform, country: DemoCountry, progress: Progres
     count = max(1, min(_BILLERS, len(country.account_holders) // _HOLDERS))
     billers = [*_billers(platform[Directory], country)][:count]
     await platform.journal.ensure_months(country.now - timedelta(days=_DAYS + 1), country.now)
-    notes = [one for person in country.account_holders for one in _plan(platform, country, person, billers)]
+    insured = _insured(platform, country)
+    notes = [one for person in insured for one in _plan(platform, country, person, billers)]
     for number, (biller, note) in enumerate(notes, 1):
         at = datetime.combine(note.issued_on, time(12), UTC)
         try:
@@ -64,11 +65,12 @@ async def load_payments(platform: Platform, country: DemoCountry, progress: Prog
     billers = [*_billers(platform[Directory], country)][:3]
     for number, (biller, code) in enumerate(billers):
         await _name_account(platform[Payees], requester_of(biller), code, biller, number)
-    for number, person in enumerate(country.account_holders, 1):
+    insured = _insured(platform, country)
+    for number, person in enumerate(insured, 1):
         for place in range(_PAID):
             biller, code = billers[place % len(billers)]
             await _pay(platform, country, person, biller, code, place)
-        progress(number, len(country.account_holders), "immediate payments")
+        progress(number, len(insured), "immediate payments")
 
 
 async def _name_account(payees: Payees, requester: Requester, code: str, biller: Practitioner, number: int) -> None:
@@ -99,6 +101,12 @@ def _billers(directory: Directory, country: DemoCountry) -> Iterator[tuple[Pract
         codes = [identifier.value for identifier in one.identifiers if identifier.system == uri]
         if codes and one.profession == "doctor" and "general_medicine" in one.specialities:
             yield one, codes[0]
+
+
+def _insured(platform: Platform, country: DemoCountry) -> list[Person]:
+    """Return the account holders who have a matricule; others, such as visitors, have no fee notes."""
+    uri = platform[Directory].catalogue.system("matricule").uri
+    return [person for person in country.account_holders if any(one.system == uri for one in person.identifiers)]
 
 
 def _plan(
