@@ -157,6 +157,12 @@ def test_warning_alone_leaves_a_success_unless_the_profile_says_failure() -> Non
     assert registry_response([warning], is_failure=True).get("status", "").endswith(":Failure")
 
 
+@pytest.mark.parametrize("size", [0, 10**18, 2**63 - 1])
+def test_size_of_64_bits_is_read_back(size: int) -> None:
+    entry = DocumentEntry("urn:uuid:1", "1", "p", "text/xml", *[Coded("c", "s")] * 3, size=size)
+    assert [one.size for one in read_documents(through_bytes(write_listing(Listing([entry]))))] == [size]
+
+
 def test_document_without_class_or_with_a_size_that_is_no_number_is_refused() -> None:
     entry = DocumentEntry("urn:uuid:1", "1", "p", "text/xml", *[Coded("c", "s")] * 3, size=7)
     root = through_bytes(write_listing(Listing([entry])))

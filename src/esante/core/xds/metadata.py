@@ -18,6 +18,8 @@ from esante.core.xds.names import (
 )
 
 MAX_DOCUMENTS = 10_000
+_DIGITS_OF_SIZE = 19
+"""The most digits of a size in bytes: those of 64 bits."""
 _SLOTS = {
     "repository_id": "repositoryUniqueId",
     "source_patient_id": "sourcePatientId",
@@ -112,7 +114,7 @@ def _read_document(root: etree._Element) -> DocumentEntry:
     }
     values |= {name: _first(slot_values(root, slot)) for name, slot in _SLOTS.items()}
     size = _first(slot_values(root, "size"))
-    if size and not (size.isascii() and size.isdigit() and len(size) < 19):
+    if size and not (size.isascii() and size.isdigit() and len(size) <= _DIGITS_OF_SIZE):
         raise Malformed(f"ExtrinsicObject {uuid[:60]}: the slot size is no number")
     authors = [one for one in root.findall(f"{{{RIM}}}Classification") if one.get("classificationScheme") == AUTHOR]
     return DocumentEntry(
