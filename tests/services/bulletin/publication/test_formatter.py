@@ -2,7 +2,8 @@
 
 import pytest
 
-from esante.services.bulletin.publication.formatter import formatter
+from esante.services.bulletin.publication.declared_indicators import declared_indicators
+from esante.services.bulletin.publication.formatter import UNITS, formatter
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,7 @@ def test_computed_number_of_things_is_whole(language, value, unit, text):
 def test_run_of_months_is_named_by_its_ends():
     assert formatter("fr").months("2026-03", "2026-03") == "mars 2026"
     assert formatter("fr").months("2025-11", "2026-03") == "novembre 2025 à mars 2026"
+
+
+def test_unit_of_every_declared_indicator_has_a_name():
+    assert {one.unit for one in declared_indicators().indicator} <= UNITS.keys()

@@ -129,6 +129,7 @@ UNITS: Mapping[str, str] = {
     "labels": N_("labels"),
     "practices": N_("practices"),
     "alerts": N_("alerts"),
+    "messages": N_("messages"),
     "advisories": N_("advisories"),
     "minutes": N_("minutes"),
     "sites": N_("sites"),
