@@ -18,7 +18,7 @@ from esante.identity.access import Requester
 from esante.services.exchange.audit import AuditTrail, Exchanged, MessageExchanged, Side
 from esante.services.exchange.audit.atna import Parties, audit_message
 from esante.services.exchange.audit.sender import AuditSender
-from esante.services.exchange.audit.syslog import Repository, frame, repository_at
+from esante.services.exchange.audit.syslog import Repository, RepositoryAway, frame, repository_at
 from esante.services.exchange.contact_points import Transaction
 from tests.support.contact_points import contact_points, trial_country
 
@@ -194,7 +194,7 @@ async def test_messages_reach_the_repository_and_wait_while_it_is_away(
             )
         )
     await journal.sealer.seal_all()
-    with pytest.raises((OSError, TimeoutError)):
+    with pytest.raises(RepositoryAway):
         await advance(db, consumer)
     found.is_away, found.data = False, b""
     assert await advance(db, consumer)

@@ -16,6 +16,10 @@ _PRIORITY = 10 * 8 + 5
 _BOM = b"\xef\xbb\xbf"
 
 
+class RepositoryAway(Exception):
+    """The audit record repository cannot be reached, or does not take messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """An audit record repository. `host`: this machine, as messages name it."""
@@ -28,8 +32,14 @@ class Repository:
     async def send(self, messages: Iterable[tuple[datetime, bytes]]) -> None:
         """Send messages with their times over one connection; it is closed in order before this returns.
 
-        Raises: OSError, TimeoutError when the repository cannot be reached or does not take them.
+        Raises: `RepositoryAway`.
         """
+        try:
+            await self._send(messages)
+        except (OSError, TimeoutError) as error:
+            raise RepositoryAway(f"{self.address}:{self.port}: {type(error).__name__}") from error
+
+    async def _send(self, messages: Iterable[tuple[datetime, bytes]]) -> None:
         async with asyncio.timeout(SECONDS):
             reader, writer = await asyncio.open_connection(self.address, self.port, ssl=self.context)
         try:
