@@ -7,11 +7,12 @@ from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.pages.declaration import OPERATOR_PAGES
 from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (figures, reconcile, statement):
     ncp.add_command(_command)
-_PARTS = combine([CONTACT_POINTS, AUDIT])
+_PARTS = combine([CONTACT_POINTS, AUDIT, OPERATOR_PAGES])
 
 SERVICE = Service(
     package="esante.services.exchange",
