@@ -72,7 +72,7 @@ def read_listing(content: etree._Element) -> Listing:
         associations=read_associations(content),
         errors=read_errors(content),
         is_failure=content.get("status", "").endswith(":Failure"),
-        submission_sets=read_submission_sets(content),
+        submission_sets=tuple(read_submission_sets(content)),
     )
 
 
