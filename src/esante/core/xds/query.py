@@ -78,7 +78,7 @@ def read_listing(content: etree._Element) -> Listing:
 
 def write_listing(found: Listing) -> etree._Element:
     """Return the answer with what was found."""
-    has_objects = bool(found.documents or found.submission_sets or found.associations)
+    has_objects = bool(found.documents or found.submission_sets)
     status = status_of(found.errors, is_failure=found.is_failure, is_partial=has_objects)
     root = etree.Element(RESPONSE, nsmap={"query": QUERY, None: RIM}, status=status)
     add_errors(root, found.errors)
