@@ -6,9 +6,12 @@ from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.hospital.cli import hospital
+from esante.services.exchange.hospital.declaration import HOSPITALS
 from esante.services.exchange.settings import ExchangeSettings
 
-_PARTS = combine([CONTACT_POINTS, AUDIT])
+exchange.add_command(hospital)
+_PARTS = combine([CONTACT_POINTS, AUDIT, HOSPITALS])
 
 SERVICE = Service(
     package="esante.services.exchange",
