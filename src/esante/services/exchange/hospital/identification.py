@@ -61,7 +61,12 @@ class Identification:
         """Return the identifiers of a patient (ITI-45), or why there are none: the same for all who are not found."""
         if unknown := await self._unknown_domain(query.domains):
             return [], Refusal(UNKNOWN_KEY, f"The issuer {unknown[:60]} is not known here.")
-        found = await self._by_id(requester, query.patient)
+        try:
+            found = await self._by_id(requester, query.patient)
+        except Problem as problem:
+            if problem.status != 400:
+                raise
+            found = []  # nobody has a number that its system does not give
         if not found:
             return [], Refusal(UNKNOWN_KEY, "There is no patient of this identifier.")
         return [one for one in await self._ids(requester, found[0], query.domains) if one != query.patient], None

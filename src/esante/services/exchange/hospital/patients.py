@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from esante.core.storage import NIL, Database
+from esante.core.web import Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.exchange.hl7v3.model import InstanceId
@@ -34,9 +35,15 @@ class Patients:
             own = await store.find_by_local_identifier(self.db, requester.organization_id, issuer, value)
             if own is not None:
                 return await self.directory.person(own)
+        system = f"urn:oid:{issuer}" if issuer else None
         if is_matricule(matricule_system(), value):
-            return await self.directory.find_person(matricule_system(), value)
-        return await self.directory.find_person(f"urn:oid:{issuer}" if issuer else None, value)
+            system = matricule_system()
+        try:
+            return await self.directory.find_person(system, value)
+        except Problem as problem:
+            if problem.status != 400:
+                raise
+            return None  # nobody has a number that its system does not give
 
 
 def read_cx(text: str) -> InstanceId:
