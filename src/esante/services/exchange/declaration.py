@@ -7,12 +7,15 @@ from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.hospital.cli import hospital
+from esante.services.exchange.hospital.declaration import HOSPITALS
 from esante.services.exchange.pages.declaration import OPERATOR_PAGES
 from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (figures, reconcile, statement):
     ncp.add_command(_command)
-_PARTS = combine([CONTACT_POINTS, AUDIT, OPERATOR_PAGES])
+exchange.add_command(hospital)
+_PARTS = combine([CONTACT_POINTS, AUDIT, HOSPITALS, OPERATOR_PAGES])
 
 SERVICE = Service(
     package="esante.services.exchange",
