@@ -21,10 +21,11 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message: its MessageID ("" without one), and the element in its body."""
+    """A message: its MessageID ("" without one), the element in its body, its header (None without one)."""
 
     message_id: str
     content: etree._Element
+    header: etree._Element | None = None
 
 
 def parse_message(data: bytes) -> Message:
@@ -37,7 +38,8 @@ def parse_message(data: bytes) -> Message:
     contents = [one for one in bodies[0] if isinstance(one.tag, str)] if len(bodies) == 1 else []
     if root.tag != f"{{{SOAP}}}Envelope" or len(contents) != 1:
         raise Malformed("Envelope: one body of SOAP 1.2 with one element in it is needed")
-    return Message(root.findtext(f"{{{SOAP}}}Header/{{{WSA}}}MessageID", "").strip(), contents[0])
+    header = root.find(f"{{{SOAP}}}Header")
+    return Message(root.findtext(f"{{{SOAP}}}Header/{{{WSA}}}MessageID", "").strip(), contents[0], header)
 
 
 def write_message(action: str, relates_to: str, content: etree._Element) -> bytes:
