@@ -11,12 +11,14 @@ from esante.core.xds.model import (
     RetrievedDocument,
     StoredQuery,
 )
-from esante.core.xds.names import DOCUMENT_PATIENT_ID, FIND_DOCUMENTS, RIM, RS, TRANSFORMS, XDSB
+from esante.core.xds.names import APPROVED, DOCUMENT_PATIENT_ID, FIND_DOCUMENTS, RIM, RS, TRANSFORMS, XDSB
+from esante.core.xds.provision import Provision, read_response, write_provision
 from esante.core.xds.query import read_listing, read_query, write_listing, write_query
 from esante.core.xds.response import read_errors, registry_response
 from esante.core.xds.retrieval import Retrieved, read_requests, read_retrieved, write_requests, write_retrieved
 
 __all__ = [
+    "APPROVED",
     "DOCUMENT_PATIENT_ID",
     "FIND_DOCUMENTS",
     "RIM",
@@ -28,6 +30,7 @@ __all__ = [
     "DocumentEntry",
     "DocumentRequest",
     "Listing",
+    "Provision",
     "RegistryError",
     "Retrieved",
     "RetrievedDocument",
@@ -38,11 +41,13 @@ __all__ = [
     "read_listing",
     "read_query",
     "read_requests",
+    "read_response",
     "read_retrieved",
     "registry_response",
     "write_association",
     "write_document",
     "write_listing",
+    "write_provision",
     "write_query",
     "write_requests",
     "write_retrieved",
