@@ -3,6 +3,7 @@
 Imports are late: a command that needs no platform starts at once.
 """
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -16,6 +17,7 @@ from esante.settings import Settings
 
 if TYPE_CHECKING:
     from esante.contract import Platform
+    from esante.identity.access import Requester
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,6 +69,14 @@ async def ensure_journal_month(platform: "Platform") -> None:
     """Make this month's partition of the journal, where no server has run yet that would have."""
     now = clock.now()
     await platform.journal.ensure_months(now, now)
+
+
+def operator_of_shell(name: str) -> "Requester":
+    """Return whoever runs a command on the machine of the platform as an operator; the same name has the same key."""
+    from esante.core.storage import uuid8
+    from esante.identity.access import Requester
+
+    return Requester(kind="operator", id=uuid8(hashlib.blake2b(name.encode(), digest_size=16).digest()), name=name)
 
 
 class ProgressBar:

@@ -1,6 +1,23 @@
 """Declaration of the exchange across borders."""
 
 from esante.contract import Service
+from esante.contract_parts import combine
 from esante.services.exchange.cli import exchange
+from esante.services.exchange.contact_points.cli import ncp
+from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.settings import ExchangeSettings
 
-SERVICE = Service(package="esante.services.exchange", commands=[exchange])
+_PARTS = combine([CONTACT_POINTS])
+
+SERVICE = Service(
+    package="esante.services.exchange",
+    settings=ExchangeSettings,
+    build=_PARTS.build,
+    routes=_PARTS.routes,
+    consumers=_PARTS.consumers,
+    tasks=_PARTS.tasks,
+    dispositions=_PARTS.dispositions,
+    navigation=_PARTS.navigation,
+    kept=_PARTS.kept,
+    commands=[exchange, ncp],
+)

@@ -8,11 +8,10 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ensure_journal_month, platform_command
+from esante.command_line import ensure_journal_month, operator_of_shell, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
-    from esante.identity.access import Requester
     from esante.services.healthnet.federation.model import Agreement
 
 T = TypeVar("T")
@@ -36,7 +35,7 @@ async def list_agreements(platform: "Platform", text: str) -> None:
 
     cursor: str | None = None
     while True:
-        page = await _done(platform[Federations].page(_operator(getpass.getuser()), text, cursor))
+        page = await _done(platform[Federations].page(operator_of_shell(getpass.getuser()), text, cursor))
         for one in page.items:
             _print(one)
         if (cursor := page.next) is None:
@@ -53,7 +52,7 @@ async def propose(platform: "Platform", file: Path, key: str, by: str) -> None:
     from esante.services.healthnet.federation.service import Federations
 
     await ensure_journal_month(platform)
-    _print(await _done(platform[Federations].propose(_operator(by), _read(file), key)))
+    _print(await _done(platform[Federations].propose(operator_of_shell(by), _read(file), key)))
 
 
 @federation.command()
@@ -67,7 +66,7 @@ async def decide(platform: "Platform", agreement_id: UUID, reason: str, by: str,
     from esante.services.healthnet.federation.service import Federations
 
     await ensure_journal_month(platform)
-    act = platform[Federations].decide(_operator(by), agreement_id, approved=not refuse, reason=reason)
+    act = platform[Federations].decide(operator_of_shell(by), agreement_id, approved=not refuse, reason=reason)
     _print(await _done(act))
 
 
@@ -81,7 +80,7 @@ async def end(platform: "Platform", agreement_id: UUID, reason: str, by: str) ->
     from esante.services.healthnet.federation.service import Federations
 
     await ensure_journal_month(platform)
-    _print(await _done(platform[Federations].end(_operator(by), agreement_id, reason)))
+    _print(await _done(platform[Federations].end(operator_of_shell(by), agreement_id, reason)))
 
 
 @federation.command()
@@ -91,7 +90,7 @@ async def export(platform: "Platform", agreement_id: UUID) -> None:
     """Print our side of an agreement, signed, for the other operator."""
     from esante.services.healthnet.federation.service import Federations
 
-    click.echo(await _done(platform[Federations].export(_operator(getpass.getuser()), agreement_id)), nl=False)
+    click.echo(await _done(platform[Federations].export(operator_of_shell(getpass.getuser()), agreement_id)), nl=False)
 
 
 @federation.command()
@@ -105,13 +104,6 @@ async def key(platform: "Platform") -> None:
 
 def _read(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace")
-
-
-def _operator(name: str) -> "Requester":
-    from esante.core.storage import uuid8
-    from esante.identity.access import Requester
-
-    return Requester(kind="operator", id=uuid8(name.encode()), name=name)
 
 
 async def _done(act: Awaitable[T]) -> T:

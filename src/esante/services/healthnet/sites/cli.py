@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from esante.command_line import ensure_journal_month, platform_command
+from esante.command_line import ensure_journal_month, operator_of_shell, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
-    from esante.identity.access import Requester
     from esante.services.healthnet.sites.model import NetworkSite, SiteRequest
 
 T = TypeVar("T")
@@ -36,7 +35,7 @@ async def list_sites(platform: "Platform", text: str, state: str) -> None:
 
     cursor: str | None = None
     while True:
-        page = await _done(platform[Sites].page(_operator(getpass.getuser()), text, state, cursor))
+        page = await _done(platform[Sites].page(operator_of_shell(getpass.getuser()), text, state, cursor))
         for one in page.items:
             _print(one)
         if (cursor := page.next) is None:
@@ -72,7 +71,7 @@ async def request(platform: "Platform", /, provider_code: str, by: str, **place:
     from esante.services.healthnet.sites.service import Sites
 
     await ensure_journal_month(platform)
-    _print(await _done(platform[Sites].request(_operator(by), _asked(provider_code, place))))
+    _print(await _done(platform[Sites].request(operator_of_shell(by), _asked(provider_code, place))))
 
 
 @site.command("request-platform")
@@ -84,7 +83,7 @@ async def request_platform(platform: "Platform", /, name: str, by: str, **place:
     from esante.services.healthnet.sites.service import Sites
 
     await ensure_journal_month(platform)
-    _print(await _done(platform[Sites].request_platform(_operator(by), name, _asked("", place))))
+    _print(await _done(platform[Sites].request_platform(operator_of_shell(by), name, _asked("", place))))
 
 
 @site.command()
@@ -98,7 +97,9 @@ async def decide(platform: "Platform", key: str, reason: str, by: str, *, refuse
     from esante.services.healthnet.sites.service import Sites
 
     found = await _found(platform, key)
-    _print(await _done(platform[Sites].decide(_operator(by), found.site_id, approved=not refuse, reason=reason)))
+    _print(
+        await _done(platform[Sites].decide(operator_of_shell(by), found.site_id, approved=not refuse, reason=reason))
+    )
 
 
 @site.command()
@@ -112,7 +113,7 @@ async def quarantine(platform: "Platform", key: str, reason: str, by: str, *, is
     from esante.services.healthnet.sites.service import Sites
 
     found = await _found(platform, key)
-    act = platform[Sites].quarantine(_operator(by), found.site_id, reason, quarantined=not is_over)
+    act = platform[Sites].quarantine(operator_of_shell(by), found.site_id, reason, quarantined=not is_over)
     _print(await _done(act))
 
 
@@ -128,7 +129,7 @@ async def suspend(platform: "Platform", key: str, reason: str, by: str, *, is_ov
 
     found, sites = await _found(platform, key), platform[Sites]
     act = sites.resume if is_over else sites.suspend
-    _print(await _done(act(_operator(by), found.site_id, reason)))
+    _print(await _done(act(operator_of_shell(by), found.site_id, reason)))
 
 
 @site.command()
@@ -142,8 +143,8 @@ async def end(platform: "Platform", key: str, reason: str, by: str) -> None:
     from esante.services.healthnet.sites.service import Sites
 
     found = await _found(platform, key)
-    await _done(platform[Certificates].revoke(_operator(by), found, reason))
-    _print(await _done(platform[Sites].end(_operator(by), found.site_id, reason)))
+    await _done(platform[Certificates].revoke(operator_of_shell(by), found, reason))
+    _print(await _done(platform[Sites].end(operator_of_shell(by), found.site_id, reason)))
 
 
 def _asked(code: str, place: Mapping[str, str]) -> "SiteRequest":
@@ -158,13 +159,6 @@ def _asked(code: str, place: Mapping[str, str]) -> "SiteRequest":
         service_class=place["service_class"],
         contact=Contact(name=place["contact"], phone=place["phone"], email=place["email"]),
     )
-
-
-def _operator(name: str) -> "Requester":
-    from esante.core.storage import uuid8
-    from esante.identity.access import Requester
-
-    return Requester(kind="operator", id=uuid8(name.encode()), name=name)
 
 
 async def _found(platform: "Platform", key: str) -> "NetworkSite":

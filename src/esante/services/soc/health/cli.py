@@ -9,11 +9,10 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ProgressBar, ensure_journal_month, platform_command
+from esante.command_line import ProgressBar, ensure_journal_month, operator_of_shell, platform_command
 from esante.contract import Platform
-from esante.core.storage import uuid7, uuid8
+from esante.core.storage import uuid7
 from esante.core.web import Problem
-from esante.identity.access import Requester
 from esante.identity.directory import Address, Directory, Identifier, Person, catalogue
 from esante.services.soc.health.context.people import Mark
 from esante.services.soc.health.lists.service import MarkLists
@@ -45,7 +44,7 @@ async def propose_watch(platform: Platform, identifier: str, reason: str, by: st
     person = await platform[Directory].find_person(None, identifier)
     if person is None:
         raise click.ClickException("nobody, or not only one person, has this identifier.")
-    await _run(platform, platform[MarkLists].propose_watch(_operator(by), person.id, reason))
+    await _run(platform, platform[MarkLists].propose_watch(operator_of_shell(by), person.id, reason))
     click.echo(f"proposed {person.id}; another operator confirms it: esante soc watch confirm {person.id}")
 
 
@@ -73,7 +72,7 @@ async def propose_invented(platform: Platform, /, reason: str, by: str, born: da
         address=Address(traits["line"], traits["postal_code"], traits["city"]),
         languages=("fr",),
     )
-    await _run(platform, platform[MarkLists].propose_invented(_operator(by), person, reason))
+    await _run(platform, platform[MarkLists].propose_invented(operator_of_shell(by), person, reason))
     click.echo(f"proposed {person.id}; another operator confirms it: esante soc invented confirm {person.id}")
 
 
@@ -86,7 +85,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
     @platform_command
     async def confirm(platform: Platform, person_id: UUID, by: str) -> None:
         """Confirm what another operator proposed."""
-        await _run(platform, platform[MarkLists].confirm(_operator(by), person_id, mark))
+        await _run(platform, platform[MarkLists].confirm(operator_of_shell(by), person_id, mark))
         click.echo(f"in force: {person_id}")
 
     @group.command("end")
@@ -95,7 +94,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
     @platform_command
     async def end(platform: Platform, person_id: UUID, by: str) -> None:
         """End a mark, or withdraw a proposal."""
-        await _run(platform, platform[MarkLists].end(_operator(by), person_id, mark))
+        await _run(platform, platform[MarkLists].end(operator_of_shell(by), person_id, mark))
         click.echo(f"ended: {person_id}")
 
     @group.command("list")
@@ -103,7 +102,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
     @platform_command
     async def show(platform: Platform, by: str) -> None:
         """Print the list for auditors: who, why, who proposed and who confirmed it."""
-        for one in await platform[MarkLists].listed(_operator(by), mark):
+        for one in await platform[MarkLists].listed(operator_of_shell(by), mark):
             found = one.mark
             click.echo(
                 f"{found.person_id}  {found.state:<9} {one.name or '(not registered yet)':<28}"
@@ -151,7 +150,7 @@ async def detections(platform: Platform, by: str, *, as_json: bool) -> None:
 
     Confirmed: the case was closed as an incident. Dismissed: alone, or by a case with another outcome.
     """
-    found = await platform[DetectionResults].of_year(_operator(by))
+    found = await platform[DetectionResults].of_year(operator_of_shell(by))
     if as_json:
         plain = [
             {
@@ -176,10 +175,6 @@ async def detections(platform: Platform, by: str, *, as_json: bool) -> None:
         share = "-" if one.precision is None else f"{one.precision:.0%}"
         name = one.detection.value if one.detection else "all"
         click.echo(f"{name:<20} {one.raised:>8,} {one.confirmed:>10,} {one.dismissed:>10,} {share:>10}")
-
-
-def _operator(by: str) -> Requester:
-    return Requester(kind="operator", id=uuid8(by.encode()), name=by)
 
 
 async def _run(platform: Platform, act: Any) -> None:
