@@ -4,11 +4,14 @@ from esante.core.soap.envelope import (
     MEDIA_TYPE,
     SOAP,
     WSA,
+    WSSE,
     Malformed,
     Message,
     parse_message,
+    read_fault,
     write_fault,
     write_message,
+    write_request,
 )
 from esante.core.soap.mtom import (
     XOP,
@@ -16,13 +19,16 @@ from esante.core.soap.mtom import (
     Package,
     attachment_of,
     read_package,
+    related_type,
     soap_response,
+    write_package,
 )
 
 __all__ = [
     "MEDIA_TYPE",
     "SOAP",
     "WSA",
+    "WSSE",
     "XOP",
     "Attachment",
     "Malformed",
@@ -30,8 +36,12 @@ __all__ = [
     "Package",
     "attachment_of",
     "parse_message",
+    "read_fault",
     "read_package",
+    "related_type",
     "soap_response",
     "write_fault",
     "write_message",
+    "write_package",
+    "write_request",
 ]
