@@ -53,12 +53,12 @@ def parse_message(data: bytes) -> Message:
     )
 
 
-def write_message(action: str, relates_to: str, content: etree._Element) -> bytes:
-    """Return the envelope of an answer."""
+def write_message(action: str, relates_to: str, content: etree._Element, message_id: str = "") -> bytes:
+    """Return the envelope of an answer; `message_id`: its own, "" for a new one."""
     root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "wsa": WSA})
     header = etree.SubElement(root, f"{{{SOAP}}}Header")
     etree.SubElement(header, f"{{{WSA}}}Action").text = action
-    etree.SubElement(header, f"{{{WSA}}}MessageID").text = uuid7().urn
+    etree.SubElement(header, f"{{{WSA}}}MessageID").text = message_id or uuid7().urn
     if relates_to:
         etree.SubElement(header, f"{{{WSA}}}RelatesTo").text = relates_to
     etree.SubElement(root, f"{{{SOAP}}}Body").append(content)

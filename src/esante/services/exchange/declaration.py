@@ -4,11 +4,14 @@ from esante.contract import Service
 from esante.contract_parts import combine
 from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
+from esante.services.exchange.consent.declaration import CONSENT
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.country_a.cli import serve
 from esante.services.exchange.settings import ExchangeSettings
 
-_PARTS = combine([CONTACT_POINTS, AUDIT])
+_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT])
+ncp.add_command(serve)
 
 SERVICE = Service(
     package="esante.services.exchange",

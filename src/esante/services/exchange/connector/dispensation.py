@@ -42,6 +42,7 @@ def read_dispensation(content: bytes) -> Dispensation:
     return Dispensation(
         document_id=document_id,
         prescription=prescription,
+        patients=frozenset(one.cx for one in _ids(root, "recordTarget/patientRole/id") if one.root and one.extension),
         content=content,
         key=dispensation_key(document_id, prescription),
     )
@@ -51,12 +52,6 @@ def dispensation_key(document_id: str, prescription: InstanceId) -> bytes:
     """Return what makes a dispensation the same one: the hash of its document id and its prescription id."""
     text = "\0".join((document_id, prescription.root, prescription.extension))
     return hashlib.sha256(text.encode()).digest()
-
-
-def patients_of(content: bytes) -> set[str]:
-    """Return the patients of a document as CX. Raises: `NotUsable`."""
-    root = read_checked(content)
-    return {one.cx for one in _ids(root, "recordTarget/patientRole/id") if one.root and one.extension}
 
 
 def _is_same_document(one: InstanceId, own: InstanceId) -> bool:

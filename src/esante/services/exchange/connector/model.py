@@ -76,10 +76,14 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispensation:
-    """A dispensation (CDA) and the prescription that it is of, each by its id; `key`: what makes it the same one."""
+    """A dispensation (CDA) and the prescription that it is of, each by its id; `key`: what makes it the same one.
+
+    `patients`: of whom it is, as CX.
+    """
 
     document_id: str
     prescription: InstanceId
+    patients: frozenset[str]
     content: bytes = field(repr=False)
     key: bytes
 
