@@ -2,6 +2,7 @@
 
 from esante.contract import Service
 from esante.contract_parts import combine
+from esante.services.exchange.audit.cli import figures, reconcile, statement
 from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.consent.declaration import CONSENT
@@ -10,8 +11,9 @@ from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
 from esante.services.exchange.country_a.cli import serve
 from esante.services.exchange.settings import ExchangeSettings
 
+for _command in (serve, figures, reconcile, statement):
+    ncp.add_command(_command)
 _PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT])
-ncp.add_command(serve)
 
 SERVICE = Service(
     package="esante.services.exchange",
