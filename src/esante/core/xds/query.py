@@ -84,8 +84,8 @@ def write_listing(found: Listing) -> etree._Element:
     add_errors(root, found.errors)
     objects = etree.SubElement(root, f"{{{RIM}}}RegistryObjectList")
     if found.only_references:
-        everything = (*found.submission_sets, *found.documents, *found.associations)
-        objects.extend(write_reference(one.entry_uuid) for one in everything)
+        uuids = [one.entry_uuid for one in found.submission_sets] + [one.entry_uuid for one in found.documents]
+        objects.extend(map(write_reference, uuids + [one.entry_uuid for one in found.associations]))
         return root
     objects.extend(map(write_submission_set, found.submission_sets))
     objects.extend(map(write_document, found.documents))
