@@ -2,12 +2,13 @@
 
 from esante.contract import Service
 from esante.contract_parts import combine
+from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
 from esante.services.exchange.settings import ExchangeSettings
 
-_PARTS = combine([CONTACT_POINTS])
+_PARTS = combine([CONTACT_POINTS, AUDIT])
 
 SERVICE = Service(
     package="esante.services.exchange",
