@@ -6,9 +6,10 @@ from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.country_b.declaration import COUNTRY_B
 from esante.services.exchange.settings import ExchangeSettings
 
-_PARTS = combine([CONTACT_POINTS, AUDIT])
+_PARTS = combine([CONTACT_POINTS, AUDIT, COUNTRY_B])
 
 SERVICE = Service(
     package="esante.services.exchange",
