@@ -2,6 +2,7 @@
 
 from esante.contract import Service
 from esante.contract_parts import combine
+from esante.services.exchange.audit.cli import figures, reconcile, statement
 from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
 from esante.services.exchange.contact_points.cli import ncp
@@ -10,6 +11,8 @@ from esante.services.exchange.country_b.declaration import COUNTRY_B
 from esante.services.exchange.settings import ExchangeSettings
 
 _PARTS = combine([CONTACT_POINTS, AUDIT, COUNTRY_B])
+for _command in (figures, reconcile, statement):
+    ncp.add_command(_command)
 
 SERVICE = Service(
     package="esante.services.exchange",
