@@ -23,10 +23,14 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message: its MessageID ("" without one), the element in its body, the MessageID that it answers ("")."""
+    """A message: its MessageID, the element in its body, its header (None without one), what it answers.
+
+    `relates_to`: the MessageID that it answers; "" for what is not said.
+    """
 
     message_id: str
     content: etree._Element
+    header: etree._Element | None = None
     relates_to: str = ""
 
 
@@ -44,16 +48,17 @@ def parse_message(data: bytes) -> Message:
     return Message(
         root.findtext(f"{header}/{{{WSA}}}MessageID", "").strip(),
         contents[0],
+        root.find(header),
         root.findtext(f"{header}/{{{WSA}}}RelatesTo", "").strip(),
     )
 
 
-def write_message(action: str, relates_to: str, content: etree._Element) -> bytes:
-    """Return the envelope of an answer."""
+def write_message(action: str, relates_to: str, content: etree._Element, message_id: str = "") -> bytes:
+    """Return the envelope of an answer; `message_id`: its own, "" for a new one."""
     root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "wsa": WSA})
     header = etree.SubElement(root, f"{{{SOAP}}}Header")
     etree.SubElement(header, f"{{{WSA}}}Action").text = action
-    etree.SubElement(header, f"{{{WSA}}}MessageID").text = uuid7().urn
+    etree.SubElement(header, f"{{{WSA}}}MessageID").text = message_id or uuid7().urn
     if relates_to:
         etree.SubElement(header, f"{{{WSA}}}RelatesTo").text = relates_to
     etree.SubElement(root, f"{{{SOAP}}}Body").append(content)

@@ -10,17 +10,52 @@ from esante.core.xds.model import (
     RegistryError,
     RetrievedDocument,
     StoredQuery,
+    Submission,
+    SubmissionSet,
 )
-from esante.core.xds.names import APPROVED, DOCUMENT_PATIENT_ID, FIND_DOCUMENTS, RIM, RS, TRANSFORMS, XDSB
+from esante.core.xds.names import (
+    APPROVED,
+    DEPRECATED,
+    DOCUMENT_PATIENT_ID,
+    FIND_DOCUMENTS,
+    FIND_SUBMISSION_SETS,
+    GET_ALL,
+    GET_ASSOCIATIONS,
+    GET_DOCUMENTS,
+    GET_DOCUMENTS_AND_ASSOCIATIONS,
+    GET_RELATED_DOCUMENTS,
+    GET_SUBMISSION_SET_AND_CONTENTS,
+    GET_SUBMISSION_SETS,
+    HAS_MEMBER,
+    LCM,
+    REPLACES,
+    RIM,
+    RS,
+    TRANSFORMS,
+    XDSB,
+)
 from esante.core.xds.provision import Provision, read_response, write_provision
 from esante.core.xds.query import read_listing, read_query, write_listing, write_query
 from esante.core.xds.response import read_errors, registry_response
 from esante.core.xds.retrieval import Retrieved, read_requests, read_retrieved, write_requests, write_retrieved
+from esante.core.xds.submission import read_submission, write_submission_set
 
 __all__ = [
     "APPROVED",
+    "DEPRECATED",
     "DOCUMENT_PATIENT_ID",
     "FIND_DOCUMENTS",
+    "FIND_SUBMISSION_SETS",
+    "GET_ALL",
+    "GET_ASSOCIATIONS",
+    "GET_DOCUMENTS",
+    "GET_DOCUMENTS_AND_ASSOCIATIONS",
+    "GET_RELATED_DOCUMENTS",
+    "GET_SUBMISSION_SETS",
+    "GET_SUBMISSION_SET_AND_CONTENTS",
+    "HAS_MEMBER",
+    "LCM",
+    "REPLACES",
     "RIM",
     "RS",
     "TRANSFORMS",
@@ -35,6 +70,8 @@ __all__ = [
     "Retrieved",
     "RetrievedDocument",
     "StoredQuery",
+    "Submission",
+    "SubmissionSet",
     "read_associations",
     "read_documents",
     "read_errors",
@@ -43,6 +80,7 @@ __all__ = [
     "read_requests",
     "read_response",
     "read_retrieved",
+    "read_submission",
     "registry_response",
     "write_association",
     "write_document",
@@ -51,4 +89,5 @@ __all__ = [
     "write_query",
     "write_requests",
     "write_retrieved",
+    "write_submission_set",
 ]

@@ -26,6 +26,7 @@ _SLOTS = {
     "created": "creationTime",
     "language": "languageCode",
     "sha1": "hash",
+    "started": "serviceStartTime",
 }
 _LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 _MANY = frozenset({"confidentiality", "events"})
@@ -41,11 +42,8 @@ def read_documents(root: etree._Element) -> list[DocumentEntry]:
 
 def read_associations(root: etree._Element) -> list[Association]:
     """Return the associations below an element."""
-    found = root.iter(f"{{{RIM}}}Association")
-    return [
-        Association(one.get("associationType", ""), one.get("sourceObject", ""), one.get("targetObject", ""))
-        for one in found
-    ]
+    names = ("associationType", "sourceObject", "targetObject", "id")
+    return [Association(*(one.get(name, "") for name in names)) for one in root.iter(f"{{{RIM}}}Association")]
 
 
 def write_document(entry: DocumentEntry) -> etree._Element:
@@ -56,40 +54,42 @@ def write_document(entry: DocumentEntry) -> etree._Element:
         if value:
             root.set(name, value)
     for name, slot in _SLOTS.items():
-        _add_slot(root, slot, [value] if (value := getattr(entry, name)) else [])
-    _add_slot(root, "size", [] if entry.size is None else [str(entry.size)])
-    _add_slot(root, "sourcePatientInfo", entry.source_patient_info)
-    _add_text(root, "Name", entry.title)
-    _add_text(root, "Description", entry.description)
+        add_slot(root, slot, [value] if (value := getattr(entry, name)) else [])
+    add_slot(root, "size", [] if entry.size is None else [str(entry.size)])
+    add_slot(root, "sourcePatientInfo", entry.source_patient_info)
+    add_text(root, "Name", entry.title)
+    add_text(root, "Description", entry.description)
     for name, scheme in CLASSIFICATIONS.items():
         value = getattr(entry, name)
         for coded in value if name in _MANY else filter(None, [value]):
-            _add_code(root, entry.entry_uuid, scheme, coded)
+            add_code(root, entry.entry_uuid, scheme, coded)
     if entry.authors or entry.institutions:
         author = _add(root, "Classification", classificationScheme=AUTHOR, classifiedObject=entry.entry_uuid)
         author.set("id", uuid7().urn)
         author.set("nodeRepresentation", "")
-        _add_slot(author, "authorPerson", entry.authors)
-        _add_slot(author, "authorInstitution", entry.institutions)
+        add_slot(author, "authorPerson", entry.authors)
+        add_slot(author, "authorInstitution", entry.institutions)
     for scheme, label, value in (
         (DOCUMENT_PATIENT_ID, "XDSDocumentEntry.patientId", entry.patient_id),
         (DOCUMENT_UNIQUE_ID, "XDSDocumentEntry.uniqueId", entry.unique_id),
     ):
-        identifier = _add(root, "ExternalIdentifier", identificationScheme=scheme, value=value)
-        identifier.set("id", uuid7().urn)
-        identifier.set("registryObject", entry.entry_uuid)
-        _add_text(identifier, "Name", label)
+        add_identifier(root, entry.entry_uuid, scheme, label, value)
     return root
 
 
 def write_association(found: Association) -> etree._Element:
     """Return an Association."""
     root = etree.Element(f"{{{RIM}}}Association", nsmap={None: RIM})
-    root.set("id", uuid7().urn)
+    root.set("id", found.entry_uuid or uuid7().urn)
     root.set("associationType", found.type)
     root.set("sourceObject", found.source)
     root.set("targetObject", found.target)
     return root
+
+
+def write_reference(entry_uuid: str) -> etree._Element:
+    """Return an ObjectRef."""
+    return etree.Element(f"{{{RIM}}}ObjectRef", id=entry_uuid, nsmap={None: RIM})
 
 
 def slot_values(root: etree._Element, name: str) -> list[str]:
@@ -104,7 +104,7 @@ def slot_values(root: etree._Element, name: str) -> list[str]:
 
 def _read_document(root: etree._Element) -> DocumentEntry:
     uuid = root.get("id", "")
-    codes = {name: list(_codes(root, scheme)) for name, scheme in CLASSIFICATIONS.items()}
+    codes = {name: list(read_codes(root, scheme)) for name, scheme in CLASSIFICATIONS.items()}
     for name in ("class_code", "format_code"):
         if not codes[name]:
             raise Malformed(f"ExtrinsicObject {uuid[:60]}: the classification {CLASSIFICATIONS[name]} is missing")
@@ -119,40 +119,45 @@ def _read_document(root: etree._Element) -> DocumentEntry:
     authors = [one for one in root.findall(f"{{{RIM}}}Classification") if one.get("classificationScheme") == AUTHOR]
     return DocumentEntry(
         entry_uuid=uuid,
-        unique_id=_identifier(root, DOCUMENT_UNIQUE_ID),
-        patient_id=_identifier(root, DOCUMENT_PATIENT_ID),
+        unique_id=identifier_of(root, DOCUMENT_UNIQUE_ID),
+        patient_id=identifier_of(root, DOCUMENT_PATIENT_ID),
         mime_type=root.get("mimeType", ""),
         home=root.get("home", ""),
         status=root.get("status", ""),
         size=int(size) if size else None,
         source_patient_info=slot_values(root, "sourcePatientInfo"),
-        title=_text(root, "Name"),
-        description=_text(root, "Description"),
+        title=text_of(root, "Name"),
+        description=text_of(root, "Description"),
         authors=[person for one in authors for person in slot_values(one, "authorPerson")],
         institutions=[name for one in authors for name in slot_values(one, "authorInstitution")],
         **values,
     )
 
 
-def _codes(root: etree._Element, scheme: str) -> Iterator[Coded]:
+def read_codes(root: etree._Element, scheme: str) -> Iterator[Coded]:
+    """Yield the codes of an object by a scheme."""
     for one in root.findall(f"{{{RIM}}}Classification"):
         if one.get("classificationScheme") == scheme:
             system = _first(slot_values(one, "codingScheme"))
-            yield Coded(one.get("nodeRepresentation", ""), system, _text(one, "Name"))
+            yield Coded(one.get("nodeRepresentation", ""), system, text_of(one, "Name"))
 
 
-def _identifier(root: etree._Element, scheme: str) -> str:
+def identifier_of(root: etree._Element, scheme: str) -> str:
+    """Return the identifier of an object by a scheme, "" where there is none. Raises: `Malformed` for two."""
     found = [
         one.get("value", "")
         for one in root.findall(f"{{{RIM}}}ExternalIdentifier")
         if one.get("identificationScheme") == scheme
     ]
     if len(found) > 1:
-        raise Malformed(f"ExtrinsicObject {root.get('id', '')[:60]}: the identifier {scheme} occurs twice")
+        raise Malformed(
+            f"{etree.QName(root).localname} {root.get('id', '')[:60]}: the identifier {scheme} occurs twice"
+        )
     return found[0] if found else ""
 
 
-def _text(root: etree._Element, name: str) -> str:
+def text_of(root: etree._Element, name: str) -> str:
+    """Return the text of an element such as Name."""
     found = root.find(f"{{{RIM}}}{name}/{{{RIM}}}LocalizedString")
     return "" if found is None else found.get("value", "")
 
@@ -165,20 +170,31 @@ def _add(parent: etree._Element, tag: str, **attributes: str) -> etree._Element:
     return etree.SubElement(parent, f"{{{RIM}}}{tag}", attributes)
 
 
-def _add_slot(parent: etree._Element, name: str, values: Sequence[str]) -> None:
+def add_identifier(root: etree._Element, uuid: str, scheme: str, label: str, value: str) -> None:
+    """Add an ExternalIdentifier to an object."""
+    identifier = _add(root, "ExternalIdentifier", identificationScheme=scheme, value=value)
+    identifier.set("id", uuid7().urn)
+    identifier.set("registryObject", uuid)
+    add_text(identifier, "Name", label)
+
+
+def add_slot(parent: etree._Element, name: str, values: Sequence[str]) -> None:
+    """Add a slot with values, where there are any."""
     if values:
         holder = _add(_add(parent, "Slot", name=name), "ValueList")
         for value in values:
             _add(holder, "Value").text = value
 
 
-def _add_text(parent: etree._Element, name: str, text: str) -> None:
+def add_text(parent: etree._Element, name: str, text: str) -> None:
+    """Add a text such as Name, where there is one."""
     if text:
         _add(_add(parent, name), "LocalizedString", value=text).set(_LANG, "en")
 
 
-def _add_code(root: etree._Element, uuid: str, scheme: str, coded: Coded) -> None:
+def add_code(root: etree._Element, uuid: str, scheme: str, coded: Coded) -> None:
+    """Add the classification of an object by a code."""
     holder = _add(root, "Classification", classificationScheme=scheme, classifiedObject=uuid, id=uuid7().urn)
     holder.set("nodeRepresentation", coded.code)
-    _add_slot(holder, "codingScheme", [coded.system])
-    _add_text(holder, "Name", coded.display)
+    add_slot(holder, "codingScheme", [coded.system])
+    add_text(holder, "Name", coded.display)

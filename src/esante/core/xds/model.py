@@ -36,6 +36,8 @@ class DocumentEntry:
     language: str = ""
     size: int | None = None
     sha1: str = ""
+    started: str = ""
+    """When the care began that it is about (serviceStartTime), as DTM."""
     title: str = ""
     description: str = ""
     status: str = ""
@@ -51,11 +53,38 @@ class DocumentEntry:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """How one object relates to another, both by their UUIDs."""
+    """How one object relates to another, both by their UUIDs; `entry_uuid`: its own ("": one is made)."""
 
     type: str
     source: str
     target: str
+    entry_uuid: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSet:
+    """What was submitted together (IHE ITI TF-3, 4.2.3.3); `patient_id` as CX, `submitted` as DTM."""
+
+    entry_uuid: str
+    unique_id: str
+    patient_id: str
+    source_id: str
+    submitted: str = ""
+    title: str = ""
+    content_type: Coded | None = None
+    status: str = ""
+    home: str = ""
+    authors: Sequence[str] = ()
+    institutions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a source submits: one submission set, documents, and how they relate."""
+
+    submission_set: SubmissionSet
+    documents: Sequence["DocumentEntry"]
+    associations: Sequence[Association]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +95,9 @@ class Listing:
     associations: Sequence[Association] = ()
     errors: Sequence["RegistryError"] = ()
     is_failure: bool = False
+    submission_sets: Sequence[SubmissionSet] = ()
+    only_references: bool = False
+    """Whether the objects are named by their UUIDs only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from esante.core.xds.metadata import (
     slot_values,
     write_association,
     write_document,
+    write_reference,
 )
 from esante.core.xds.model import Listing, StoredQuery
 from esante.core.xds.names import QUERY, RIM
 from esante.core.xds.response import add_errors, read_errors, status_of
+from esante.core.xds.submission import read_submission_sets, write_submission_set
 
 REQUEST = f"{{{QUERY}}}AdhocQueryRequest"
 RESPONSE = f"{{{QUERY}}}AdhocQueryResponse"
@@ -70,15 +72,22 @@ def read_listing(content: etree._Element) -> Listing:
         associations=read_associations(content),
         errors=read_errors(content),
         is_failure=content.get("status", "").endswith(":Failure"),
+        submission_sets=tuple(read_submission_sets(content)),
     )
 
 
 def write_listing(found: Listing) -> etree._Element:
     """Return the answer with what was found."""
-    status = status_of(found.errors, is_failure=found.is_failure, is_partial=bool(found.documents))
+    has_objects = bool(found.documents or found.submission_sets)
+    status = status_of(found.errors, is_failure=found.is_failure, is_partial=has_objects)
     root = etree.Element(RESPONSE, nsmap={"query": QUERY, None: RIM}, status=status)
     add_errors(root, found.errors)
     objects = etree.SubElement(root, f"{{{RIM}}}RegistryObjectList")
+    if found.only_references:
+        uuids = [one.entry_uuid for one in found.submission_sets] + [one.entry_uuid for one in found.documents]
+        objects.extend(map(write_reference, uuids + [one.entry_uuid for one in found.associations]))
+        return root
+    objects.extend(map(write_submission_set, found.submission_sets))
     objects.extend(map(write_document, found.documents))
     objects.extend(map(write_association, found.associations))
     return root

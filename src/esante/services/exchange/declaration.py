@@ -5,14 +5,16 @@ from esante.contract_parts import combine
 from esante.services.exchange.audit.cli import figures, reconcile, statement
 from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
+from esante.services.exchange.consent.declaration import CONSENT
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
+from esante.services.exchange.country_a.cli import serve
 from esante.services.exchange.country_b.declaration import COUNTRY_B
 from esante.services.exchange.settings import ExchangeSettings
 
-_PARTS = combine([CONTACT_POINTS, AUDIT, COUNTRY_B])
-for _command in (figures, reconcile, statement):
+for _command in (serve, figures, reconcile, statement):
     ncp.add_command(_command)
+_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT, COUNTRY_B])
 
 SERVICE = Service(
     package="esante.services.exchange",

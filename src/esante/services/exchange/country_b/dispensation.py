@@ -10,7 +10,7 @@ from lxml import etree
 
 from esante.core.storage import uuid7
 from esante.services.exchange.cda import PHARM, V3, local_name, read_checked
-from esante.services.exchange.country_b.model import DISPENSATION
+from esante.services.exchange.country_b.model import DISPENSATION, Patient
 
 _NS = {"v3": V3}
 _ISCO = "2.16.840.1.113883.2.9.6.2.7"
@@ -64,7 +64,7 @@ def read_items(data: bytes) -> list[PrescriptionItem]:
 
 
 def write_dispensation(
-    prescription: bytes, item: PrescriptionItem, dispensed: Dispensed, by: Dispenser, at: datetime
+    prescription: bytes, item: PrescriptionItem, dispensed: Dispensed, patient: Patient, by: Dispenser, at: datetime
 ) -> tuple[str, bytes]:
     """Return the identifier (OID^extension) and the bytes of the dispensation of an item. Raises: `NotUsable`.
 
@@ -85,7 +85,7 @@ def write_dispensation(
     _add(root, "effectiveTime", value=moment)
     _add(root, "confidentialityCode", code="N", codeSystem="2.16.840.1.113883.5.25", displayName="normal")
     _add(root, "languageCode", code="en")
-    root.append(copy.deepcopy(source.find("v3:recordTarget", _NS)))
+    root.append(_record_target(source, patient))
     _add_author(root, by, moment)
     custodian = _add(_add(_add(root, "custodian"), "assignedCustodian"), "representedCustodianOrganization")
     _add(custodian, "id", root=by.home)
@@ -161,6 +161,18 @@ def _medicine(administration: Any) -> str:
         one.get("displayName", "") for one in material.iter() if isinstance(one.tag, str) and local_name(one) == "code"
     )
     return next(filter(None, coded), "")[:200]
+
+
+def _record_target(source: Any, patient: Patient) -> Any:
+    """Return the patient of the prescription, with the identifier by which their country answers."""
+    target = copy.deepcopy(source.find("v3:recordTarget", _NS))
+    role = target.find("v3:patientRole", _NS)
+    extension, _, rest = patient.cx.partition("^^^&")
+    domain = rest.removesuffix("&ISO")
+    known = {(one.get("root"), one.get("extension")) for one in role.iterfind("v3:id", _NS)}
+    if (domain, extension) not in known:
+        role.insert(0, etree.Element(_v3("id"), root=domain, extension=extension))
+    return target
 
 
 def _add_author(root: Any, by: Dispenser, moment: str) -> None:

@@ -140,7 +140,10 @@ class Encounters:
             raise Problem(404, "not-found", NOT_FOUND)
         _check(rules.may_dispense, encounter, unique_id, item_id, _validity(), clock.now())
         data = await self.document(requester, encounter_id, unique_id)
-        document_id, made = write_dispensation(data, items[item_id], dispensed, who.dispenser, clock.now())
+        assert encounter.patient is not None
+        document_id, made = write_dispensation(
+            data, items[item_id], dispensed, encounter.patient, who.dispenser, clock.now()
+        )
         prepared = Prepared(
             document_id=document_id,
             prescription_id=item_id,
