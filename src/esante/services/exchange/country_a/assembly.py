@@ -11,6 +11,7 @@ from esante.services.exchange.audit import AuditTrail
 from esante.services.exchange.connector import NationalConnector
 from esante.services.exchange.connector.record_connector import RecordConnector
 from esante.services.exchange.contact_points import ContactPoints, NotConfigured
+from esante.services.exchange.contact_points.publication import FHIR_PATH
 from esante.services.exchange.country_a.authentication import Authentication
 from esante.services.exchange.country_a.discovery import Discovery
 from esante.services.exchange.country_a.document_query import DocumentQueries
@@ -18,6 +19,7 @@ from esante.services.exchange.country_a.endpoints import Endpoints
 from esante.services.exchange.country_a.limits import RequestLimits
 from esante.services.exchange.country_a.retrieval import Retrievals
 from esante.services.exchange.country_a.submission import Submissions
+from esante.services.exchange.fhir_face.server import FhirFace
 from esante.services.exchange.settings import ExchangeSettings
 from esante.services.exchange.terminology import CodeCatalogue, load_catalogue, sample_catalogue
 from esante.services.record import Record
@@ -55,9 +57,9 @@ def catalogue_of(settings: ExchangeSettings) -> CodeCatalogue:
 
 
 def country_a_routes(
-    points: ContactPoints, trail: AuditTrail, access: Access, connector: NationalConnector
+    points: ContactPoints, trail: AuditTrail, access: Access, connector: NationalConnector, url: str
 ) -> list[BaseRoute]:
-    """Return the routes of country A over a connector."""
+    """Return the routes of country A over a connector; `url`: the address of the contact point."""
     authentication, limits = Authentication(points), RequestLimits(access)
     endpoints = Endpoints(
         points,
@@ -67,4 +69,5 @@ def country_a_routes(
         Retrievals(authentication, limits, connector, points.home),
         Submissions(authentication, limits, connector),
     )
-    return endpoints.routes()
+    face = FhirFace(points, trail, authentication, limits, connector, f"{url}{FHIR_PATH}")
+    return [*endpoints.routes(), *face.routes()]
