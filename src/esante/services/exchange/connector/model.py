@@ -19,7 +19,7 @@ class Form(StrEnum):
     CODED = "L3"
     PDF = "L1"
     BUNDLE = "FHIR"
-    """A document of FHIR, for the FHIR face."""
+    """A document of FHIR, for the FHIR interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

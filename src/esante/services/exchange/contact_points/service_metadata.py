@@ -113,7 +113,7 @@ def write_endpoint(
     period: tuple[datetime, datetime],
     seal: tuple[RSAPrivateKey, x509.Certificate],
 ) -> bytes:
-    """Return the signed document about a transaction of ours, or our FHIR face."""
+    """Return the signed document about a transaction of ours, or our FHIR interface."""
     root, endpoint = _document(country, _DOCUMENTS[subject], period)
     etree.SubElement(endpoint, f"{{{SMP}}}EndpointURI").text = url
     _add_common(endpoint, period, certificate, subject.value)

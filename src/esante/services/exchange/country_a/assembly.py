@@ -19,7 +19,7 @@ from esante.services.exchange.country_a.endpoints import Endpoints
 from esante.services.exchange.country_a.limits import RequestLimits
 from esante.services.exchange.country_a.retrieval import Retrievals
 from esante.services.exchange.country_a.submission import Submissions
-from esante.services.exchange.fhir_face.server import FhirFace
+from esante.services.exchange.fhir_api.server import FhirEndpoints
 from esante.services.exchange.settings import ExchangeSettings
 from esante.services.exchange.terminology import CodeCatalogue, load_catalogue, sample_catalogue
 from esante.services.record import Record
@@ -69,5 +69,5 @@ def country_a_routes(
         Retrievals(authentication, limits, connector, points.home),
         Submissions(authentication, limits, connector),
     )
-    face = FhirFace(points, trail, authentication, limits, connector, f"{url}{FHIR_PATH}")
-    return [*endpoints.routes(), *face.routes()]
+    fhir = FhirEndpoints(points, trail, authentication, limits, connector, f"{url}{FHIR_PATH}")
+    return [*endpoints.routes(), *fhir.routes()]

@@ -1,4 +1,4 @@
-"""The server of the FHIR face: the same connection, assertions, limits, connector and audit as those of SOAP."""
+"""The server of the FHIR interface: the same connection, assertions, limits, connector and audit as those of SOAP."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -29,13 +29,13 @@ from esante.services.exchange.country_a.connection import peer_certificate
 from esante.services.exchange.country_a.endpoints import NOBODYS, contact_point_requester
 from esante.services.exchange.country_a.limits import UNEXPECTED, RequestLimits
 from esante.services.exchange.country_a.model import Asking, Incoming
-from esante.services.exchange.fhir_face.resources import (
+from esante.services.exchange.fhir_api.resources import (
     capability_statement,
     document_resource,
     outcome,
     patient_resource,
 )
-from esante.services.exchange.fhir_face.tokens import read_token
+from esante.services.exchange.fhir_api.tokens import read_token
 from esante.services.exchange.hl7v3.model import InstanceId, PatientQuery
 
 _OID = "urn:oid:"
@@ -74,8 +74,8 @@ class _Incoming:
 Handler = Callable[[_Incoming], Awaitable[_Answered]]
 
 
-class FhirFace:
-    """The endpoints. `base_url`: the address of the FHIR face, which tokens name."""
+class FhirEndpoints:
+    """The endpoints. `base_url`: the address of the FHIR interface, which tokens name."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Resources of the FHIR face: patients (PDQm, ITI-78), documents (MHD, ITI-67), errors. Pure."""
+"""Resources of the FHIR interface: patients (PDQm, ITI-78), documents (MHD, ITI-67), errors. Pure."""
 
 from esante.core.types import Json
 from esante.services.exchange.connector import Offered
@@ -67,7 +67,7 @@ def outcome(code: str, text: str, issue: str) -> Json:
 
 
 def capability_statement(base_url: str, at: str) -> Json:
-    """Return what the FHIR face answers."""
+    """Return what the FHIR interface answers."""
 
     def resource(kind: str, *codes: str, **search: str) -> Json:
         found: Json = {"type": kind, "interaction": [{"code": code} for code in codes]}

@@ -1,4 +1,4 @@
-"""A professional of another country at work with the FHIR face."""
+"""A professional of another country at work with the FHIR interface."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 from lxml import etree
 
-from esante.services.exchange.fhir_face.tokens import write_token
+from esante.services.exchange.fhir_api.tokens import write_token
 from esante.services.exchange.hl7v3.model import InstanceId
 from tests.support.country_a import URL, Abroad, with_peer
 

@@ -1,9 +1,9 @@
-"""Country A of the contact point, and a professional of another country before its FHIR face."""
+"""Country A of the contact point, and a professional of another country before its FHIR interface."""
 
 import pytest
 
 from tests.support.country_a import open_country_a
-from tests.support.fhir_face import FhirAbroad
+from tests.support.fhir_abroad import FhirAbroad
 
 
 @pytest.fixture(scope="module")

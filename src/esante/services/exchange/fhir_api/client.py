@@ -1,4 +1,4 @@
-"""The client of the FHIR face of other contact points."""
+"""The client of the FHIR interface of other contact points."""
 
 import ssl
 from collections.abc import Callable, Mapping
@@ -14,8 +14,8 @@ from esante.core.storage import uuid7
 from esante.core.types import Json
 from esante.services.exchange.assertions.issuer import Issuer
 from esante.services.exchange.contact_points import ContactPoint
-from esante.services.exchange.fhir_face.server import request_target
-from esante.services.exchange.fhir_face.tokens import write_token
+from esante.services.exchange.fhir_api.server import request_target
+from esante.services.exchange.fhir_api.tokens import write_token
 
 MAX_ANSWER = 40 << 20
 TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
@@ -42,7 +42,7 @@ class Answer:
     resource: Json = field(repr=False)
 
 
-class FhirFaceClient:
+class FhirClient:
     """Asks contact points. `context` makes the TLS context for one of them; `issuer` is this contact point."""
 
     def __init__(self, context: Callable[[ContactPoint], ssl.SSLContext], issuer: Issuer) -> None:

@@ -12,12 +12,12 @@ from lxml import etree
 
 from esante.core.storage import uuid7
 from esante.services.exchange.audit import MessageExchanged
-from esante.services.exchange.fhir_face.tokens import write_token
+from esante.services.exchange.fhir_api.tokens import write_token
 from esante.services.exchange.hl7v3.model import InstanceId
 from tests.support.contact_points import trial_country
 from tests.support.country_a import COUNTRY
 from tests.support.exchange_abroad import ISSUER, deposit, number_of, patient, prescription, summary
-from tests.support.fhir_face import BASE, FhirAbroad, text_of
+from tests.support.fhir_abroad import BASE, FhirAbroad, text_of
 
 SUMMARY, LAB, PRESCRIPTION = "60591-5", "11502-2", "57833-6"
 NOBODY = InstanceId(ISSUER, "999999999999999")
@@ -75,7 +75,7 @@ async def test_demographics_that_differ_find_nobody(world, abroad: FhirAbroad) -
 
 
 async def answers(abroad: FhirAbroad, number: InstanceId, key: str) -> list[tuple[int, str]]:
-    """Return everything that the FHIR face says about somebody and a document, without what names them."""
+    """Return everything that the FHIR interface says about somebody and a document, without what names them."""
     found = [
         await abroad.get("/Patient", abroad.token(), identifier=text_of(number)),
         await abroad.get("/DocumentReference", abroad.token(number.cx), patient__identifier=text_of(number)),

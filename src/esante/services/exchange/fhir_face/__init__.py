@@ -1,1 +1,0 @@
-"""The FHIR face of a contact point, beside SOAP: patients, lists of documents, documents as Bundles (OpenNCP 8.0)."""
