@@ -15,9 +15,9 @@ def read_dispensation(content: bytes) -> Dispensation:
     """Return the dispensation of a document. Raises: `NotUsable`.
 
     It names its prescription as the order that it fulfils, as that to which its supplies refer, and as the parent
-    document (XFRM); the last may be null, and where it is the dispensation itself, as some countries send it, it counts
-    for nothing. Some name the document everywhere, others its items in the references: that all are of one
-    prescription is for whoever has it to check.
+    document (XFRM); a parent that is null, or the dispensation itself, as some countries send it, counts for nothing.
+    Some countries name the document everywhere, others its items in the references: that all are of one prescription
+    is for whoever has it to check.
     """
     root = read_checked(content)
     own = _id(root.find(f"{{{V3}}}id"))
