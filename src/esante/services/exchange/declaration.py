@@ -9,11 +9,16 @@ from esante.services.exchange.consent.declaration import CONSENT
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
 from esante.services.exchange.country_a.cli import serve
+from esante.services.exchange.country_b.declaration import COUNTRY_B
+from esante.services.exchange.hospital.cli import hospital
+from esante.services.exchange.hospital.declaration import HOSPITALS
+from esante.services.exchange.pages.declaration import OPERATOR_PAGES
 from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (serve, figures, reconcile, statement):
     ncp.add_command(_command)
-_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT])
+exchange.add_command(hospital)
+_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT, COUNTRY_B, HOSPITALS, OPERATOR_PAGES])
 
 SERVICE = Service(
     package="esante.services.exchange",
