@@ -80,11 +80,13 @@ class Fetched:
 class Dispensation:
     """A dispensation (CDA) and the prescription that it is of, each by its id; `key`: what makes it the same one.
 
-    `patients`: of whom it is, as CX.
+    `named`: all ids by which it names the prescription, of the document and of its items. `patients`: of whom it is,
+    as CX.
     """
 
     document_id: str
     prescription: InstanceId
+    named: frozenset[InstanceId]
     patients: frozenset[str]
     content: bytes = field(repr=False)
     key: bytes

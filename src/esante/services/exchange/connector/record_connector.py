@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from uuid import UUID
 
-from esante.core.storage import Database
+from esante.core.storage import NIL, Database
 from esante.core.time_zone import today
 from esante.core.web import FontsMissing, Problem
 from esante.core.xds import Coded
@@ -68,7 +68,7 @@ class RecordConnector:
         about = Found()
         for id_ in query.ids:
             person = await find_by_id(self._directory, id_)
-            key = person.id if person else about.person_id
+            key = person.id if person else NIL
             verdict = await decide_record(self._access, requester, key)
             if person is None:
                 continue
