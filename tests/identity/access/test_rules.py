@@ -205,6 +205,8 @@ CASES = [
     (with_grants(granted(GrantKind.STAY, HOSPITAL)), DOC, READ, LETTER, TREAT, "grant.institution_stay"),
     (with_grants(granted(GrantKind.STAY, HOSPITAL)), SOFTWARE, READ, LETTER, TREAT, "grant.institution_stay"),
     (with_grants(granted(GrantKind.EMERGENCY)), DOC, READ, RESTRICTED, EMERGENCY, "grant.emergency"),
+    (with_grants(granted(GrantKind.COUNTRY, HOSPITAL)), DOC, READ, LETTER, TREAT, "grant.country"),
+    (with_grants(granted(GrantKind.COUNTRY, HOSPITAL)), DOC, READ, RESTRICTED, TREAT, "restricted"),
     (with_grants(granted()), DOC, READ, RESTRICTED, TREAT, "restricted"),
     (with_grants(granted(GrantKind.STAY, HOSPITAL), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "stay.refused"),
     (with_grants(granted(GrantKind.STAY, HOSPITAL), granted(), refused=frozenset({HOSPITAL})), DOC, READ, LETTER, TREAT, "grant.presence_code"),

@@ -5,11 +5,14 @@ from esante.core.soap.envelope import (
     MEDIA_TYPE,
     SOAP,
     WSA,
+    WSSE,
     Malformed,
     Message,
     parse_message,
+    read_fault,
     write_fault,
     write_message,
+    write_request,
 )
 from esante.core.soap.mtom import (
     XOP,
@@ -17,13 +20,16 @@ from esante.core.soap.mtom import (
     Package,
     attachment_of,
     read_package,
+    related_type,
     soap_response,
+    write_package,
 )
 
 __all__ = [
     "MEDIA_TYPE",
     "SOAP",
     "WSA",
+    "WSSE",
     "XOP",
     "Attachment",
     "Malformed",
@@ -32,8 +38,12 @@ __all__ = [
     "answer_message",
     "attachment_of",
     "parse_message",
+    "read_fault",
     "read_package",
+    "related_type",
     "soap_response",
     "write_fault",
     "write_message",
+    "write_package",
+    "write_request",
 ]

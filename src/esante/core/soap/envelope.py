@@ -1,5 +1,6 @@
 """Envelopes of SOAP 1.2 with WS-Addressing (IHE ITI TF-2, appendix V): reading within limits, writing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lxml import etree
@@ -9,6 +10,7 @@ from esante.core.storage import uuid7
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 WSA = "http://www.w3.org/2005/08/addressing"
+WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 MEDIA_TYPE = "application/soap+xml"
 MAX_MARKUP = 200_000
 """Tags and attributes of a message."""
@@ -21,11 +23,15 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message: its MessageID ("" without one), the element in its body, its header (None without one)."""
+    """A message: its MessageID, the element in its body, its header (None without one), what it answers.
+
+    `relates_to`: the MessageID that it answers; "" for what is not said.
+    """
 
     message_id: str
     content: etree._Element
     header: etree._Element | None = None
+    relates_to: str = ""
 
 
 def parse_message(data: bytes) -> Message:
@@ -38,20 +44,52 @@ def parse_message(data: bytes) -> Message:
     contents = [one for one in bodies[0] if isinstance(one.tag, str)] if len(bodies) == 1 else []
     if root.tag != f"{{{SOAP}}}Envelope" or len(contents) != 1:
         raise Malformed("Envelope: one body of SOAP 1.2 with one element in it is needed")
-    header = root.find(f"{{{SOAP}}}Header")
-    return Message(root.findtext(f"{{{SOAP}}}Header/{{{WSA}}}MessageID", "").strip(), contents[0], header)
+    header = f"{{{SOAP}}}Header"
+    return Message(
+        root.findtext(f"{header}/{{{WSA}}}MessageID", "").strip(),
+        contents[0],
+        root.find(header),
+        root.findtext(f"{header}/{{{WSA}}}RelatesTo", "").strip(),
+    )
 
 
-def write_message(action: str, relates_to: str, content: etree._Element) -> bytes:
-    """Return the envelope of an answer."""
+def write_message(action: str, relates_to: str, content: etree._Element, message_id: str = "") -> bytes:
+    """Return the envelope of an answer; `message_id`: its own, "" for a new one."""
     root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "wsa": WSA})
     header = etree.SubElement(root, f"{{{SOAP}}}Header")
     etree.SubElement(header, f"{{{WSA}}}Action").text = action
-    etree.SubElement(header, f"{{{WSA}}}MessageID").text = uuid7().urn
+    etree.SubElement(header, f"{{{WSA}}}MessageID").text = message_id or uuid7().urn
     if relates_to:
         etree.SubElement(header, f"{{{WSA}}}RelatesTo").text = relates_to
     etree.SubElement(root, f"{{{SOAP}}}Body").append(content)
     return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+
+
+def write_request(
+    action: str, to: str, message_id: str, content: etree._Element, security: Sequence[etree._Element] = ()
+) -> bytes:
+    """Return the envelope of a request; `security`: assertions for its header (WS-Security), signed already."""
+    root = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap": SOAP, "wsa": WSA})
+    header = etree.SubElement(root, f"{{{SOAP}}}Header")
+    named = etree.SubElement(header, f"{{{WSA}}}Action")
+    named.text = action
+    named.set(f"{{{SOAP}}}mustUnderstand", "1")
+    etree.SubElement(header, f"{{{WSA}}}MessageID").text = message_id
+    etree.SubElement(header, f"{{{WSA}}}To").text = to
+    reply = etree.SubElement(header, f"{{{WSA}}}ReplyTo")
+    etree.SubElement(reply, f"{{{WSA}}}Address").text = f"{WSA}/anonymous"
+    if security:
+        etree.SubElement(header, f"{{{WSSE}}}Security", nsmap={"wsse": WSSE}).extend(security)
+    etree.SubElement(root, f"{{{SOAP}}}Body").append(content)
+    return etree.tostring(root, xml_declaration=True, encoding="utf-8")
+
+
+def read_fault(content: etree._Element) -> tuple[str, str] | None:
+    """Return code and reason of a fault (SOAP 1.2, part 1, 5.4), None for content that is no fault."""
+    if content.tag != f"{{{SOAP}}}Fault":
+        return None
+    code = content.findtext(f"{{{SOAP}}}Code/{{{SOAP}}}Value", "").strip().rpartition(":")[2]
+    return code, " ".join(content.findtext(f"{{{SOAP}}}Reason/{{{SOAP}}}Text", "").split())
 
 
 def write_fault(reason: str) -> bytes:

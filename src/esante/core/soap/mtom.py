@@ -80,8 +80,12 @@ def soap_response(root: bytes, attachments: Sequence[Attachment] = (), *, is_mto
     if not is_mtom:
         return Response(root, media_type=MEDIA_TYPE)
     boundary = secrets.token_hex(16)
-    kind = f'{RELATED}; type="{XOP_XML}"; start="<{_ROOT}>"; start-info="{MEDIA_TYPE}"; boundary={boundary}'
-    return StreamingResponse(write_package(root, attachments, boundary), media_type=kind)
+    return StreamingResponse(write_package(root, attachments, boundary), media_type=related_type(boundary))
+
+
+def related_type(boundary: str) -> str:
+    """Return the media type of a message with attachments."""
+    return f'{RELATED}; type="{XOP_XML}"; start="<{_ROOT}>"; start-info="{MEDIA_TYPE}"; boundary={boundary}'
 
 
 async def write_package(root: bytes, attachments: Sequence[Attachment], boundary: str) -> AsyncIterator[Piece]:

@@ -34,6 +34,7 @@ from esante.core.xds.names import (
     TRANSFORMS,
     XDSB,
 )
+from esante.core.xds.provision import Provision, read_response, write_provision
 from esante.core.xds.query import read_listing, read_query, write_listing, write_query
 from esante.core.xds.response import read_errors, registry_response
 from esante.core.xds.retrieval import Retrieved, read_requests, read_retrieved, write_requests, write_retrieved
@@ -64,6 +65,7 @@ __all__ = [
     "DocumentEntry",
     "DocumentRequest",
     "Listing",
+    "Provision",
     "RegistryError",
     "Retrieved",
     "RetrievedDocument",
@@ -76,12 +78,14 @@ __all__ = [
     "read_listing",
     "read_query",
     "read_requests",
+    "read_response",
     "read_retrieved",
     "read_submission",
     "registry_response",
     "write_association",
     "write_document",
     "write_listing",
+    "write_provision",
     "write_query",
     "write_requests",
     "write_retrieved",

@@ -58,6 +58,8 @@ class GrantKind(StrEnum):
     CIRCLE = "circle"
     STAY = "institution_stay"
     EMERGENCY = "emergency"
+    COUNTRY = "country"
+    """To the health professionals of another country, through its national contact point."""
 
 
 class StayStatus(StrEnum):

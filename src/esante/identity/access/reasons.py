@@ -46,6 +46,7 @@ REASONS = {
     "presence_code": N_("You gave a presence code."),
     "institution_stay": N_("This organisation is treating you or has treated you."),
     "emergency": N_("Emergency access was used."),
+    "country": N_("You let health professionals of this country read your record."),
     "stay-refused": N_("You ended the access of this organisation, and have not allowed it again."),
     "stay-unproved": N_("It is not confirmed yet that you are a patient of this organisation."),
     "context-ended": N_("The access has reached the longest duration that is allowed."),

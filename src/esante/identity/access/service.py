@@ -36,7 +36,8 @@ from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import SignInRefused
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
-from esante.identity.access.model import Consent, Item, RecordState, Requester
+from esante.identity.access.model import Consent, Grant, GrantKind, Item, RecordState, Requester
+from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.representation.service import Representations
 from esante.identity.access.reviews.questions import ReviewQuestions
 from esante.identity.access.smart import authorization_store
@@ -145,6 +146,10 @@ class Access:
                 for key, profession in held
                 if key in organizations and key not in suspended
             ]
+        rules = (consent.rules or policy_set()).on(day)
+        for grant in consent.grants:
+            if grant.kind is GrantKind.COUNTRY:
+                found[grant.holder_id] = [_professional_abroad(grant, one) for one in rules.columns]
         return {id_: requesters for id_, requesters in found.items() if id_ not in suspended}
 
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
@@ -292,6 +297,13 @@ class Access:
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""
         return [*self.lifecycle.consumers(), referring_doctor_consumer(self._directory)]
+
+
+def _professional_abroad(grant: Grant, profession: str) -> Requester:
+    """Return somebody of a profession in the country that holds a grant."""
+    return Requester(
+        kind="practitioner", id=NIL, name=grant.holder, profession=profession, organization_id=grant.holder_id
+    )
 
 
 def _staff_of(organization: Organization, profession: str) -> Requester:

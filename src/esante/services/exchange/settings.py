@@ -9,7 +9,9 @@ class ExchangeSettings:
 
     `exchange_connector`: what answers other countries; `record`: the shared record of this platform; empty: nothing,
     and the contact point does not start. `exchange_catalogue`: the folder of the catalogue of codes; empty: a small
-    sample. `exchange_url`: the address at which other countries reach the contact point.
+    sample. `exchange_url`: the address at which other countries reach the contact point. `exchange_audit_url`: where
+    audit messages are sent, as `tls://host:port` or, on this machine only, `tcp://127.0.0.1:port`; empty: nowhere.
+    `exchange_audit_ca`: a file with the issuers of its certificate; empty: those of the system.
     """
 
     exchange_country: str = "LU"
@@ -17,3 +19,5 @@ class ExchangeSettings:
     exchange_connector: str = ""
     exchange_catalogue: str = ""
     exchange_url: str = "https://127.0.0.1:8443"
+    exchange_audit_url: str = ""
+    exchange_audit_ca: str = ""

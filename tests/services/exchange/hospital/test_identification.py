@@ -9,7 +9,7 @@ from lxml import etree
 
 from esante.core.storage import uuid7
 from esante.identity.directory import Identifier, PersonSearched, matricule
-from esante.services.exchange.hospital.model import IdentifiersTold
+from esante.services.exchange.hospital.model import IdentifiersLinked
 from tests.services.exchange.hospital.conftest import COMMUNITY
 from tests.services.exchange.hospital.messages import SOAP_XML, body_of, cx_of, entries_of, envelope, find_documents
 
@@ -96,7 +96,7 @@ async def test_own_number_is_kept_and_finds_the_patient_for_this_hospital_only(s
     hospital, laboratory = world.people["hospital"], world.people["laboratory"]
     answer = await ask(systems, hospital, feed([(NATIONAL, number), (OWN, own)]))
     assert code_of(answer, "acknowledgement/typeCode") == "CA"
-    [(_, event)] = await world.events(person, IdentifiersTold)
+    [(_, event)] = await world.events(person, IdentifiersLinked)
     assert event.allowed
     found = await ask(systems, hospital, identifiers_query(OWN, own, NATIONAL))
     assert ids_of(found) == {(NATIONAL, number)}
@@ -118,7 +118,7 @@ async def test_other_demographics_and_unknown_persons_are_refused_alike(systems,
         answers.append(re.sub(r'extension="[^"]*"', "", text))
     assert "204" in answers[0]
     assert answers[0] == answers[1]
-    assert not [event for _, event in await world.events(person, IdentifiersTold) if event.allowed]
+    assert not [event for _, event in await world.events(person, IdentifiersLinked) if event.allowed]
 
 
 async def test_own_number_moves_to_another_patient_by_a_revision_only(systems, world, patient):

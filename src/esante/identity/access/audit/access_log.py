@@ -65,6 +65,7 @@ GRANT_KINDS = {
     GrantKind.CIRCLE: N_("Circle of care"),
     GrantKind.STAY: N_("Hospital stay"),
     GrantKind.EMERGENCY: N_("Emergency access"),
+    GrantKind.COUNTRY: N_("Care abroad"),
 }
 PURPOSES = {
     "TREAT": N_("Treatment"),

@@ -75,6 +75,7 @@ _GRANTED_WORDS = {
     GrantKind.PRESENCE: N_("%(subject)s entered your presence code and got access."),
     GrantKind.CIRCLE: N_("You added %(subject)s to your circle of care."),
     GrantKind.STAY: N_("%(subject)s reported a stay of yours and got access."),
+    GrantKind.COUNTRY: N_("You allowed health professionals in %(subject)s to read your record."),
 }
 _ENDED_WORDS = {
     "suspended": N_("The access of the app %(subject)s ended: whoever used it may not use the platform any more."),
@@ -190,6 +191,8 @@ def _other_text(event: Any, actor: str, _: Gettext) -> str:
             return _(words) % {"subject": event.holder}
         case GrantEnded():
             words = N_("%(subject)s no longer has access.")
+            if event.kind == GrantKind.COUNTRY:
+                words = N_("Health professionals in %(subject)s can no longer read your record.")
             if event.cause == CEILING:
                 words = N_("The access of %(subject)s is limited to the longest duration that is allowed.")
             return _(words) % {"subject": event.holder}

@@ -83,6 +83,28 @@ class Grants:
         )
         return await self._add_once(grant, requester)
 
+    async def allow_country(self, requester: Requester, country_id: UUID, name: str) -> Grant:
+        """Let the health professionals of another country read the requester's own record, until it is revoked.
+
+        `country_id`: the key as whose organisation they ask, `name`: what the requester calls the country. Repeating
+        it changes nothing. Raises: Problem 403 for a requester who is not a patient, or where it is not offered, 409
+        when the record is not open.
+        """
+        person_id, now = require_own_record(requester), clock.now()
+        context = offered_context(GrantKind.COUNTRY, now)
+        grant = Grant(
+            id=uuid7(),
+            person_id=person_id,
+            kind=GrantKind.COUNTRY,
+            context=context.key,
+            holder_kind="country",
+            holder_id=country_id,
+            holder=name,
+            since=now,
+            until=context.ceiling(now),
+        )
+        return await self._add_once(grant, requester)
+
     async def revoke(self, requester: Requester, grant_id: UUID) -> None:
         """Revoke a grant of the requester's own record now.
 

@@ -45,6 +45,7 @@ _NAMES: Mapping[str, str] = {
     "circle": N_("Circle of care"),
     "institution_stay": N_("During a hospital stay"),
     "emergency": N_("Emergency access"),
+    "country": N_("Care abroad"),
     # ways and rules of fee notes
     "ra": N_("Accelerated reimbursement"),
     "pid": N_("Immediate payment"),

@@ -89,6 +89,24 @@ async def import_country(platform: "Platform", folder: Path, confirmed: tuple[st
     click.echo(f"{found.country} is registered until {found.valid_until:%Y-%m-%d}.")
 
 
+@ncp.command()
+@click.option("--offline", is_flag=True, help="Connect to nobody.")
+@platform_command
+async def doctor(platform: "Platform", *, offline: bool) -> None:
+    """Check keys, clock, registrations, catalogue and connector; exit status 1 when something is wrong."""
+    from esante.services.exchange.contact_points.doctor import Level, examine
+    from esante.services.exchange.contact_points.service import ContactPoints
+    from esante.services.exchange.settings import ExchangeSettings
+
+    is_wrong = False
+    settings = platform.settings.of(ExchangeSettings)
+    async for check in examine(platform[ContactPoints], settings, is_online=not offline):
+        click.echo(str(check))
+        is_wrong |= check.level is Level.FAULT
+    if is_wrong:
+        raise SystemExit(1)
+
+
 @ncp.command("list")
 @platform_command
 async def list_countries(platform: "Platform") -> None:

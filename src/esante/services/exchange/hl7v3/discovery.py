@@ -204,8 +204,10 @@ def _add_refusal(act: etree._Element, refusal: Refusal) -> None:
 def read_refusal(content: etree._Element) -> Refusal | None:
     """Return why a message was refused, None where it was not."""
     detail = find(content, "acknowledgement/acknowledgementDetail")
-    path = "controlActProcess/reasonOf/detectedIssueEvent/mitigatedBy/detectedIssueManagement/code"
-    management = find(content, path)
+    path = "controlActProcess/reasonOf/detectedIssueEvent"
+    management = find(content, f"{path}/mitigatedBy/detectedIssueManagement/code")
+    if management is None:
+        management = find(content, f"{path}/triggerFor/actOrderRequired/code")
     if detail is None and management is None:
         return None
     text = " ".join(filter(None, (text_of(detail, "text"), text_of(detail, "location")))) if detail is not None else ""

@@ -21,7 +21,7 @@ from esante.services.exchange.hl7v3.model import (
     ResponseCode,
 )
 from esante.services.exchange.hospital import store
-from esante.services.exchange.hospital.model import IdentifiersTold
+from esante.services.exchange.hospital.model import IdentifiersLinked
 from esante.services.exchange.hospital.patients import Patients
 from esante.services.record import DIFFERS, Demographics, PersonName, compare_document, matricule_system
 
@@ -91,7 +91,7 @@ class Identification:
         if requester.only_person_id not in (None, person.id if person else NIL) or not await self._is_right(
             person, national[0], feed.patient
         ):
-            event = IdentifiersTold(allowed=False, rule=DIFFERS.rule, reason=DIFFERS.reason)
+            event = IdentifiersLinked(allowed=False, rule=DIFFERS.rule, reason=DIFFERS.reason)
             await self._journal.append_for(requester, event, person_id=person.id if person else NIL)
             return Refusal(UNKNOWN_KEY, _NOT_LINKED)
         assert person is not None
@@ -108,7 +108,7 @@ class Identification:
                     return Refusal(DUPLICATE, "One of your numbers is another patient's: correct it with a revision.")
             for one in own:
                 await store.set_local_identifier(conn, organization_id, one.root, one.extension, person.id, now)
-            event = IdentifiersTold(rule="identifiers.own")
+            event = IdentifiersLinked(rule="identifiers.own")
             await insert(conn, self._journal.rows_for(requester, event, person_id=person.id))
         return None
 

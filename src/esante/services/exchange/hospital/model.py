@@ -58,9 +58,9 @@ class CertificateEnded(Event, frozen=True, kw_only=True):
     why: str
 
 
-@event("exchange.identifiers_told")
-class IdentifiersTold(AccessEvent, frozen=True, kw_only=True):
-    """A system of a hospital told which number of its own a person has, or was refused."""
+@event("exchange.identifiers_linked")
+class IdentifiersLinked(AccessEvent, frozen=True, kw_only=True):
+    """A system of a hospital linked its own number of a patient to a person, or was refused."""
 
     ACTION: ClassVar[str] = "C"
     WORDS: ClassVar[str] = N_("%(actor)s linked its own patient number to you.")

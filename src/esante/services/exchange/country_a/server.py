@@ -1,0 +1,65 @@
+"""The listener of the contact point: mutual TLS, with the routes of country A and no others."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from esante.contract import Platform
+from esante.core.web import HANDLERS
+from esante.identity.access import Access
+from esante.services.exchange.audit import AuditTrail
+from esante.services.exchange.contact_points import ContactPoints
+from esante.services.exchange.country_a.assembly import country_a_routes, open_connector
+from esante.services.exchange.country_a.connection import PeerConnection
+
+_REFRESH_SECONDS = 2.0
+
+
+async def serve(platform: Platform, host: str, port: int) -> None:
+    """Serve country A of a platform until a signal. Raises: `NotConfigured`."""
+    application, context = await open_application(platform)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        http=PeerConnection,
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+    config.load()
+    config.ssl = context
+    await uvicorn.Server(config).serve()
+
+
+async def open_application(platform: Platform) -> tuple[Starlette, ssl.SSLContext]:
+    """Return the application of country A, and the context of its connections. Raises: `NotConfigured`."""
+    points = platform[ContactPoints]
+    connector = open_connector(platform)
+    await points.all()
+    context = points.server_context()
+
+    @contextlib.asynccontextmanager
+    async def follow(application: Starlette) -> AsyncIterator[None]:
+        """Keep the context with the certificates that are registered meanwhile."""
+        task = asyncio.create_task(_follow(points))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    routes = country_a_routes(points, platform[AuditTrail], platform[Access], connector)
+    return Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=follow), context
+
+
+async def _follow(points: ContactPoints) -> None:
+    while True:
+        await asyncio.sleep(_REFRESH_SECONDS)
+        await points.all()
