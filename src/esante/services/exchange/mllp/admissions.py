@@ -8,7 +8,7 @@ from esante.identity.directory import Directory
 from esante.services.exchange.hospital.patients import Patients
 from esante.services.exchange.mllp.er7 import Message
 from esante.services.exchange.mllp.model import Code, Fault
-from esante.services.exchange.mllp.patients import find_patient, read_patient
+from esante.services.exchange.mllp.patients import find_patient, read_patient, unknown_patient
 from esante.services.exchange.mllp.times import read_moment
 
 CLOCK_SKEW = timedelta(minutes=5)
@@ -50,8 +50,7 @@ class Admissions:
         stays = await self._access.stays.list_stays(requester, person_id)
         stay = _latest(stays, encounter)
         if stay is None or person is None:
-            text = "There is no stay of this patient, or there is no open record."
-            raise Fault(Code.UNKNOWN_KEY, "PID^1^3", text, "Send the admission first.")
+            raise unknown_patient()
         if event == "A11":
             if stay.status is not StayStatus.ENTERED_IN_ERROR:
                 await self._access.stays.mark_entered_in_error(requester, person.id, stay.id)

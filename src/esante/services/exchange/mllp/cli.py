@@ -78,7 +78,7 @@ def _context(
     given = [one for one in (certificate, key, authorities) if one]
     if not given:
         if host not in _LOOPBACK:
-            raise click.UsageError("without TLS it listens on this machine only: give --tls-certificate and the others")
+            raise click.UsageError("without TLS it listens on this machine only: give --tls-certificate")
         if organization is None:
             raise click.UsageError("without TLS, say whose messages come: --organization")
         return None

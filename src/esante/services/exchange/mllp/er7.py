@@ -180,7 +180,7 @@ def read_message(data: bytes) -> Message:
     lines = [line for line in re.split(r"\r\n?" if "\r" in text else r"\n", text) if line.strip()]
     if len(lines) > MAX_SEGMENTS:
         raise _rejected(Code.DATA_TYPE, "MSH", f"There are more than {MAX_SEGMENTS:,} segments.", "Send them apart.")
-    separators = Separators(*marks, charset)
+    separators = Separators(marks[0], marks[1], marks[2], marks[3], marks[4], charset)
     return Message(list(_segments(lines, separators)))
 
 

@@ -40,9 +40,7 @@ class Order:
     notes: list[Segment]
 
 
-def write_report(
-    message: Message, orders: Sequence[Order], patient: PatientOfMessage, requester: Requester
-) -> bytes:
+def write_report(message: Message, orders: Sequence[Order], patient: PatientOfMessage, requester: Requester) -> bytes:
     """Return the document of a message. Raises: `Fault` for a value that is not of its type."""
     base = uuid5(requester.id, f"{message.sender} {message.control_id}")
     moment = read_moment(message.header, 7)

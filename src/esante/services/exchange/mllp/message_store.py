@@ -65,7 +65,8 @@ async def settle(conn: Connection, one: IncomingMessage, *, again: bool) -> byte
     """
     answer: bytes | None = await conn.fetchval(
         "UPDATE exchange_hl7_message SET state = $2, code = $3, place = $4, reason = $5, content = $6, answer = $7,"
-        " processed_at = $8 WHERE message_id = $1 AND (state = 'received' OR $9 AND state = 'failed') RETURNING answer",
+        " processed_at = $8 WHERE message_id = $1 AND (state = 'received' OR $9 AND state = 'failed')"
+        " RETURNING answer",
         one.message_id, one.state.value, one.code, one.place, one.reason, one.content, one.answer, one.processed_at,
         again,
     )  # fmt: skip

@@ -70,3 +70,7 @@ async def find_patient(
     return person
 
 
+def unknown_patient() -> Fault:
+    """Return what is said of a patient who is not known, differs, or has no open record, in the same words."""
+    text = "There is no open record of this patient into which this may be put."
+    return Fault(Code.UNKNOWN_KEY, "PID^1^3", text, "Check PID-3, PID-5, PID-7 and PID-8.")

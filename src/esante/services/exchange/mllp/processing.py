@@ -18,6 +18,7 @@ from esante.services.exchange.mllp.acknowledgement import acknowledge, batch_of
 from esante.services.exchange.mllp.admissions import Admissions
 from esante.services.exchange.mllp.er7 import Message, divide_batch, read_message
 from esante.services.exchange.mllp.model import Code, Fault, IncomingMessage, MessageRefused, NotNow, State
+from esante.services.exchange.mllp.patients import unknown_patient
 from esante.services.exchange.mllp.results import Results
 from esante.services.exchange.mllp.terms import message_terms_on
 
@@ -218,9 +219,7 @@ def _as_fault(problem: Problem) -> Fault:
         raise NotNow(text)
     is_absent = problem.status in (403, 404) or problem.code == "not-found"
     if is_absent and not problem.place.startswith("type"):
-        # A patient who is not known, a record that is not open and one into which nothing may be put: the same words.
-        text = "There is no open record of this patient into which this may be put."
-        return Fault(Code.UNKNOWN_KEY, "PID^1^3", text, "Check PID-3, PID-5, PID-7 and PID-8.")
+        return unknown_patient()
     place = "PID^1^3" if problem.status == 409 else "OBX"
     return Fault(Code.DATA_TYPE, place, " ".join(filter(None, (text, problem.place, problem.detail))), remedy)
 

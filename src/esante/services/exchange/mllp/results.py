@@ -1,4 +1,4 @@
-"""Results (ORU^R01) as documents of the record: a FHIR laboratory report of OBR and OBX, and embedded PDFs as they are."""
+"""Results (ORU^R01) as documents of the record: a laboratory report of OBR and OBX, and PDFs as they are."""
 
 import base64
 import binascii
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
+from esante.core.storage import NIL
+from esante.core.web import Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory
-from esante.core.storage import NIL
 from esante.services.exchange.hospital.patients import Patients
 from esante.services.exchange.mllp.er7 import Message, Segment
 from esante.services.exchange.mllp.laboratory_report import LOINC_SYSTEMS, REPORT_TYPE, Order, write_report
 from esante.services.exchange.mllp.model import Code, Fault
-from esante.services.exchange.mllp.patients import PatientOfMessage, find_patient, read_patient
+from esante.services.exchange.mllp.patients import PatientOfMessage, find_patient, read_patient, unknown_patient
 from esante.services.record import Deposit, DepositItem, Record, category_of_type
 
 MAX_ORDERS, MAX_OBSERVATIONS = 100, 2_000
@@ -51,7 +52,12 @@ class Results:
         person = await find_patient(self._directory, self._patients, requester, patient)
         person_id = person.id if person else NIL
         items = [await self._item(requester, person_id, one, patient) for one in found]
-        await self._record.deposit_all(requester, person_id, items)
+        try:
+            await self._record.deposit_all(requester, person_id, items)
+        except Problem as problem:
+            if person is None and problem.status == 409:
+                raise unknown_patient() from problem
+            raise
 
     async def _item(
         self, requester: Requester, person_id: UUID, found: _Found, patient: PatientOfMessage
@@ -155,5 +161,3 @@ def _type(obr: Segment) -> str:
         if obr.text(4, system) in LOINC_SYSTEMS and category_of_type(obr.text(4, code)):
             return obr.text(4, code)
     return REPORT_TYPE
-
-

@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(slots=True)
 class MllpServer:
-    """Serves MLLP; `organization_id` is whose messages come without a client certificate (loopback), None: nobody's."""
+    """Serves MLLP; `organization_id`: whose messages come without a client certificate; None: nobody's."""
 
     answer: Answer
     owner: WhoseCertificate
