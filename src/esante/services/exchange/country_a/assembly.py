@@ -26,7 +26,7 @@ from esante.services.record import Record
 
 RECORD = "record"
 NO_CONNECTOR = (
-    "ESANTE_EXCHANGE_CONNECTOR is not set: nothing answers other countries. Set it to record, and the shared record"
+    "ESANTE_NCP_CONNECTOR is not set: nothing answers other countries. Set it to record, and the shared record"
     " of this platform answers them; there is no default, so that nothing is answered by mistake."
 )
 
@@ -34,11 +34,11 @@ NO_CONNECTOR = (
 def open_connector(platform: Platform) -> NationalConnector:
     """Return the connector that the settings name. Raises: `NotConfigured` for none, and for an unknown one."""
     settings = platform.settings.of(ExchangeSettings)
-    if not settings.exchange_connector:
+    if not settings.ncp_connector:
         raise NotConfigured(NO_CONNECTOR)
-    if settings.exchange_connector != RECORD:
+    if settings.ncp_connector != RECORD:
         raise NotConfigured(
-            f"ESANTE_EXCHANGE_CONNECTOR is {settings.exchange_connector!r}; the connector that there is: {RECORD}"
+            f"ESANTE_NCP_CONNECTOR is {settings.ncp_connector!r}; the connector that there is: {RECORD}"
         )
     catalogue = catalogue_of(settings)
     return RecordConnector(
@@ -53,7 +53,7 @@ def open_connector(platform: Platform) -> NationalConnector:
 
 def catalogue_of(settings: ExchangeSettings) -> CodeCatalogue:
     """Return the catalogue of the settings, or the sample. Raises: `NotUsable`."""
-    return load_catalogue(Path(settings.exchange_catalogue)) if settings.exchange_catalogue else sample_catalogue()
+    return load_catalogue(Path(settings.ncp_catalogue)) if settings.ncp_catalogue else sample_catalogue()
 
 
 def country_a_routes(

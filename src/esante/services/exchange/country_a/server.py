@@ -56,7 +56,7 @@ async def open_application(platform: Platform) -> tuple[Starlette, ssl.SSLContex
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    url = platform.settings.of(ExchangeSettings).exchange_url
+    url = platform.settings.of(ExchangeSettings).ncp_url
     routes = country_a_routes(points, platform[AuditTrail], platform[Access], connector, url)
     return Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=follow), context
 
