@@ -50,6 +50,7 @@ from tests.support.record import World
 
 COUNTRY, HOME, OURS = "PT", "2.999.2", "2.999.1"
 CLASSES = ["60591-5", "57833-6", "60593-1", "11502-2", "34105-7", "18748-4"]
+URL = "https://ncp.test"
 XCPD, XCA, XDR = "/XCPD_Service", "/XCA_Service", "/XDR_Service"
 
 
@@ -205,7 +206,7 @@ async def open_country_a(
     points = contact_points(world.db, world.journal, folder / "exchange")
     await register(points)
     trail = AuditTrail(world.db, world.journal)
-    routes = country_a_routes(points, trail, world.access, connector or connector_of(world))
+    routes = country_a_routes(points, trail, world.access, connector or connector_of(world), URL)
     application = Starlette(routes=routes, exception_handlers=HANDLERS)
     there = trial_country(COUNTRY).own
     yield Abroad(application, there.issuer, there.tls), points

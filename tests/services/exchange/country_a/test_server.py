@@ -27,7 +27,7 @@ from tests.support.country_a import COUNTRY, XCPD
 from tests.support.exchange_assertions import DOCTOR
 from tests.support.processes import environment, free_port, run_esante
 
-SETTINGS = {"ESANTE_EXCHANGE_HOME": HOMES["LU"]}
+SETTINGS = {"ESANTE_NCP_HOME": HOMES["LU"]}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def platform(tmp_path_factory) -> Path:
 def test_contact_point_without_connector_does_not_start(platform):
     done = run_esante("ncp", "serve", "--data", platform, check=False, **SETTINGS)
     assert done.returncode == 1
-    assert "Error: ESANTE_EXCHANGE_CONNECTOR is not set: nothing answers other countries." in done.stderr
+    assert "Error: ESANTE_NCP_CONNECTOR is not set: nothing answers other countries." in done.stderr
 
 
 def test_unknown_connector_is_refused_by_name():
@@ -56,7 +56,7 @@ def test_unknown_connector_is_refused_by_name():
         class settings:
             @staticmethod
             def of(kind):
-                return kind(exchange_connector="other")
+                return kind(ncp_connector="other")
 
     with pytest.raises(NotConfigured, match="'other'; the connector that there is: record"):
         open_connector(Unknown())
@@ -68,7 +68,7 @@ def serving(data: Path) -> Iterator[int]:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "esante.cli", "ncp", "serve", "--data", data, "--port", str(port)],
-        env=environment(**SETTINGS, ESANTE_EXCHANGE_CONNECTOR="record"),
+        env=environment(**SETTINGS, ESANTE_NCP_CONNECTOR="record"),
     )
     try:
         for _ in range(600):

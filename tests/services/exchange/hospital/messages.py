@@ -21,9 +21,10 @@ FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
 SOAP_XML = {"Content-Type": "application/soap+xml"}
 
 
-def envelope(body: str, header: str = "") -> bytes:
+def envelope(body: str, header: str = "", message_id: str = "") -> bytes:
     """Return an envelope of SOAP 1.2 around a body."""
-    message_id = f'<w:MessageID xmlns:w="http://www.w3.org/2005/08/addressing">{uuid4().urn}</w:MessageID>'
+    name = message_id or uuid4().urn
+    message_id = f'<w:MessageID xmlns:w="http://www.w3.org/2005/08/addressing">{name}</w:MessageID>'
     return (
         f'<s:Envelope xmlns:s="{SOAP}"><s:Header>{message_id}{header}</s:Header><s:Body>{body}</s:Body></s:Envelope>'
     ).encode()

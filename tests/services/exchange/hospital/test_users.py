@@ -5,10 +5,6 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 from lxml import etree
 
 from esante.core.journal import SYSTEM
@@ -19,6 +15,7 @@ from esante.services.exchange.assertions.signature import sign
 from esante.services.exchange.hospital.certificates import NotRegistered
 from esante.services.record import Listed
 from tests.services.exchange.hospital.messages import SOAP_XML, body_of, cx_of, entries_of, envelope, find_documents
+from tests.support.exchange import make_card
 from tests.support.record import BASE, LOCAL, letter
 
 EXAMPLES = Path(__file__).parents[5] / "shared/data/ihe-epr"
@@ -30,26 +27,13 @@ ORGANIZATION = "urn:oasis:names:tc:xspa:1.0:subject:organization-id"
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
 
-def new_seal(name: str = "Hospital", days: int = 30):
-    key = rsa.generate_private_key(65537, 2048)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=days)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    return key, certificate
-
-
 @pytest.fixture(scope="module")
 async def seal(world, systems):
     """The key of the hospital, whose certificate is registered."""
-    key, certificate = new_seal()
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    card = make_card("Hospital")
     hospital = await world.directory.organization(world.people["hospital"].id)
-    await systems.certificates.register(pem, hospital, actor=SYSTEM)
-    return key, certificate
+    await systems.certificates.register(card.pem, hospital, actor=SYSTEM)
+    return card
 
 
 def assertion(name_id: str, qualifier: str = LOCAL, **said) -> etree._Element:
@@ -87,7 +71,7 @@ def _value(statement: etree._Element, name: str) -> etree._Element:
 
 
 def signed(root: etree._Element, seal) -> etree._Element:
-    return sign(root, *seal)
+    return sign(root, seal.key, seal.certificate)
 
 
 async def ask(systems, body: str, *assertions: etree._Element, path: str = "registry"):
@@ -183,29 +167,21 @@ async def test_who_is_not_known_at_the_hospital_is_refused(systems, world, seal)
 
 
 async def test_certificate_that_is_not_registered_or_has_ended_is_refused(systems, world, seal):
-    key, certificate = new_seal("Another")
-    about = signed(assertion(surgeon_of(world)), (key, certificate))
+    card = make_card("Another")
+    about = signed(assertion(surgeon_of(world)), card)
     assert "not registered" in (await ask(systems, find_documents("1"), about)).text
     hospital = await world.directory.organization(world.people["hospital"].id)
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    registered = await systems.certificates.register(pem, hospital, actor=SYSTEM)
+    registered = await systems.certificates.register(card.pem, hospital, actor=SYSTEM)
     assert (await ask(systems, find_documents("1"), about)).status_code == 200
     with pytest.raises(NotRegistered):
-        await systems.certificates.register(pem, hospital, actor=SYSTEM)
+        await systems.certificates.register(card.pem, hospital, actor=SYSTEM)
     await systems.certificates.end(registered.fingerprint, "lost", actor=SYSTEM)
     assert "not registered" in (await ask(systems, find_documents("1"), about)).text
 
 
 async def test_weak_keys_and_what_is_no_certificate_are_not_registered(systems, world):
     hospital = await world.directory.organization(world.people["hospital"].id)
-    key = rsa.generate_private_key(65537, 1024)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Weak")])
-    now = dt.datetime.now(dt.UTC)
-    weak = (
-        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-        .serial_number(1).not_valid_before(now).not_valid_after(now + dt.timedelta(days=1)).sign(key, hashes.SHA256())
-    )  # fmt: skip
-    for pem in (b"no certificate", weak.public_bytes(serialization.Encoding.PEM)):
+    for pem in (b"no certificate", make_card(bits=1024).pem):
         with pytest.raises(NotRegistered):
             await systems.certificates.register(pem, hospital, actor=SYSTEM)
 

@@ -18,6 +18,8 @@ class Form(StrEnum):
 
     CODED = "L3"
     PDF = "L1"
+    BUNDLE = "FHIR"
+    """A document of FHIR, for the FHIR interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
