@@ -28,7 +28,7 @@ from esante.services.exchange.contact_points import ContactPoint, ContactPoints
 from esante.services.exchange.country_b import rules
 from esante.services.exchange.country_b.mask_values import name_of
 from esante.services.exchange.country_b.model import PRESCRIPTION, SUMMARY, Document, Encounter, Outcome
-from esante.services.exchange.country_b.professionals import may_ask
+from esante.services.exchange.country_b.professionals import may_ask, may_dispense
 from esante.services.exchange.country_b.readable import Readable, read_document
 from esante.services.exchange.country_b.service import Encounters, dispensed_of, fields_of
 from esante.services.exchange.model import NotUsable
@@ -225,7 +225,7 @@ class AbroadPages:
         is_prescription = document.class_code == PRESCRIPTION
         items = (
             await self._encounters.items(requester, encounter.id, document.unique_id)
-            if is_prescription and shown
+            if is_prescription and shown and may_dispense(requester)
             else []
         )
         now, validity = clock.now(), rules_on(today()).trc_validity
