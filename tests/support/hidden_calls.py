@@ -10,9 +10,22 @@ import orjson
 
 from esante.core.storage import uuid7
 from esante.core.types import Json
+from esante.core.xds import (
+    FIND_SUBMISSION_SETS,
+    GET_ALL,
+    GET_ASSOCIATIONS,
+    GET_DOCUMENTS,
+    GET_SUBMISSION_SET_AND_CONTENTS,
+    GET_SUBMISSION_SETS,
+)
+from esante.services.exchange.hospital.entries import set_uuid
+from esante.services.exchange.hospital.patients import community_oid
 from esante.services.record import Document
+from tests.services.exchange.hospital import messages as xds
 from tests.support.submissions import LABORATORY, build_document_reference
 
+BASE_URL = "http://records.example"
+"""The address of the platform that is asked."""
 FHIR = {"Content-Type": "application/fhir+json"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OWN_NUMBER = ("urn:example:lab", "4711")
@@ -256,6 +269,47 @@ def accepted_writes(hidden: Hidden, csrf: str) -> Iterator[Call]:
         )
 
 
+def registry_calls(hidden: Hidden) -> Iterator[Call]:
+    """Yield messages of XDS.b and PDQv3 that name the person, the document, its submission set."""
+    yield Call("/api/xds")
+    community = community_oid(BASE_URL)
+    cx = f"{hidden.person_id.hex}^^^&{community}&ISO"
+    entry, set_, key = "$XDSDocumentEntry", "$XDSSubmissionSet", hidden.document.id
+    named = set_uuid(hidden.document.submission_id)
+    every = "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')"
+    queries = [
+        xds.find_documents(cx),
+        xds.find_documents(cx, TypeCode=f"('{hidden.document.type}')"),
+        xds.adhoc_query(FIND_SUBMISSION_SETS, {f"{set_}PatientId": f"'{cx}'", f"{set_}Status": every}),
+        xds.adhoc_query(
+            GET_ALL,
+            {
+                "$patientId": f"'{cx}'",
+                f"{entry}Status": every,
+                f"{set_}Status": every,
+                "$XDSFolderStatus": every,
+            },
+        ),
+        xds.adhoc_query(GET_DOCUMENTS, {f"{entry}EntryUUID": f"('{key.urn}')"}),
+        xds.adhoc_query(GET_DOCUMENTS, {f"{entry}UniqueId": f"('2.25.{key.int}')"}, "ObjectRef"),
+        xds.adhoc_query(GET_ASSOCIATIONS, {"$uuid": f"('{key.urn}')"}),
+        xds.adhoc_query(GET_SUBMISSION_SETS, {"$uuid": f"('{key.urn}')"}),
+        xds.adhoc_query(GET_SUBMISSION_SET_AND_CONTENTS, {f"{set_}EntryUUID": f"('{named.urn}')"}),
+    ]
+    for query in queries:
+        yield Call("/api/xds/registry", "POST", headers=xds.SOAP_XML, content=xds.envelope(query, message_id=key.urn))
+    retrieval = xds.envelope(xds.retrieve((community, f"2.25.{key.int}")), message_id=key.urn)
+    yield Call("/api/xds/repository", "POST", headers=xds.SOAP_XML, content=retrieval)
+    person = (
+        '<PRPA_IN201309UV02 xmlns="urn:hl7-org:v3"><id root="1.2"/><controlActProcess><queryByParameter>'
+        '<queryId root="1.3"/><parameterList><patientIdentifier>'
+        f'<value root="{community}" extension="{hidden.person_id.hex}"/></patientIdentifier></parameterList>'
+        "</queryByParameter></controlActProcess></PRPA_IN201309UV02>"
+    )
+    sent = xds.envelope(person, message_id=key.urn)
+    yield Call("/api/xds/patients", "POST", headers=xds.SOAP_XML, content=sent)
+
+
 def all_calls(hidden: Hidden, identifier_system: str, csrf: str) -> Iterator[Call]:
     """Yield all requests, those that write last."""
     for path in (
@@ -273,6 +327,7 @@ def all_calls(hidden: Hidden, identifier_system: str, csrf: str) -> Iterator[Cal
     patient = {"name": "patient", "valueId": str(hidden.person_id)}
     yield _sent("/fhir/DocumentReference/$docref", {"resourceType": "Parameters", "parameter": [patient]})
     yield from reads(hidden)
+    yield from registry_calls(hidden)
     yield from page_calls(hidden)
     yield from refused_writes(hidden)
     yield from form_calls(hidden, csrf)

@@ -1,5 +1,6 @@
 """SOAP 1.2 over HTTP, with addressing and attachments (MTOM), for the profiles of IHE."""
 
+from esante.core.soap.endpoint import answer_message
 from esante.core.soap.envelope import (
     MEDIA_TYPE,
     SOAP,
@@ -34,6 +35,7 @@ __all__ = [
     "Malformed",
     "Message",
     "Package",
+    "answer_message",
     "attachment_of",
     "parse_message",
     "read_fault",

@@ -1,5 +1,6 @@
 """Retrieval of documents (IHE ITI-43, ITI-39): requests and answers, content inline or attached."""
 
+import base64
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -72,8 +73,8 @@ def read_retrieved(content: etree._Element, package: Package) -> Retrieved:
     return Retrieved(documents, read_errors(content))
 
 
-def write_retrieved(found: Retrieved) -> tuple[etree._Element, list[Attachment]]:
-    """Return the answer with documents, and their content as attachments."""
+def write_retrieved(found: Retrieved, *, inline: bool = False) -> tuple[etree._Element, list[Attachment]]:
+    """Return the answer with documents, and their content as attachments, or in the answer (`inline`)."""
     root = etree.Element(RESPONSE, nsmap={None: XDSB, "xop": XOP})
     root.append(registry_response(found.errors, is_partial=bool(found.documents)))
     attachments = []
@@ -83,6 +84,9 @@ def write_retrieved(found: Retrieved) -> tuple[etree._Element, list[Attachment]]
         etree.SubElement(holder, f"{{{XDSB}}}mimeType").text = one.mime_type
         name = f"{number}@esante"
         content = etree.SubElement(holder, f"{{{XDSB}}}Document")
+        if inline:
+            content.text = base64.b64encode(one.content).decode()
+            continue
         etree.SubElement(content, f"{{{XOP}}}Include", href=f"cid:{name}")
         attachments.append(attachment_of(one.content, one.mime_type, name))
     return root, attachments

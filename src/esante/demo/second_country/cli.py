@@ -58,7 +58,7 @@ async def link(settings: Settings, second: Platform) -> None:
 
 async def _prepare(here: Platform, there: Platform) -> None:
     """Let the patients of a side allow the other, and print those who have a summary and a prescription."""
-    country, other = (one.settings.of(ExchangeSettings).exchange_country for one in (here, there))
+    country, other = (one.settings.of(ExchangeSettings).ncp_country for one in (here, there))
     patients = await _patients(here)
     await neighbours.consent(here, patients, other)
     click.echo(f"\n  Patients of {country} for professionals of {other} ({there.settings.base_url}/from-abroad):")

@@ -10,11 +10,17 @@ from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
 from esante.services.exchange.country_a.cli import serve
 from esante.services.exchange.country_b.declaration import COUNTRY_B
+from esante.services.exchange.hospital.cli import hospital
+from esante.services.exchange.hospital.declaration import HOSPITALS
+from esante.services.exchange.mllp.cli import mllp
+from esante.services.exchange.mllp.declaration import MESSAGES
+from esante.services.exchange.pages.declaration import OPERATOR_PAGES
 from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (serve, figures, reconcile, statement):
     ncp.add_command(_command)
-_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT, COUNTRY_B])
+exchange.add_command(hospital)
+_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT, COUNTRY_B, HOSPITALS, MESSAGES, OPERATOR_PAGES])
 
 SERVICE = Service(
     package="esante.services.exchange",
@@ -26,5 +32,5 @@ SERVICE = Service(
     dispositions=_PARTS.dispositions,
     navigation=_PARTS.navigation,
     kept=_PARTS.kept,
-    commands=[exchange, ncp],
+    commands=[exchange, ncp, mllp],
 )

@@ -30,30 +30,30 @@ HOST = "127.0.0.1"
 def second_country(port: int) -> ExchangeSettings:
     """Return the settings of the second country, whose contact point listens on a port."""
     return ExchangeSettings(
-        exchange_country=SECOND_COUNTRY,
-        exchange_home=SECOND_HOME,
-        exchange_connector="record",
-        exchange_url=f"https://{HOST}:{port}",
+        ncp_country=SECOND_COUNTRY,
+        ncp_home=SECOND_HOME,
+        ncp_connector="record",
+        ncp_url=f"https://{HOST}:{port}",
     )
 
 
 def first_country(settings: ExchangeSettings, port: int) -> ExchangeSettings:
     """Return the settings of the first country, so that its contact point answers the second one."""
-    return replace(settings, exchange_connector="record", exchange_url=f"https://{HOST}:{port}")
+    return replace(settings, ncp_connector="record", ncp_url=f"https://{HOST}:{port}")
 
 
 def keys_of(folder: Path, settings: ExchangeSettings, now: datetime) -> Own:
     """Return the identity of a demonstration, with throw-away keys where it has none."""
     if not (folder / SEAL).exists():
-        write_trial_keys(folder, settings.exchange_country, HOST, now)
-    return load_own(folder, settings.exchange_country, settings.exchange_home)
+        write_trial_keys(folder, settings.ncp_country, HOST, now)
+    return load_own(folder, settings.ncp_country, settings.ncp_home)
 
 
 def publication_of(own: Own, settings: ExchangeSettings, now: datetime) -> Mapping[str, bytes]:
     """Return what a demonstration publishes; prescriptions are offered too, which the country itself does not yet."""
     terms = terms_on(today())
     offered = replace(terms, offers=terms.offers | {PRESCRIPTION})
-    return write_publication(own, offered, settings.exchange_url, now)
+    return write_publication(own, offered, settings.ncp_url, now)
 
 
 async def link(platform: Platform, other: Own, published: Mapping[str, bytes], operator: Requester) -> None:

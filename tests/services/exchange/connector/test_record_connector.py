@@ -79,7 +79,7 @@ async def test_two_patients_of_one_query_are_both_answered(world, connector):
 async def test_withdrawn_consent_ends_each_call_at_once(world, connector):
     person = await patient(world)
     document = await summary(world, person)
-    [coded, _] = (await connector.list_documents(doctor_abroad(), number_of(person).cx, [offer(SUMMARY)])).documents
+    [coded, *_] = (await connector.list_documents(doctor_abroad(), number_of(person).cx, [offer(SUMMARY)])).documents
     await CountryConsents(world.access).withdraw(requester_of(person), "XA")
     assert parse_unique_id(coded.unique_id) == (document, Form.CODED)
     fetched = await connector.fetch(doctor_abroad(), number_of(person).cx, coded.unique_id, [SUMMARY])
@@ -87,14 +87,13 @@ async def test_withdrawn_consent_ends_each_call_at_once(world, connector):
     assert not (await connector.list_documents(doctor_abroad(), number_of(person).cx, [offer(SUMMARY)])).is_open
 
 
-async def test_only_the_newest_summary_is_listed_in_two_forms_of_one_document(world, connector):
+async def test_only_the_newest_summary_is_listed_in_all_forms_of_one_document(world, connector):
     person = await patient(world)
     await summary(world, person, date="2024-01-01T10:00:00Z")
     newest = await summary(world, person, date="2025-01-01T10:00:00Z")
-    coded, printed = (
-        await connector.list_documents(doctor_abroad(), number_of(person).cx, [offer(SUMMARY)])
-    ).documents
-    assert [parse_unique_id(one.unique_id) for one in (coded, printed)] == [(newest, Form.CODED), (newest, Form.PDF)]
+    listed = (await connector.list_documents(doctor_abroad(), number_of(person).cx, [offer(SUMMARY)])).documents
+    assert [parse_unique_id(one.unique_id) for one in listed] == [(newest, form) for form in Form]
+    coded, printed, _ = listed
     assert printed.other == coded.unique_id
     for one in (coded, printed):
         fetched = await connector.fetch(doctor_abroad(), number_of(person).cx, one.unique_id, [SUMMARY])
@@ -223,10 +222,23 @@ async def test_discard_of_what_was_never_dispensed_fails(world, connector):
 
 
 @pytest.mark.parametrize("place", ["order", "reference", "parent"])
-async def test_dispensation_whose_places_of_the_prescription_differ_is_refused(world, place):
+async def test_dispensation_whose_places_name_two_prescriptions_is_refused(world, connector, place):
     person = await patient(world)
+    for number in ("91", "92"):
+        await prescription(world, person, number)
+    read = read_dispensation(dispensation_cda(person, "91", **{place: "92"}))
+    done = await connector.submit(doctor_abroad("2262"), number_of(person).cx, read)
+    assert (done.outcome, done.rows) == ("ERROR_ED_EPRESCRIPTION_NOT_IDENTIFIABLE", ())
+
+
+@pytest.mark.parametrize("lost", [b"<inFulfillmentOf>", b'typeCode="REFR"'])
+async def test_dispensation_without_a_place_of_the_prescription_is_refused(world, lost):
+    person = await patient(world)
+    content = dispensation_cda(person, "1").replace(
+        lost, lost.replace(b"inFulfillmentOf", b"x").replace(b"REFR", b"COMP")
+    )
     with pytest.raises(NotUsable):
-        read_dispensation(dispensation_cda(person, "1", **{place: "2"}))
+        read_dispensation(content.replace(b"</inFulfillmentOf>", b"</x>") if b"inF" in lost else content)
 
 
 async def test_real_dispensations_name_their_prescription(shared_data):

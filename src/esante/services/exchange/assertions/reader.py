@@ -30,12 +30,12 @@ def read_assertions(security: etree._Element) -> Sequence[Assertion]:
 
 
 def _read(element: etree._Element, certificate: x509.Certificate) -> Assertion:
-    issuer = _one(element, "Issuer")
-    conditions = _one(element, "Conditions")
-    confirmation = _one(element, "Subject/SubjectConfirmation")
+    issuer = only(element, "Issuer")
+    conditions = only(element, "Conditions")
+    confirmation = only(element, "Subject/SubjectConfirmation")
     texts: dict[str, list[str]] = defaultdict(list)
     codes: dict[str, list[Code]] = defaultdict(list)
-    for name, value in _values(element):
+    for name, value in attribute_values(element):
         if isinstance(value, Code):
             codes[name].append(value)
         else:
@@ -47,22 +47,22 @@ def _read(element: etree._Element, certificate: x509.Certificate) -> Assertion:
     return Assertion(
         id=element.get("ID", ""),
         kind=kind,
-        issuer=_text(issuer),
-        name_id=_text(_one(element, "Subject/NameID")),
-        issued_at=_moment(element, "IssueInstant"),
-        not_before=_moment(conditions, "NotBefore"),
-        not_on_or_after=_moment(conditions, "NotOnOrAfter"),
-        audiences=[_text(one) for one in conditions.findall(f"{{{SAML}}}AudienceRestriction/{{{SAML}}}Audience")],
+        issuer=text_in(issuer),
+        name_id=text_in(only(element, "Subject/NameID")),
+        issued_at=moment_of(element, "IssueInstant"),
+        not_before=moment_of(conditions, "NotBefore"),
+        not_on_or_after=moment_of(conditions, "NotOnOrAfter"),
+        audiences=[text_in(one) for one in conditions.findall(f"{{{SAML}}}AudienceRestriction/{{{SAML}}}Audience")],
         confirmation=confirmation.get("Method", ""),
-        authentication=_text(_one(element, "AuthnStatement/AuthnContext/AuthnContextClassRef")),
-        advised_by=[_text(one) for one in element.findall(f"{{{SAML}}}Advice/{{{SAML}}}AssertionIDRef")],
+        authentication=text_in(only(element, "AuthnStatement/AuthnContext/AuthnContextClassRef")),
+        advised_by=[text_in(one) for one in element.findall(f"{{{SAML}}}Advice/{{{SAML}}}AssertionIDRef")],
         texts=texts,
         codes=codes,
         certificate=certificate,
     )
 
 
-def _values(element: etree._Element) -> Iterator[tuple[str, str | Code]]:
+def attribute_values(element: etree._Element) -> Iterator[tuple[str, str | Code]]:
     """Yield the names and values of all attributes. Raises: `Refused` for too many."""
     count = 0
     for attribute in element.findall(f"{{{SAML}}}AttributeStatement/{{{SAML}}}Attribute"):
@@ -74,22 +74,25 @@ def _values(element: etree._Element) -> Iterator[tuple[str, str | Code]]:
             name = attribute.get("Name", "")
             if len(coded) == 1:
                 yield name, Code(coded[0].get("code", ""), coded[0].get("codeSystem", ""))
-            elif text := _text(value):
+            elif text := text_in(value):
                 yield name, text
 
 
-def _one(element: etree._Element, path: str) -> etree._Element:
+def only(element: etree._Element, path: str) -> etree._Element:
+    """Return the one element at a path. Raises: `Refused`."""
     found = element.findall("/".join(f"{{{SAML}}}{name}" for name in path.split("/")))
     if len(found) != 1:
         raise Refused(Cause.NOT_VALID, f"the assertion must have one {path}")
     return found[0]
 
 
-def _text(element: etree._Element) -> str:
+def text_in(element: etree._Element) -> str:
+    """Return the text of an element, with single blanks."""
     return " ".join("".join(str(one) for one in element.itertext()).split())
 
 
-def _moment(element: etree._Element, name: str) -> datetime:
+def moment_of(element: etree._Element, name: str) -> datetime:
+    """Return the time of an attribute. Raises: `Refused`."""
     try:
         moment = datetime.fromisoformat(element.get(name, ""))
     except ValueError as error:

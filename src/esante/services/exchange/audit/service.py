@@ -9,9 +9,10 @@ from esante.core import clock
 from esante.core.journal import Checkpoint, Journal
 from esante.core.storage import Database, Row, uuid7
 from esante.core.time_zone import time_zone
-from esante.core.web import Page, decode_uuid_cursor, encode_cursor
+from esante.core.web import Page, decode_offset_cursor, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester, require_operator
 from esante.services.exchange.audit import message_store
+from esante.services.exchange.audit.loss_store import Loss, fetch_losses
 from esante.services.exchange.audit.model import Exchanged, Message, MessageExchanged
 
 PAGE_SIZE = 20
@@ -90,6 +91,14 @@ class AuditTrail:
         )
         more = encode_cursor(found[PAGE_SIZE - 1][0]) if len(found) > PAGE_SIZE else None
         return Page([message for _, message in found[:PAGE_SIZE]], more)
+
+    async def losses(self, requester: Requester, text: str, cursor: str | None) -> Page[Loss]:
+        """Return a page of the codes that translations left, the most frequent first. Raises: `Problem` 403, 400."""
+        require_operator(requester)
+        offset = decode_offset_cursor(cursor) if cursor else 0
+        found = await fetch_losses(self._db, text, offset, PAGE_SIZE + 1)
+        more = encode_cursor(offset + PAGE_SIZE) if len(found) > PAGE_SIZE else None
+        return Page(found[:PAGE_SIZE], more)
 
     async def head(self) -> Checkpoint | None:
         """Return the newest signed head of the journal."""

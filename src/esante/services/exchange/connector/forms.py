@@ -22,13 +22,13 @@ from esante.services.exchange.conversion import fhir_to_cda
 from esante.services.exchange.conversion.order import sort_children
 from esante.services.exchange.model import Fault, NotUsable
 from esante.services.exchange.terminology import CodeCatalogue
-from esante.services.exchange.translation import translate
+from esante.services.exchange.translation import Translation, translate
 from esante.services.record import Document
 
 PIVOT_LANGUAGE = "en"
 CODED_KINDS = ("fhir", "cda")
 """Kinds of documents that have a coded form."""
-_UID = re.compile(r"2\.25\.(0|[1-9]\d{0,38})\^(L1|L3)")
+_UID = re.compile(r"2\.25\.(0|[1-9]\d{0,38})\^(L1|L3|FHIR)")
 _PDF_TEMPLATES = {"60591-5": "1.3.6.1.4.1.12559.11.10.1.3.1.1.7"}
 _LOINC = "2.16.840.1.113883.6.1"
 _GENDERS = {"male": ("M", "Male"), "female": ("F", "Female"), "other": ("UN", "Undifferentiated")}
@@ -65,12 +65,12 @@ def coded_form(document: Document, content: bytes) -> Any:
     return root
 
 
-def to_pivot(root: Any, catalogue: CodeCatalogue) -> bytes:
+def to_pivot(root: Any, catalogue: CodeCatalogue) -> Translation:
     """Return a clinical document with the codes of the pivot. Raises: `NotUsable` with the codes not understood."""
     done = translate(_encoded(root), PIVOT_LANGUAGE, catalogue)
     if done.faults:
         raise NotUsable(*done.faults)
-    return done.document
+    return done
 
 
 def pdf_form(document: Document, content: bytes, person: Person, offer: Offer, custodian: str) -> bytes:

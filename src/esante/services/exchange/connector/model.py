@@ -11,6 +11,7 @@ from esante.core.xds import Coded
 from esante.identity.access import Verdict
 from esante.services.exchange.connector.offers import Offer
 from esante.services.exchange.hl7v3.model import FoundPatient, InstanceId
+from esante.services.exchange.translation import Translation
 
 
 class Form(StrEnum):
@@ -18,6 +19,8 @@ class Form(StrEnum):
 
     CODED = "L3"
     PDF = "L1"
+    BUNDLE = "FHIR"
+    """A document of FHIR, for the FHIR interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,8 @@ class Fetched:
     content: bytes | None = field(default=None, repr=False)
     offer: Offer | None = None
     fault: str = ""
+    translation: Translation | None = field(default=None, repr=False)
+    """Of a coded document: how it came to the codes of the pivot."""
     person_id: UUID = NIL
     verdict: Verdict | None = None
 
@@ -78,11 +83,13 @@ class Fetched:
 class Dispensation:
     """A dispensation (CDA) and the prescription that it is of, each by its id; `key`: what makes it the same one.
 
-    `patients`: of whom it is, as CX.
+    `named`: all ids by which it names the prescription, of the document and of its items. `patients`: of whom it is,
+    as CX.
     """
 
     document_id: str
     prescription: InstanceId
+    named: frozenset[InstanceId]
     patients: frozenset[str]
     content: bytes = field(repr=False)
     key: bytes

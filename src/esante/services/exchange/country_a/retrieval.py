@@ -1,5 +1,6 @@
 """Hands out documents (XCA, ITI-39)."""
 
+from esante.core.storage import Row
 from esante.core.time_zone import today
 from esante.core.xds import (
     DocumentRequest,
@@ -10,7 +11,8 @@ from esante.core.xds import (
     write_retrieved,
 )
 from esante.services.exchange.assertions.model import Cause, Refused
-from esante.services.exchange.connector import Fetched, NationalConnector, offers_on
+from esante.services.exchange.audit import Side, loss_rows
+from esante.services.exchange.connector import Fetched, Form, NationalConnector, offers_on
 from esante.services.exchange.country_a.authentication import Authentication
 from esante.services.exchange.country_a.faults import TOO_MANY, error_of
 from esante.services.exchange.country_a.limits import RequestLimits
@@ -18,6 +20,7 @@ from esante.services.exchange.country_a.model import Answered, Asking, Incoming
 
 ACTION = "urn:ihe:iti:2007:CrossGatewayRetrieveResponse"
 _MISSING = "XDSMissingDocument"
+_NO_DOCUMENT = "ERROR_GENERIC_DOCUMENT_MISSING : There is no such document that can be sent."
 _MIME_TYPE = "text/xml"
 
 
@@ -48,7 +51,7 @@ class Retrievals:
             return _fail(RegistryError(Cause.RIGHTS.value, "Nothing of this may be asked for."), asking)
         documents: list[RetrievedDocument] = []
         errors: list[RegistryError] = []
-        last, found_classes = Fetched(), list[str]()
+        last, found_classes, rows = Fetched(), list[str](), list[Row]()
         for request in requests:
             if not await self._limits.admit(asking.requester, incoming.point.country, patient, is_search=False):
                 errors.append(TOO_MANY)
@@ -62,6 +65,8 @@ class Retrievals:
             if last.content is None:
                 errors.append(_error(last, request))
                 continue
+            if last.translation is not None:
+                rows += loss_rows(Side.ANSWERED, incoming.point.country, last.translation)
             documents.append(
                 RetrievedDocument(
                     f"urn:oid:{self._home}", request.repository_id, request.unique_id, _MIME_TYPE, last.content
@@ -78,12 +83,15 @@ class Retrievals:
             verdict=last.verdict,
             documents=[one.unique_id for one in documents],
             asking=asking,
+            rows=rows,
         )
 
     def _fault_of(self, request: DocumentRequest) -> RegistryError | None:
         """Return why a request is not looked up, whatever it asks for."""
         if request.home and request.home.removeprefix("urn:oid:") != self._home:
             return RegistryError("XDSUnknownCommunity", "This is another home community.", request.unique_id)
+        if request.unique_id.endswith(f"^{Form.BUNDLE}"):
+            return RegistryError(_MISSING, _NO_DOCUMENT, request.unique_id)
         if request.repository_id != self._home:
             return RegistryError("XDSUnknownRepositoryId", "This is another repository.", request.unique_id)
         return None
@@ -92,8 +100,7 @@ class Retrievals:
 def _error(found: Fetched, request: DocumentRequest) -> RegistryError:
     if found.fault:
         return RegistryError(found.fault, "The document cannot be sent in this form.", request.unique_id)
-    text = "ERROR_GENERIC_DOCUMENT_MISSING : There is no such document that can be sent."
-    return RegistryError(_MISSING, text, request.unique_id)
+    return RegistryError(_MISSING, _NO_DOCUMENT, request.unique_id)
 
 
 def _fail(error: RegistryError, asking: Asking | None = None) -> Answered:

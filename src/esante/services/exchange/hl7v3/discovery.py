@@ -90,10 +90,10 @@ def read_answer(content: etree._Element, query: PatientQuery) -> PatientAnswer:
     if answered != query.query_id:
         raise Malformed("queryAck: this is the answer to another query")
     people = find_all(content, "controlActProcess/subject/registrationEvent/subject1/patient")
-    refusal = _read_refusal(content)
+    refusal = read_refusal(content)
     return PatientAnswer(
         query=query,
-        patients=[] if refusal else [_read_patient(one) for one in people],
+        patients=[] if refusal else [read_patient(one) for one in people],
         refusal=refusal,
         is_error=value_of(content, "acknowledgement/typeCode", "code") == "AE",
         response=_response_code(value_of(content, "controlActProcess/queryAck/queryResponseCode", "code"), people),
@@ -201,7 +201,8 @@ def _add_refusal(act: etree._Element, refusal: Refusal) -> None:
     add(issue, "code", code=refusal.management, codeSystem=refusal.management_system)
 
 
-def _read_refusal(content: etree._Element) -> Refusal | None:
+def read_refusal(content: etree._Element) -> Refusal | None:
+    """Return why a message was refused, None where it was not."""
     detail = find(content, "acknowledgement/acknowledgementDetail")
     path = "controlActProcess/reasonOf/detectedIssueEvent"
     management = find(content, f"{path}/mitigatedBy/detectedIssueManagement/code")
@@ -218,7 +219,8 @@ def _read_refusal(content: etree._Element) -> Refusal | None:
     )
 
 
-def _read_patient(holder: etree._Element) -> FoundPatient:
+def read_patient(holder: etree._Element) -> FoundPatient:
+    """Return a patient of a message. Raises: `Malformed`."""
     person = find(holder, "patientPerson")
     if person is None:
         raise Malformed("patient: patientPerson is missing")

@@ -88,3 +88,26 @@ class PatientAnswer:
     response: ResponseCode = ResponseCode.OK
     home: str = field(default="")
     """The OID of the home community that answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifierQuery:
+    """Which identifiers of a patient somebody asks for (PIXv3); `domains`: the OIDs of their issuers, () for all."""
+
+    message_id: InstanceId
+    query_id: InstanceId
+    sender: str
+    receiver: str
+    patient: InstanceId
+    domains: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatientFeed:
+    """What a system tells of a patient (PIXv3): `interaction` says whether they are new, changed or merged."""
+
+    interaction: str
+    message_id: InstanceId
+    sender: str
+    receiver: str
+    patient: FoundPatient

@@ -1,6 +1,6 @@
 """The endpoints of XDS-I.b: SOAP 1.2 with MTOM over HTTP, with the bearer token of every other interface."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 
 from lxml import etree
 from starlette.requests import Request
@@ -9,14 +9,11 @@ from starlette.routing import BaseRoute, Route
 
 from esante.core.dated_data import packaged_text
 from esante.core.soap import (
-    MEDIA_TYPE,
     Malformed,
     Message,
     Package,
-    parse_message,
-    read_package,
+    answer_message,
     soap_response,
-    write_fault,
     write_message,
 )
 from esante.identity.access import Access
@@ -90,18 +87,16 @@ class _Endpoints:
     async def _answer(
         self,
         request: Request,
-        client: object,
+        client: Hashable,
         limit: int,
         expected: str,
         work: Callable[[Message, Package], Awaitable[Response]],
     ) -> Response:
-        """Read a message within its turn, and return the answer of `work`, or a fault."""
-        try:
-            async with self._record.large_bodies.body(request, limit, client) as body:
-                package = read_package(bytes(body), request.headers.get("content-type", ""))
-                message = parse_message(package.root)
-                if message.content.tag != expected:
-                    raise Malformed(f"Body: {etree.QName(expected).localname} is needed")
-                return await work(message, package)
-        except Malformed as error:
-            return Response(write_fault(str(error)), 400, media_type=MEDIA_TYPE)
+        """Return the answer of `work` to a message with an expected content, or a fault."""
+
+        async def work_expected(message: Message, package: Package) -> Response:
+            if message.content.tag != expected:
+                raise Malformed(f"Body: {etree.QName(expected).localname} is needed")
+            return await work(message, package)
+
+        return await answer_message(request, self._record.large_bodies, limit, client, work_expected)
