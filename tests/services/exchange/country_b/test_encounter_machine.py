@@ -61,6 +61,7 @@ class EncounterMachine(RuleBasedStateMachine):
         self.steps: list[Taken] = []
         self.serial = 0
         self.late: list[object] = []
+        self.known: dict[str, Outcome] = {}
 
     def take(self, *steps: object) -> None:
         for step in steps:
@@ -214,6 +215,15 @@ class EncounterMachine(RuleBasedStateMachine):
     def unsettled(self) -> list[str]:
         """The submissions of whose answer nobody here knows."""
         return [name for name, one in self.encounter.submissions.items() if one.outcome is Outcome.UNKNOWN]
+
+    @invariant()
+    def known_answer_is_never_lost(self) -> None:
+        """What was acknowledged or refused once stays so, whatever comes late."""
+        for name, one in self.encounter.submissions.items():
+            if one.outcome is not Outcome.UNKNOWN:
+                assert self.known.setdefault(name, one.outcome) is one.outcome
+        now = self.encounter.submissions
+        assert all(now[name].outcome is outcome for name, outcome in self.known.items())
 
     @invariant()
     def what_is_acknowledged_is_what_the_country_counts(self) -> None:

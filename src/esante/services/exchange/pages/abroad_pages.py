@@ -38,6 +38,8 @@ from esante.services.exchange.terminology import CodeCatalogue
 PLACE = "/from-abroad"
 PATIENCE_SECONDS = 1.5
 """How long a form waits for an answer before the page shows that it is waited for."""
+FEW = 5
+"""Documents of a list that are shown at once, the newest; the others on demand."""
 _SHOWN_IN_FORM = (400, 409)
 _MAX_WORDS = 60
 DOWNLOAD_HEADERS = {
@@ -317,13 +319,14 @@ class AbroadPages:
             f"exchange/abroad_{name}.html",
             status,
             place=PLACE,
-            country_name=lambda country: words.country_name(country, language),
+            country_name=lambda country: words.country_name(country, language, gettext),
             language_name=lambda tag: words.language_name(tag, language),
             day=lambda text: words.show_day(text, language),
             facts=lambda row: words.facts_of(row, language, gettext),
             key=words.document_key,
             found_words=words.FOUND,
             named=words.NAMED,
+            few=FEW,
             encounter_states=words.STATES,
             submission_words=words.SUBMISSIONS,
             summary=SUMMARY,
