@@ -1,4 +1,4 @@
-"""Requests resource up at random for every FHIR face: of what /metadata lists, with values that are right, nearly right or
+"""Requests resource up at random for every FHIR interface: of what /metadata lists, with values that are right, nearly right or
 hostile. The same seed makes the same requests, as long as the answers, of which ids are taken, are the same."""
 
 import copy

@@ -24,15 +24,16 @@ from esante.core.xds import (
     DocumentEntry,
     DocumentRequest,
     Listing,
-    Provision,
     Retrieved,
     StoredQuery,
+    Submission,
+    SubmissionSet,
     read_listing,
     read_response,
     read_retrieved,
-    write_provision,
     write_query,
     write_requests,
+    write_submission,
 )
 from esante.services.exchange.assertions.issuer import Issuer, Requesting
 from esante.services.exchange.assertions.rules import rules_on
@@ -50,6 +51,7 @@ from tests.support.record import World
 
 COUNTRY, HOME, OURS = "PT", "2.999.2", "2.999.1"
 CLASSES = ["60591-5", "57833-6", "60593-1", "11502-2", "34105-7", "18748-4"]
+URL = "https://ncp.test"
 XCPD, XCA, XDR = "/XCPD_Service", "/XCA_Service", "/XDR_Service"
 
 
@@ -167,10 +169,8 @@ class Abroad:
             format_code=Coded("urn:epSOS:ep:dis:2010", "eHDSI formatCodes"),
             sha1=sha1,
         )
-        provision = Provision(
-            entry=entry, submission_id="2.999.8.1", submitted="20261130120000", source_id=HOME, content_id="x"
-        )
-        content = write_provision(provision)
+        submission_set = SubmissionSet(uuid7().urn, "2.999.8.1", about or patient, HOME, "20261130120000")
+        content = write_submission(Submission(submission_set, [entry], ()), {entry.entry_uuid: "x"})
         holder = content.find("{urn:ihe:iti:xds-b:2007}Document")
         assert holder is not None
         holder.clear()
@@ -205,7 +205,7 @@ async def open_country_a(
     points = contact_points(world.db, world.journal, folder / "exchange")
     await register(points)
     trail = AuditTrail(world.db, world.journal)
-    routes = country_a_routes(points, trail, world.access, connector or connector_of(world))
+    routes = country_a_routes(points, trail, world.access, connector or connector_of(world), URL)
     application = Starlette(routes=routes, exception_handlers=HANDLERS)
     there = trial_country(COUNTRY).own
     yield Abroad(application, there.issuer, there.tls), points

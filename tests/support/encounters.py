@@ -1,11 +1,11 @@
 """A country whose professionals ask another one, which is a process of its own."""
 
+import functools
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from esante.command_line import operator_of_shell
 from esante.core.journal import Journal
@@ -52,8 +52,7 @@ class EncounterWorld:
     there: ForeignContactPoint
     doctor: Requester
     pharmacist: Requester
-    asker: Asker
-    others: dict[str, Any] = field(default_factory=dict)
+    folder: Path
 
     async def ask(self, who: Requester, encounter: Encounter) -> Encounter:
         """Ask what an encounter waits for; return it with the answer."""
@@ -95,12 +94,17 @@ async def build_world(
     pharmacist = await directory.register_practitioner(a_practitioner(pharmacy, profession="pharmacist", title=""))
     shutil.copytree(trial_keys("LU"), folder / "exchange", dirs_exist_ok=True)
     points = RecordedPoints(db, journal, folder / "exchange", "LU", "2.999.1")
-    portugal = trial_country("PT")
-    await points.register(operator_of_shell("Ann"), portugal.files(there.url), portugal.confirmed)
+    await points.register(operator_of_shell("Ann"), *_published(there.url))
     asker = Asker(db, points, AuditTrail(db, journal), Gateway(points.client_context, seconds))
     encounters = Encounters(db, journal, points, directory, asker)
     who = [replace(requester_of(one, place)) for one, place in ((doctor, hospital), (pharmacist, pharmacy))]
-    return EncounterWorld(encounters, points, there, *who, asker)
+    return EncounterWorld(encounters, points, there, *who, folder)
+
+
+@functools.cache
+def _published(url: str) -> tuple[Mapping[str, bytes], frozenset[str]]:
+    portugal = trial_country("PT")
+    return portugal.files(url), portugal.confirmed
 
 
 def recorded(folder: Path, name: str) -> str:

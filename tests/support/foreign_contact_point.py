@@ -65,6 +65,13 @@ class ForeignContactPoint:
         answers[transaction] = f"{transaction}.xml"
         self._write()
 
+    def forget(self, transaction: str) -> None:
+        """Answer a transaction as at the beginning from now on."""
+        answers = self._state["answers"]
+        assert isinstance(answers, dict)
+        answers.pop(transaction, None)
+        self._write()
+
     def fail(self, fault: str, of: str = "") -> None:
         """Go wrong from now on ("": no longer), at one transaction or at all."""
         self._state |= {"fault": fault, "of": of}

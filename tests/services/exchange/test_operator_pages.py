@@ -73,7 +73,7 @@ async def world(db: Database, journal: Journal, tmp_path: Path) -> AsyncIterator
         await db.fetch(f"DELETE FROM {table}")
     points = contact_points(db, journal, tmp_path / "exchange")
     trail, access = AuditTrail(db, journal), Access(db, journal, Directory(db, journal), base_url=BASE)
-    pages = OperatorPages(points, trail, access, ExchangeSettings(exchange_connector="record"))
+    pages = OperatorPages(points, trail, access, ExchangeSettings(ncp_connector="record"))
     async with browsers_of(application_of(access, pages.routes())) as visit:
         yield World(db, points, trail, visit)
 

@@ -34,11 +34,10 @@ from esante.core.xds.names import (
     TRANSFORMS,
     XDSB,
 )
-from esante.core.xds.provision import Provision, read_response, write_provision
 from esante.core.xds.query import read_listing, read_query, write_listing, write_query
-from esante.core.xds.response import read_errors, registry_response
+from esante.core.xds.response import read_errors, read_response, registry_response
 from esante.core.xds.retrieval import Retrieved, read_requests, read_retrieved, write_requests, write_retrieved
-from esante.core.xds.submission import read_submission, write_submission_set
+from esante.core.xds.submission import read_submission, write_submission, write_submission_set
 
 __all__ = [
     "APPROVED",
@@ -65,7 +64,6 @@ __all__ = [
     "DocumentEntry",
     "DocumentRequest",
     "Listing",
-    "Provision",
     "RegistryError",
     "Retrieved",
     "RetrievedDocument",
@@ -85,9 +83,9 @@ __all__ = [
     "write_association",
     "write_document",
     "write_listing",
-    "write_provision",
     "write_query",
     "write_requests",
     "write_retrieved",
+    "write_submission",
     "write_submission_set",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from lxml import etree
 
+from esante.core.soap import Malformed
 from esante.core.xds.model import RegistryError
 from esante.core.xds.names import RS
 
@@ -44,6 +45,17 @@ def add_errors(response: etree._Element, errors: Sequence[RegistryError]) -> Non
         severity = _SEVERITY + ("Warning" if one.is_warning else "Error")
         attributes = {"errorCode": one.code, "codeContext": one.context, "severity": severity}
         etree.SubElement(found, f"{{{RS}}}RegistryError", attributes | {"location": one.location})
+
+
+def read_response(content: etree._Element) -> tuple[bool, Sequence[RegistryError]]:
+    """Return whether a submission succeeded, and the errors and warnings.
+
+    Raises: `Malformed` for what says neither success nor failure.
+    """
+    status = content.get("status", "").rpartition(":")[2]
+    if content.tag != f"{{{RS}}}RegistryResponse" or status not in ("Success", "Failure"):
+        raise Malformed("Body: RegistryResponse with Success or Failure is needed")
+    return status == "Success", read_errors(content)
 
 
 def read_errors(content: etree._Element) -> list[RegistryError]:

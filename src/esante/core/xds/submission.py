@@ -1,10 +1,10 @@
 """Submission sets, and what is submitted with them (IHE ITI-41, ITI-42; ITI TF-3, 4.2.1)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from lxml import etree
 
-from esante.core.soap import Malformed
+from esante.core.soap import XOP, Malformed
 from esante.core.storage import uuid7
 from esante.core.xds.metadata import (
     MAX_DOCUMENTS,
@@ -18,10 +18,13 @@ from esante.core.xds.metadata import (
     read_documents,
     slot_values,
     text_of,
+    write_association,
+    write_document,
 )
-from esante.core.xds.model import Submission, SubmissionSet
+from esante.core.xds.model import Association, Submission, SubmissionSet
 from esante.core.xds.names import (
     FOLDER,
+    HAS_MEMBER,
     LCM,
     RIM,
     SUBMISSION_SET,
@@ -56,6 +59,23 @@ def read_submission(content: etree._Element) -> Submission:
     if len(associations) > MAX_DOCUMENTS:
         raise Malformed(f"Association: there are more than {MAX_DOCUMENTS:,}")
     return Submission(_read_set(sets[0]), read_documents(content), associations)
+
+
+def write_submission(found: Submission, content_ids: Mapping[str, str]) -> etree._Element:
+    """Return the request that submits documents (ITI-41); their bytes are attachments, by the UUID of the document."""
+    root = etree.Element(PROVIDE, nsmap={None: XDSB, "rim": RIM, "xop": XOP})
+    request = etree.SubElement(root, REGISTER, nsmap={"lcm": LCM})
+    objects = etree.SubElement(request, f"{{{RIM}}}RegistryObjectList")
+    objects.extend(map(write_document, found.documents))
+    objects.append(write_submission_set(found.submission_set))
+    for document in found.documents:
+        member = write_association(Association(HAS_MEMBER, found.submission_set.entry_uuid, document.entry_uuid))
+        add_slot(member, "SubmissionSetStatus", ["Original"])
+        objects.append(member)
+    for document in found.documents:
+        holder = etree.SubElement(root, f"{{{XDSB}}}Document", id=document.entry_uuid)
+        etree.SubElement(holder, f"{{{XOP}}}Include", href=f"cid:{content_ids[document.entry_uuid]}")
+    return root
 
 
 def read_submission_sets(root: etree._Element) -> list[SubmissionSet]:

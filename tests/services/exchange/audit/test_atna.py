@@ -129,7 +129,7 @@ def test_frame_counts_bytes_and_has_the_header_of_rfc_5424() -> None:
     "url", ["https://a:1", "tls://host", "tcp://10.0.0.1:514", "tcp://repository.example:514", ""]
 )
 def test_address_without_tls_or_port_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="ESANTE_EXCHANGE_AUDIT_URL"):
+    with pytest.raises(ValueError, match="ESANTE_NCP_AUDIT_URL"):
         repository_at(url, "", "host")
 
 

@@ -223,10 +223,23 @@ async def test_discard_of_what_was_never_dispensed_fails(world, connector):
 
 
 @pytest.mark.parametrize("place", ["order", "reference", "parent"])
-async def test_dispensation_whose_places_of_the_prescription_differ_is_refused(world, place):
+async def test_dispensation_whose_places_name_two_prescriptions_is_refused(world, connector, place):
     person = await patient(world)
+    for number in ("91", "92"):
+        await prescription(world, person, number)
+    read = read_dispensation(dispensation_cda(person, "91", **{place: "92"}))
+    done = await connector.submit(doctor_abroad("2262"), number_of(person).cx, read)
+    assert (done.outcome, done.rows) == ("ERROR_ED_EPRESCRIPTION_NOT_IDENTIFIABLE", ())
+
+
+@pytest.mark.parametrize("lost", [b"<inFulfillmentOf>", b'typeCode="REFR"'])
+async def test_dispensation_without_a_place_of_the_prescription_is_refused(world, lost):
+    person = await patient(world)
+    content = dispensation_cda(person, "1").replace(
+        lost, lost.replace(b"inFulfillmentOf", b"x").replace(b"REFR", b"COMP")
+    )
     with pytest.raises(NotUsable):
-        read_dispensation(dispensation_cda(person, "1", **{place: "2"}))
+        read_dispensation(content.replace(b"</inFulfillmentOf>", b"</x>") if b"inF" in lost else content)
 
 
 async def test_real_dispensations_name_their_prescription(shared_data):

@@ -20,7 +20,7 @@ from esante.services.exchange.settings import ExchangeSettings
 from tests.support.contact_points import contact_points, trial_country, trial_keys
 
 ANN = operator_of_shell("Ann")
-GOOD = ExchangeSettings(exchange_connector="record")
+GOOD = ExchangeSettings(ncp_connector="record")
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ async def test_catalogue_is_checked(
     (folder / "set.fsh").write_text(
         'ValueSet: A\nId: a\n* ^identifier.value = "urn:oid:2.999.7"\n* $loinc#1234-5 "A"\n'
     )
-    settings = ExchangeSettings(exchange_connector="record", exchange_catalogue=str(folder))
+    settings = ExchangeSettings(ncp_connector="record", ncp_catalogue=str(folder))
     assert expected in said(await checked(ours, settings), level)
 
 

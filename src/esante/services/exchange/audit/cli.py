@@ -28,7 +28,7 @@ async def figures(platform: "Platform", month: str, output: Path | None) -> None
 
     begin, end = _bounds(month)
     rows = await platform[AuditTrail].figures(begin, end)
-    _print(write_csv(rows, platform.settings.of(ExchangeSettings).exchange_country), output)
+    _print(write_csv(rows, platform.settings.of(ExchangeSettings).ncp_country), output)
 
 
 @click.command()

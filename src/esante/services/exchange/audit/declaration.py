@@ -20,11 +20,11 @@ def _build(platform: Platform) -> Iterable[object]:
 
 def _consumers(platform: Platform) -> list[Consumer]:
     settings = platform.settings.of(ExchangeSettings)
-    if not settings.exchange_audit_url:
+    if not settings.ncp_audit_url:
         return []
-    host = urlsplit(settings.exchange_url).hostname or "-"
-    repository = repository_at(settings.exchange_audit_url, settings.exchange_audit_ca, host)
-    return [AuditSender(platform[ContactPoints], repository, settings.exchange_url).consumer()]
+    host = urlsplit(settings.ncp_url).hostname or "-"
+    repository = repository_at(settings.ncp_audit_url, settings.ncp_audit_ca, host)
+    return [AuditSender(platform[ContactPoints], repository, settings.ncp_url).consumer()]
 
 
 AUDIT = Part(

@@ -12,7 +12,7 @@ from esante.core.time_zone import time_zone
 from esante.core.web import Page, decode_offset_cursor, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Requester, require_operator
 from esante.services.exchange.audit import message_store
-from esante.services.exchange.audit.losses import Loss, fetch_losses
+from esante.services.exchange.audit.loss_store import Loss, fetch_losses
 from esante.services.exchange.audit.model import Exchanged, Message, MessageExchanged
 
 PAGE_SIZE = 20

@@ -79,10 +79,10 @@ def repository_at(url: str, ca_file: str, host: str) -> Repository:
     """Return the repository at an address (`tls://host:port`; `tcp` on this machine). Raises: ValueError."""
     parts = urlsplit(url)
     if not parts.hostname or parts.port is None or parts.scheme not in ("tls", "tcp"):
-        raise ValueError(f"ESANTE_EXCHANGE_AUDIT_URL is {url!r}; write tls://host:port")
+        raise ValueError(f"ESANTE_NCP_AUDIT_URL is {url!r}; write tls://host:port")
     if parts.scheme == "tcp":
         if not _is_loopback(parts.hostname):
-            raise ValueError("ESANTE_EXCHANGE_AUDIT_URL: only an address of this machine may go without TLS")
+            raise ValueError("ESANTE_NCP_AUDIT_URL: only an address of this machine may go without TLS")
         return Repository(parts.hostname, parts.port, host, None)
     return Repository(parts.hostname, parts.port, host, ssl.create_default_context(cafile=ca_file or None))
 

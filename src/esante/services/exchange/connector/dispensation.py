@@ -12,11 +12,12 @@ _REMEDY = "Send the id of the prescription in inFulfillmentOf and in the referen
 
 
 def read_dispensation(content: bytes) -> Dispensation:
-    """Return the dispensation of a document, whose places of the prescription's id must agree. Raises: `NotUsable`.
+    """Return the dispensation of a document. Raises: `NotUsable`.
 
-    The order that is fulfilled and the prescription to which a supply refers must have one id; that of a parent
-    document (XFRM) must be the same, unless it is null, or names the document of which the dispensation itself is a
-    transform, as some countries send it.
+    It names its prescription as the order that it fulfils, as that to which its supplies refer, and as the parent
+    document (XFRM); a parent that is null, or the dispensation itself, as some countries send it, counts for nothing.
+    Some countries name the document everywhere, others its items in the references: that all are of one prescription
+    is for whoever has it to check.
     """
     root = read_checked(content)
     own = _id(root.find(f"{{{V3}}}id"))
@@ -34,17 +35,18 @@ def read_dispensation(content: bytes) -> Dispensation:
         for child in holder.findall(f"{{{V3}}}parentDocument/{{{V3}}}id")
     ]
     parents = [one for one in parents if one.root and not _is_same_document(one, own)]
-    named = {*orders, *references, *parents}
-    if not own.root or not orders or not references or len(named) != 1 or not next(iter(named)).root:
-        raise NotUsable(Fault("the ids of the prescription are missing or differ", "/ClinicalDocument", _REMEDY))
-    prescription = next(iter(named))
+    named = frozenset((*orders, *references, *parents))
+    if not own.root or len(orders) != 1 or not references or not all(one.root for one in named):
+        raise NotUsable(Fault("an id of the prescription is missing", "/ClinicalDocument", _REMEDY))
     document_id = f"{own.root}^{own.extension}"
+    patients = [one.cx for one in _ids(root, "recordTarget/patientRole/id") if one.root and one.extension]
     return Dispensation(
         document_id=document_id,
-        prescription=prescription,
-        patients=frozenset(one.cx for one in _ids(root, "recordTarget/patientRole/id") if one.root and one.extension),
+        prescription=orders[0],
+        named=named,
+        patients=frozenset(patients),
         content=content,
-        key=dispensation_key(document_id, prescription),
+        key=dispensation_key(document_id, orders[0]),
     )
 
 

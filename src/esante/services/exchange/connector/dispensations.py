@@ -60,7 +60,7 @@ class Dispensations:
         answers = await store.fetch_answers(self._db, person_id)
         if (known := _answer_of(answers, dispensation, _GIVEN)) is not None:
             return Submitted(outcome=known.outcome, person_id=person_id, verdict=verdict)
-        prescription = await self._find_prescription(requester, person_id, dispensation.prescription)
+        prescription = await self._find_prescription(requester, person_id, dispensation.named)
         if prescription is None:
             return unknown
         outcome, rows, record_id = NOT_DISPENSABLE, list[Row](), NIL
@@ -130,21 +130,23 @@ class Dispensations:
             return problem.status == _ANOTHER_VERSION
         return True
 
-    async def _find_prescription(self, requester: Requester, person_id: UUID, id_: InstanceId) -> Document | None:
-        """Return the prescription with an id among those that the requester may read."""
+    async def _find_prescription(
+        self, requester: Requester, person_id: UUID, named: frozenset[InstanceId]
+    ) -> Document | None:
+        """Return the prescription that has all the ids, among those that the requester may read."""
         offer = offer_of(PRESCRIPTION, today())
         types = tuple(offer.types) if offer else ()
         page = await self._record.timeline(requester, person_id, Filters(type=types), limit=_MAX_PRESCRIPTIONS)
         for document in page.documents:
-            if id_.root == oid_of_key(document.id):
+            others = {one for one in named if one.root != oid_of_key(document.id)}
+            if not others:
                 return document
-        for document in page.documents:
             _, content = await self._record.content(requester, person_id, document.id)
             try:
                 root = await asyncio.to_thread(coded_form, document, content)
             except NotUsable:
                 continue
-            if id_ in set(ids_of(root)):
+            if others <= set(ids_of(root)):
                 return document
         return None
 

@@ -28,7 +28,7 @@ from esante.services.record import Document
 PIVOT_LANGUAGE = "en"
 CODED_KINDS = ("fhir", "cda")
 """Kinds of documents that have a coded form."""
-_UID = re.compile(r"2\.25\.(0|[1-9]\d{0,38})\^(L1|L3)")
+_UID = re.compile(r"2\.25\.(0|[1-9]\d{0,38})\^(L1|L3|FHIR)")
 _PDF_TEMPLATES = {"60591-5": "1.3.6.1.4.1.12559.11.10.1.3.1.1.7"}
 _LOINC = "2.16.840.1.113883.6.1"
 _GENDERS = {"male": ("M", "Male"), "female": ("F", "Female"), "other": ("UN", "Undifferentiated")}

@@ -18,6 +18,8 @@ class Form(StrEnum):
 
     CODED = "L3"
     PDF = "L1"
+    BUNDLE = "FHIR"
+    """A document of FHIR, for the FHIR interface."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +80,13 @@ class Fetched:
 class Dispensation:
     """A dispensation (CDA) and the prescription that it is of, each by its id; `key`: what makes it the same one.
 
-    `patients`: of whom it is, as CX.
+    `named`: all ids by which it names the prescription, of the document and of its items. `patients`: of whom it is,
+    as CX.
     """
 
     document_id: str
     prescription: InstanceId
+    named: frozenset[InstanceId]
     patients: frozenset[str]
     content: bytes = field(repr=False)
     key: bytes

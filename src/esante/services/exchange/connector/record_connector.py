@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from uuid import UUID
 
-from esante.core.storage import Database
+from esante.core.storage import NIL, Database
 from esante.core.time_zone import today
 from esante.core.web import FontsMissing, Problem
 from esante.core.xds import Coded
@@ -35,11 +35,13 @@ from esante.services.exchange.connector.offers import Offer, offers_on
 from esante.services.exchange.connector.patients import find_by_id, matches, patient_of
 from esante.services.exchange.connector.prescriptions import events_of
 from esante.services.exchange.connector.record_access import decide_record, open_record
+from esante.services.exchange.conversion import cda_to_fhir
 from esante.services.exchange.hl7v3.model import PatientQuery
 from esante.services.exchange.model import NotUsable
 from esante.services.exchange.terminology import CodeCatalogue
 from esante.services.record import Document, Filters, Record, Status
 
+FHIR_FORMAT = "urn:ihe:iti:xds:2017:mimeTypeSufficient"
 MAX_LISTED = 200
 """Documents of a list at most, the newest."""
 
@@ -66,7 +68,7 @@ class RecordConnector:
         about = Found()
         for id_ in query.ids:
             person = await find_by_id(self._directory, id_)
-            key = person.id if person else about.person_id
+            key = person.id if person else NIL
             verdict = await decide_record(self._access, requester, key)
             if person is None:
                 continue
@@ -130,6 +132,8 @@ class RecordConnector:
         offer = offers[document.type]
         if form is Form.CODED and not offer.coded:
             return missing
+        if form is Form.BUNDLE and document.kind not in CODED_KINDS:
+            return missing
         person = await self._directory.person(opening.person_id)
         assert person is not None
         made = await asyncio.to_thread(self._make, document, content, person, offer, form)
@@ -157,6 +161,8 @@ class RecordConnector:
                 return pdf_form(document, content, person, offer, self._custodian)
             except (NotUsable, FontsMissing, RuntimeError):
                 return f"{area}PDF_FORMAT_NOT_PROVIDED"
+        if form is Form.BUNDLE:
+            return _bundle(document, content) or f"{area}MISSING_EXPECTED_MAPPING"
         try:
             return to_pivot(coded_form(document, content), self._catalogue)
         except NotUsable:
@@ -180,11 +186,26 @@ class RecordConnector:
         return found
 
 
+def _bundle(document: Document, content: bytes) -> bytes:
+    """Return a document as one of FHIR: the deposited bytes, or CDA converted; b"" where that fails."""
+    if document.kind == "fhir":
+        return content
+    try:
+        return cda_to_fhir(content).encoded()
+    except NotUsable:
+        return b""
+
+
 def _forms(document: Document, offer: Offer, events: Sequence[Coded] = ()) -> Iterator[Offered]:
     """Yield the forms in which a document is listed: text alone is none that crosses borders."""
     has_coded = document.kind in CODED_KINDS and offer.coded != ""
-    for form, format_code in ((Form.CODED, offer.coded), (Form.PDF, format_of_pdf(offer, document.media_type))):
-        if document.kind == "text" or (form is Form.CODED and not has_coded):
+    formats = {
+        Form.CODED: offer.coded if has_coded else "",
+        Form.PDF: format_of_pdf(offer, document.media_type),
+        Form.BUNDLE: FHIR_FORMAT if document.kind in CODED_KINDS else "",
+    }
+    for form, format_code in formats.items():
+        if document.kind == "text" or not format_code:
             continue
         yield Offered(
             unique_id=unique_id(document.id, form),

@@ -38,7 +38,7 @@ def keys(data: Path | None, host: str) -> None:
     settings = Settings.from_environ(data=data)
     folder = settings.data / "exchange"
     try:
-        write_trial_keys(folder, settings.of(ExchangeSettings).exchange_country, host, clock.now())
+        write_trial_keys(folder, settings.of(ExchangeSettings).ncp_country, host, clock.now())
     except FileExistsError as error:
         raise click.ClickException(f"{error}; move the old keys away first") from error
     click.echo(f"Keys for a trial are in {folder}. They have no legal effect.")
@@ -60,10 +60,10 @@ def export_own(data: Path | None, folder: Path) -> None:
     settings = Settings.from_environ(data=data)
     ours = settings.of(ExchangeSettings)
     try:
-        own = load_own(settings.data / "exchange", ours.exchange_country, ours.exchange_home)
+        own = load_own(settings.data / "exchange", ours.ncp_country, ours.ncp_home)
     except NotConfigured as error:
         raise click.ClickException(str(error)) from error
-    _write(folder, write_publication(own, terms_on(today()), ours.exchange_url, clock.now()))
+    _write(folder, write_publication(own, terms_on(today()), ours.ncp_url, clock.now()))
     click.echo(f"SHA-256 of the seal: {fingerprint(own.issuer.certificate)}")
 
 

@@ -24,6 +24,7 @@ CONTACT_POINT = Table(
         "asks": "text[]",
         "valid_until": "timestamptz",
         "is_suspended": "boolean",
+        "fhir_url": "text",
     },
 )
 _LOCK = 0x6578_6370
@@ -43,11 +44,11 @@ async def put(conn: Connection, one: ContactPoint) -> None:
     """Store a contact point in place of the one of its country."""
     await conn.execute(
         "INSERT INTO exchange_contact_point (country, home, languages, endpoints, seals, tls, mask, offers, asks,"
-        " valid_until, is_suspended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        " valid_until, is_suspended, fhir_url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         " ON CONFLICT (country) DO UPDATE SET home = EXCLUDED.home, languages = EXCLUDED.languages,"
         " endpoints = EXCLUDED.endpoints, seals = EXCLUDED.seals, tls = EXCLUDED.tls, mask = EXCLUDED.mask,"
         " offers = EXCLUDED.offers, asks = EXCLUDED.asks, valid_until = EXCLUDED.valid_until,"
-        " is_suspended = EXCLUDED.is_suspended",
+        " is_suspended = EXCLUDED.is_suspended, fhir_url = EXCLUDED.fhir_url",
         one.country,
         one.home,
         list(one.languages),
@@ -59,6 +60,7 @@ async def put(conn: Connection, one: ContactPoint) -> None:
         sorted(one.asks),
         one.valid_until,
         one.is_suspended,
+        one.fhir_url,
     )
 
 
@@ -80,6 +82,7 @@ def _contact_point(row: Any) -> ContactPoint:
         asks=frozenset(row["asks"]),
         valid_until=row["valid_until"],
         is_suspended=row["is_suspended"],
+        fhir_url=row["fhir_url"],
     )
 
 

@@ -11,7 +11,7 @@ from esante.services.exchange.settings import ExchangeSettings
 def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings.of(ExchangeSettings)
     folder = platform.settings.data / "exchange"
-    yield ContactPoints(platform.db, platform.journal, folder, settings.exchange_country, settings.exchange_home)
+    yield ContactPoints(platform.db, platform.journal, folder, settings.ncp_country, settings.ncp_home)
 
 
 CONTACT_POINTS = Part(build=_build)

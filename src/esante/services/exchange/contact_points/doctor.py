@@ -103,18 +103,18 @@ def _certificate(name: str, certificate: x509.Certificate, now: datetime) -> Che
 
 
 def _connector(settings: ExchangeSettings) -> Check:
-    if settings.exchange_connector:
-        return Check(Level.OK, f"other countries are answered by: {settings.exchange_connector}")
-    remedy = "Set ESANTE_EXCHANGE_CONNECTOR=record to answer from the shared record of this platform"
+    if settings.ncp_connector:
+        return Check(Level.OK, f"other countries are answered by: {settings.ncp_connector}")
+    remedy = "Set ESANTE_NCP_CONNECTOR=record to answer from the shared record of this platform"
     return Check(Level.FAULT, "nothing answers other countries: no connector is set", remedy)
 
 
 def _catalogue(settings: ExchangeSettings, now: datetime) -> Check:
-    if not settings.exchange_catalogue:
-        remedy = "Set ESANTE_EXCHANGE_CATALOGUE to the folder of the catalogue"
+    if not settings.ncp_catalogue:
+        remedy = "Set ESANTE_NCP_CATALOGUE to the folder of the catalogue"
         return Check(Level.WARNING, "translations use a small sample of codes", remedy)
     try:
-        catalogue = load_catalogue(Path(settings.exchange_catalogue))
+        catalogue = load_catalogue(Path(settings.ncp_catalogue))
     except NotUsable as error:
         return Check(Level.FAULT, f"the catalogue cannot be used: {error.faults[0]}", "Correct its files")
     if catalogue.day is None:

@@ -61,6 +61,8 @@ class ContactPoint:
     mask: Sequence[MaskField] = ()
     offers: frozenset[str] = frozenset()
     asks: frozenset[str] = frozenset()
+    fhir_url: str = ""
+    """The address of its FHIR interface, "" for none."""
     valid_until: datetime
     """When the first of its metadata or certificates ends."""
     is_suspended: bool = False

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from esante.services.exchange.contact_points.model import Transaction
 from esante.services.exchange.contact_points.own import SEAL, Own
 from esante.services.exchange.contact_points.registration import DESCRIPTION
-from esante.services.exchange.contact_points.service_metadata import write_endpoint, write_search_mask
+from esante.services.exchange.contact_points.service_metadata import Other, write_endpoint, write_search_mask
 from esante.services.exchange.contact_points.terms import ContactPointTerms
 
 PATHS = {
@@ -18,6 +18,7 @@ PATHS = {
     Transaction.SUBMIT: "/XDR_Service",
 }
 """Paths of the transactions below the address of the contact point."""
+FHIR_PATH = "/fhir"
 LASTS = timedelta(days=365)
 
 
@@ -29,6 +30,7 @@ def write_publication(own: Own, terms: ContactPointTerms, url: str, at: datetime
         f"{transaction}.xml": write_endpoint(own.country, transaction, url + path, own.tls, period, seal)
         for transaction, path in PATHS.items()
     }
+    files["FHIR.xml"] = write_endpoint(own.country, Other.FHIR, url + FHIR_PATH, own.tls, period, seal)
     files["search-mask.xml"] = write_search_mask(own.country, list(terms.mask), period, own.tls, seal)
     files[SEAL] = own.issuer.certificate.public_bytes(Encoding.PEM)
     files[DESCRIPTION] = (

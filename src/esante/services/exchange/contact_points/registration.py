@@ -18,9 +18,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from esante.services.exchange.contact_points.model import ContactPoint, MaskField
+from esante.services.exchange.contact_points.model import ContactPoint, MaskField, Transaction
 from esante.services.exchange.contact_points.own import MIN_KEY_BITS, is_in_force
-from esante.services.exchange.contact_points.service_metadata import ServiceMetadata, read_metadata
+from esante.services.exchange.contact_points.service_metadata import Other, ServiceMetadata, read_metadata
 from esante.services.exchange.model import Fault, NotUsable
 
 DESCRIPTION = "contact-point.toml"
@@ -172,20 +172,17 @@ def _issued(seal: x509.Certificate, authority: x509.Certificate, at: datetime) -
 def _missing(found: _Found) -> Iterator[Fault]:
     if not found.seals and not found.faults:
         yield Fault("there is no seal", "*.crt", "Ask the country for the certificate of its seal")
-    transactions = [one.transaction for one in found.metadata if one.transaction is not None]
-    for twice in sorted({one for one in transactions if transactions.count(one) > 1}):
+    subjects = [one.subject for one in found.metadata]
+    for twice in sorted({one for one in subjects if subjects.count(one) > 1}):
         yield Fault(f"there are several documents about {twice}", "*.xml", "Keep the one in force")
-    masks = sum(one.transaction is None for one in found.metadata)
-    if masks > 1:
-        yield Fault("there are several search masks", "*.xml", "Keep the one in force")
     if not found.metadata and not found.faults:
         yield Fault("there is no service metadata", "*.xml", "Fetch it from the service metadata publisher")
 
 
 def _contact_point(described: _Description, found: _Found) -> ContactPoint:
-    endpoints = {one.transaction: one.url for one in found.metadata if one.transaction is not None}
+    endpoints = {one.subject: one.url for one in found.metadata if isinstance(one.subject, Transaction)}
     tls = {one.certificate: None for one in found.metadata if one.certificate is not None}
-    mask: Sequence[MaskField] = next((one.mask for one in found.metadata if one.transaction is None), ())
+    mask: Sequence[MaskField] = next((one.mask for one in found.metadata if one.subject is Other.MASK), ())
     ends = [one.until for one in found.metadata]
     ends += [one.not_valid_after_utc for one in (*found.seals, *tls)]
     return ContactPoint(
@@ -198,5 +195,6 @@ def _contact_point(described: _Description, found: _Found) -> ContactPoint:
         mask=tuple(mask),
         offers=described.offers,
         asks=described.asks,
+        fhir_url=next((one.url for one in found.metadata if one.subject is Other.FHIR), ""),
         valid_until=min(ends),
     )

@@ -6,9 +6,10 @@ signs it whole.
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -25,11 +26,20 @@ from esante.services.exchange.contact_points.mask import ISM, SMP, read_mask, wr
 from esante.services.exchange.contact_points.model import MaskField, Transaction
 from esante.services.exchange.model import Fault, NotUsable
 
+
+class Other(StrEnum):
+    """What a document is about beside transactions."""
+
+    MASK = "search mask"
+    FHIR = "FHIR"
+
+
 _PARTICIPANT_SCHEME, _DOCUMENT_SCHEME = "ehealth-participantid-qns", "ehealth-resid-qns"
 _PROCESS_SCHEME = "ehealth-procid-qns"
 _DS = "http://www.w3.org/2000/09/xmldsig#"
 _MASK = "urn:ehealth:ISM::InternationalSearchMask##ehealth-107"
-_DOCUMENTS = {
+_DOCUMENTS: Mapping[Transaction | Other, str] = {
+    Other.FHIR: "urn:ehealth:FhirService",
     Transaction.DISCOVERY: (
         "urn:ehealth:PatientIdentificationAndAuthentication::XCPD::CrossGatewayPatientDiscovery##ITI-55"
     ),
@@ -37,10 +47,11 @@ _DOCUMENTS = {
     Transaction.RETRIEVE: "urn:ehealth:RequestOfData::XCA::CrossGatewayRetrieve##ITI-39",
     Transaction.SUBMIT: "urn:ehealth:ProvisioningOfData:Provide::XDR::ProvideandRegisterDocumentSet-b##ITI-41",
 }
-_TRANSACTIONS = {name: transaction for transaction, name in _DOCUMENTS.items()}
+_SUBJECTS = {name: subject for subject, name in _DOCUMENTS.items()}
 _PROFILES = {
     _DOCUMENTS[Transaction.DISCOVERY]: "urn:ihe:iti:2013:xcpd",
     _DOCUMENTS[Transaction.SUBMIT]: "urn:ihe:iti:2013:xdr",
+    _DOCUMENTS[Other.FHIR]: "urn:ehealth:fhir",
     _MASK: "urn:ehealth:ism",
 }
 _XCA = "urn:ihe:iti:2013:xca"
@@ -51,9 +62,9 @@ MAX_MARKUP = 5_000
 
 @dataclass(frozen=True, slots=True)
 class ServiceMetadata:
-    """What a document says: an endpoint of a transaction with the certificate of its connections, or a search mask."""
+    """What a document says: an endpoint with the certificate of its connections, or a search mask."""
 
-    transaction: Transaction | None
+    subject: Transaction | Other
     until: datetime
     url: str = ""
     certificate: x509.Certificate | None = field(default=None, repr=False)
@@ -86,26 +97,26 @@ def read_metadata(
         masks = list(information.iter(f"{{{ISM}}}searchFields"))
         if len(masks) != 1:
             raise NotUsable(Fault("one search mask is needed", place, "Ask the country for its mask"))
-        return ServiceMetadata(None, until, mask=read_mask(masks[0], country))
-    if name not in _TRANSACTIONS:
+        return ServiceMetadata(Other.MASK, until, mask=read_mask(masks[0], country))
+    if name not in _SUBJECTS:
         raise NotUsable(Fault(f"the service {name[:80]} is not known here", place, "Remove the file"))
     return ServiceMetadata(
-        _TRANSACTIONS[name], until, _url(endpoints[0], place), _endpoint_certificate(endpoints[0], place)
+        _SUBJECTS[name], until, _url(endpoints[0], place), _endpoint_certificate(endpoints[0], place)
     )
 
 
 def write_endpoint(
     country: str,
-    transaction: Transaction,
+    subject: Transaction | Other,
     url: str,
     certificate: x509.Certificate,
     period: tuple[datetime, datetime],
     seal: tuple[RSAPrivateKey, x509.Certificate],
 ) -> bytes:
-    """Return the signed document about a transaction of ours."""
-    root, endpoint = _document(country, _DOCUMENTS[transaction], period)
+    """Return the signed document about a transaction of ours, or our FHIR interface."""
+    root, endpoint = _document(country, _DOCUMENTS[subject], period)
     etree.SubElement(endpoint, f"{{{SMP}}}EndpointURI").text = url
-    _add_common(endpoint, period, certificate, transaction.value)
+    _add_common(endpoint, period, certificate, subject.value)
     return _signed(root, seal)
 
 

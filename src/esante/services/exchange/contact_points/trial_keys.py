@@ -21,7 +21,8 @@ def write_trial_keys(folder: Path, country: str, host: str, now: datetime) -> No
 
     Raises: FileExistsError where there are keys already.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (folder.parent, folder):  # the data folder too: a database is refused in one that others can open
+        each.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (SEAL_KEY, SEAL, TLS_KEY, TLS):
         if (folder / name).exists():
             raise FileExistsError(f"{folder / name} is there already")

@@ -11,6 +11,7 @@ from esante.services.exchange.audit import AuditTrail
 from esante.services.exchange.connector import NationalConnector
 from esante.services.exchange.connector.record_connector import RecordConnector
 from esante.services.exchange.contact_points import ContactPoints, NotConfigured
+from esante.services.exchange.contact_points.publication import FHIR_PATH
 from esante.services.exchange.country_a.authentication import Authentication
 from esante.services.exchange.country_a.discovery import Discovery
 from esante.services.exchange.country_a.document_query import DocumentQueries
@@ -18,13 +19,14 @@ from esante.services.exchange.country_a.endpoints import Endpoints
 from esante.services.exchange.country_a.limits import RequestLimits
 from esante.services.exchange.country_a.retrieval import Retrievals
 from esante.services.exchange.country_a.submission import Submissions
+from esante.services.exchange.fhir_api.server import FhirEndpoints
 from esante.services.exchange.settings import ExchangeSettings
 from esante.services.exchange.terminology import CodeCatalogue, load_catalogue, sample_catalogue
 from esante.services.record import Record
 
 RECORD = "record"
 NO_CONNECTOR = (
-    "ESANTE_EXCHANGE_CONNECTOR is not set: nothing answers other countries. Set it to record, and the shared record"
+    "ESANTE_NCP_CONNECTOR is not set: nothing answers other countries. Set it to record, and the shared record"
     " of this platform answers them; there is no default, so that nothing is answered by mistake."
 )
 
@@ -32,11 +34,11 @@ NO_CONNECTOR = (
 def open_connector(platform: Platform) -> NationalConnector:
     """Return the connector that the settings name. Raises: `NotConfigured` for none, and for an unknown one."""
     settings = platform.settings.of(ExchangeSettings)
-    if not settings.exchange_connector:
+    if not settings.ncp_connector:
         raise NotConfigured(NO_CONNECTOR)
-    if settings.exchange_connector != RECORD:
+    if settings.ncp_connector != RECORD:
         raise NotConfigured(
-            f"ESANTE_EXCHANGE_CONNECTOR is {settings.exchange_connector!r}; the connector that there is: {RECORD}"
+            f"ESANTE_NCP_CONNECTOR is {settings.ncp_connector!r}; the connector that there is: {RECORD}"
         )
     catalogue = catalogue_of(settings)
     return RecordConnector(
@@ -51,13 +53,13 @@ def open_connector(platform: Platform) -> NationalConnector:
 
 def catalogue_of(settings: ExchangeSettings) -> CodeCatalogue:
     """Return the catalogue of the settings, or the sample. Raises: `NotUsable`."""
-    return load_catalogue(Path(settings.exchange_catalogue)) if settings.exchange_catalogue else sample_catalogue()
+    return load_catalogue(Path(settings.ncp_catalogue)) if settings.ncp_catalogue else sample_catalogue()
 
 
 def country_a_routes(
-    points: ContactPoints, trail: AuditTrail, access: Access, connector: NationalConnector
+    points: ContactPoints, trail: AuditTrail, access: Access, connector: NationalConnector, url: str
 ) -> list[BaseRoute]:
-    """Return the routes of country A over a connector."""
+    """Return the routes of country A over a connector; `url`: the address of the contact point."""
     authentication, limits = Authentication(points), RequestLimits(access)
     endpoints = Endpoints(
         points,
@@ -67,4 +69,5 @@ def country_a_routes(
         Retrievals(authentication, limits, connector, points.home),
         Submissions(authentication, limits, connector),
     )
-    return endpoints.routes()
+    fhir = FhirEndpoints(points, trail, authentication, limits, connector, f"{url}{FHIR_PATH}")
+    return [*endpoints.routes(), *fhir.routes()]

@@ -15,7 +15,7 @@ from esante.settings import Settings
 def serve(data: Path | None, host: str, port: int) -> None:
     """Answer other countries: a listener of its own over mutual TLS, until a signal.
 
-    What answers them is named by ESANTE_EXCHANGE_CONNECTOR; without it nothing starts.
+    What answers them is named by ESANTE_NCP_CONNECTOR; without it nothing starts.
     """
     from esante.services.exchange.contact_points import NotConfigured
     from esante.services.exchange.model import NotUsable

@@ -72,7 +72,7 @@ class DocumentQueries:
             error = RegistryError("4703", f"A permission for {denied[0].class_code} is missing.")
             return _fail(error, class_code, asking)
         found = await self._find(asking, patient, offers)
-        shown = _filtered(found.documents, query)
+        shown = _filtered([one for one in found.documents if one.form is not Form.BUNDLE], query)
         errors = [_missing(one) for one in offers if not any(each.offer == one for each in shown)]
         listing = Listing(
             documents=[self._entry(one, patient) for one in shown],

@@ -185,7 +185,7 @@ def _exchanged(
         transaction=handler.transaction,
         content=answered.class_code,
         country=point.country,
-        initiator=asking.requester if asking else _contact_point(point, origin_of(request)),
+        initiator=asking.requester if asking else contact_point_requester(point, origin_of(request)),
         role=asking.professional.role if asking else "",
         purpose=asking.professional.purpose if asking else "",
         person_id=answered.person_id,
@@ -202,7 +202,7 @@ def _exchanged(
     )
 
 
-def _contact_point(point: ContactPoint, origin: str) -> Requester:
+def contact_point_requester(point: ContactPoint, origin: str) -> Requester:
     """Return the contact point itself as who asks: of a message in which nobody is believed."""
     key = country_key(point.country)
     return Requester(kind="organization", id=key, name=f"NCP {point.country}", organization_id=key, origin=origin)

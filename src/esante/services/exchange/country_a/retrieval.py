@@ -10,7 +10,7 @@ from esante.core.xds import (
     write_retrieved,
 )
 from esante.services.exchange.assertions.model import Cause, Refused
-from esante.services.exchange.connector import Fetched, NationalConnector, offers_on
+from esante.services.exchange.connector import Fetched, Form, NationalConnector, offers_on
 from esante.services.exchange.country_a.authentication import Authentication
 from esante.services.exchange.country_a.faults import TOO_MANY, error_of
 from esante.services.exchange.country_a.limits import RequestLimits
@@ -18,6 +18,7 @@ from esante.services.exchange.country_a.model import Answered, Asking, Incoming
 
 ACTION = "urn:ihe:iti:2007:CrossGatewayRetrieveResponse"
 _MISSING = "XDSMissingDocument"
+_NO_DOCUMENT = "ERROR_GENERIC_DOCUMENT_MISSING : There is no such document that can be sent."
 _MIME_TYPE = "text/xml"
 
 
@@ -84,6 +85,8 @@ class Retrievals:
         """Return why a request is not looked up, whatever it asks for."""
         if request.home and request.home.removeprefix("urn:oid:") != self._home:
             return RegistryError("XDSUnknownCommunity", "This is another home community.", request.unique_id)
+        if request.unique_id.endswith(f"^{Form.BUNDLE}"):
+            return RegistryError(_MISSING, _NO_DOCUMENT, request.unique_id)
         if request.repository_id != self._home:
             return RegistryError("XDSUnknownRepositoryId", "This is another repository.", request.unique_id)
         return None
@@ -92,8 +95,7 @@ class Retrievals:
 def _error(found: Fetched, request: DocumentRequest) -> RegistryError:
     if found.fault:
         return RegistryError(found.fault, "The document cannot be sent in this form.", request.unique_id)
-    text = "ERROR_GENERIC_DOCUMENT_MISSING : There is no such document that can be sent."
-    return RegistryError(_MISSING, text, request.unique_id)
+    return RegistryError(_MISSING, _NO_DOCUMENT, request.unique_id)
 
 
 def _fail(error: RegistryError, asking: Asking | None = None) -> Answered:

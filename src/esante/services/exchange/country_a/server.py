@@ -15,6 +15,7 @@ from esante.services.exchange.audit import AuditTrail
 from esante.services.exchange.contact_points import ContactPoints
 from esante.services.exchange.country_a.assembly import country_a_routes, open_connector
 from esante.services.exchange.country_a.connection import PeerConnection
+from esante.services.exchange.settings import ExchangeSettings
 
 _REFRESH_SECONDS = 2.0
 
@@ -55,7 +56,8 @@ async def open_application(platform: Platform) -> tuple[Starlette, ssl.SSLContex
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    routes = country_a_routes(points, platform[AuditTrail], platform[Access], connector)
+    url = platform.settings.of(ExchangeSettings).ncp_url
+    routes = country_a_routes(points, platform[AuditTrail], platform[Access], connector, url)
     return Starlette(routes=routes, exception_handlers=HANDLERS, lifespan=follow), context
 
 

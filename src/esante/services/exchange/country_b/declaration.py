@@ -34,7 +34,7 @@ def _tasks(platform: Platform) -> list[Task]:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    folder = platform.settings.of(ExchangeSettings).exchange_catalogue
+    folder = platform.settings.of(ExchangeSettings).ncp_catalogue
 
     @cache
     def catalogue() -> CodeCatalogue:

@@ -17,15 +17,16 @@ from esante.core.xds import (
     Coded,
     DocumentEntry,
     DocumentRequest,
-    Provision,
     StoredQuery,
+    Submission,
+    SubmissionSet,
     read_listing,
     read_response,
     read_retrieved,
-    write_provision,
     write_query,
     write_requests,
 )
+from esante.core.xds import write_submission as write_xds_submission
 from esante.services.exchange.contact_points import ContactPoint, FieldKind, MaskField
 from esante.services.exchange.country_b.errors import (
     MAX_TEXT,
@@ -213,15 +214,19 @@ def write_submission(
         authors=[author[0]],
         institutions=[author[1]],
     )
-    return write_provision(
-        Provision(
-            entry=entry,
-            submission_id=prepared.document_id,
-            submitted=moment,
-            source_id=own[1],
-            content_id=CONTENT_ID,
-        )
+    submission_set = SubmissionSet(
+        entry_uuid=uuid7().urn,
+        unique_id=prepared.document_id,
+        patient_id=patient.cx,
+        source_id=own[1],
+        submitted=moment,
+        title=code.display,
+        content_type=code,
+        status=APPROVED,
+        authors=entry.authors,
+        institutions=entry.institutions,
     )
+    return write_xds_submission(Submission(submission_set, [entry], []), {entry.entry_uuid: CONTENT_ID})
 
 
 def read_submission(reply: Reply, document_id: str) -> Settled:

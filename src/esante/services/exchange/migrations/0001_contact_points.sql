@@ -10,5 +10,6 @@ CREATE TABLE exchange_contact_point (
     offers text[] NOT NULL,
     asks text[] NOT NULL,
     valid_until timestamptz NOT NULL,
-    is_suspended boolean NOT NULL DEFAULT false
+    is_suspended boolean NOT NULL DEFAULT false,
+    fhir_url text NOT NULL DEFAULT ''
 );

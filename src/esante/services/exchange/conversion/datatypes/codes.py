@@ -167,9 +167,13 @@ class Concept:
 
 
 def parent_of(coding: Json, index: int, element: Any, context: WriteContext) -> int | None:
-    """Return the index of the coding that one translates; None for the first."""
+    """Return the index of the coding that one translates (-1: the element itself); None for the first.
+
+    An index that is none of a coding before it is dropped.
+    """
     for extension in coding.get("extension", ()):
-        if extension.get("url") == TRANSLATION_OF and isinstance(extension.get("valueInteger"), int):
+        said = extension.get("valueInteger")
+        if extension.get("url") == TRANSLATION_OF and isinstance(said, int) and -1 <= said < index:
             context.take(extension, "url", element, "translation", Fate.MERGED)
             parent: int = context.take(extension, "valueInteger", element, "translation", Fate.MERGED)
             return parent

@@ -1,4 +1,4 @@
-"""Codes that translations left untranslated, counted for operators: they say what the catalogue lacks."""
+"""SQL of the codes that translations left: counted for operators, they say what the catalogue lacks."""
 
 from dataclasses import dataclass
 from datetime import date
