@@ -57,11 +57,8 @@ def test_certificate_is_registered_listed_and_ended_by_commands(data):
     "arguments",
     [
         ("hospital", "end", "00" * 32, "--reason", "x"),
-        ("hospital", "register", "server.pem", "99"),
         ("mllp", "serve", "--host", "0.0.0.0"),
-        ("mllp", "serve"),
         ("mllp", "serve", "--organization", "99"),
-        ("mllp", "serve", "--tls-certificate", "server.pem"),
     ],
 )
 def test_wrong_arguments_are_told_without_trace(data, arguments):
