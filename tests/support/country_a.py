@@ -24,15 +24,16 @@ from esante.core.xds import (
     DocumentEntry,
     DocumentRequest,
     Listing,
-    Provision,
     Retrieved,
     StoredQuery,
+    Submission,
+    SubmissionSet,
     read_listing,
     read_response,
     read_retrieved,
-    write_provision,
     write_query,
     write_requests,
+    write_submission,
 )
 from esante.services.exchange.assertions.issuer import Issuer, Requesting
 from esante.services.exchange.assertions.rules import rules_on
@@ -168,10 +169,10 @@ class Abroad:
             format_code=Coded("urn:epSOS:ep:dis:2010", "eHDSI formatCodes"),
             sha1=sha1,
         )
-        provision = Provision(
-            entry=entry, submission_id="2.999.8.1", submitted="20261130120000", source_id=HOME, content_id="x"
+        submission_set = SubmissionSet(
+            uuid7().urn, "2.999.8.1", entry.patient_id, HOME, submitted="20261130120000", content_type=coded
         )
-        content = write_provision(provision)
+        content = write_submission(Submission(submission_set, [entry], []), {entry.entry_uuid: "x"})
         holder = content.find("{urn:ihe:iti:xds-b:2007}Document")
         assert holder is not None
         holder.clear()
