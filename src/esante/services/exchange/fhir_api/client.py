@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 import orjson
 from lxml import etree
+from yarl import URL
 
 from esante.core import clock
 from esante.core.storage import uuid7
@@ -93,7 +94,7 @@ class FhirClient:
                 aiohttp.ClientSession(
                     connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
                 ) as session,
-                session.get(url, headers=headers, allow_redirects=False) as response,
+                session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response,
             ):
                 async for chunk in response.content.iter_any():
                     data += chunk
