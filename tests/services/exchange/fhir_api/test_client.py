@@ -54,8 +54,10 @@ async def test_patient_list_and_document_come_over_mutual_tls(world, abroad: Fhi
         with pytest.raises(NotAnswered) as missing:
             await client.fetch(point, assertions, "1")
     _, deposited = await world.record.content(world.people["doctor"], person.id, document_id)
-    assert document.data == deposited and missing.value.code == "ERROR_GENERIC_DOCUMENT_MISSING"
-    both = await world.db.fetch("SELECT request_hash FROM exchange_message WHERE message_id = $1", document.message_id)
+    assert document.sent.data == deposited and missing.value.code == "ERROR_GENERIC_DOCUMENT_MISSING"
+    both = await world.db.fetch(
+        "SELECT request_hash FROM exchange_message WHERE message_id = $1", document.sent.message_id
+    )
     assert len(both) == 1, "both sides name the request alike"
 
 

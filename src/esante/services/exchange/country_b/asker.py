@@ -41,7 +41,7 @@ from esante.services.exchange.country_b.model import (
 )
 from esante.services.exchange.country_b.professionals import Asking
 from esante.services.exchange.country_b.readable import OfAnother, as_cda, check_patient
-from esante.services.exchange.fhir_api.client import Answer, FhirClient, NotAnswered
+from esante.services.exchange.fhir_api.client import FhirClient, NotAnswered, Sent
 from esante.services.exchange.model import NotUsable
 from esante.services.exchange.terminology import CodeCatalogue, sample_catalogue
 from esante.services.exchange.translation import translate
@@ -158,30 +158,28 @@ class Asker:
         patient, about = encounter.patient, encounter.waiting.about
         client = FhirClient(self._points.client_context, self._points.own.issuer)
         assertions = self._assertions(who, encounter, question.right, at)
-        message_id = uuid7().urn
-        answer: Answer | None = None
+        sent = Sent(uuid7().urn)
         try:
             if encounter.waiting.act is Act.LIST:
                 system, value = fhir_messages.identifier_of(patient)
                 answer = await client.list_documents(point, assertions, system, value, about)
+                sent, document = answer.sent, b""
                 step: AnyStep = fhir_messages.read_list(answer.resource, about, patient, point)
-                document = b""
             else:
                 answer = await client.fetch(point, assertions, about)
                 listed = encounter.document(about)
                 assert listed is not None
-                step, document = fhir_messages.read_document(answer.resource, listed), answer.data
+                sent, document = answer.sent, answer.sent.data
+                step = fhir_messages.read_document(answer.resource, listed)
                 await asyncio.to_thread(check_patient, document, patient)
         except NotAnswered as error:
-            failed = NoReply(error.code, error.reason, reached=bool(error.data), data=error.data)
-            return _Sent(question.fail(failed), b"", message_id, "", b"", error.data)
+            sent, document = error.sent, b""
+            step = question.fail(NoReply(error.code, error.reason, reached=bool(sent.request), data=sent.data))
         except (Wrong, OfAnother, NotUsable) as error:
+            document = b""
             reason = error.faults[0].message if isinstance(error, NotUsable) else str(error)
-            failed = NoReply(INTEGRITY, reason, reached=True)
-            data = answer.data if answer else b""
-            known = (answer.message_id, answer.request) if answer else (message_id, b"")
-            return _Sent(question.fail(failed), b"", known[0], "", known[1], data)
-        return _Sent(step, document, answer.message_id, "", answer.request, answer.data)
+            step = question.fail(NoReply(INTEGRITY, reason, reached=True, data=sent.data))
+        return _Sent(step, document, sent.message_id, "", sent.request, sent.data)
 
     def _losses(self, country: str, document: bytes) -> list[Row]:
         """Return the codes that the translation of a received document leaves, as rows."""
