@@ -24,6 +24,7 @@ from esante.services.exchange.country_b.messages import Wrong
 from esante.services.exchange.country_b.model import (
     DISCARD,
     DISPENSATION,
+    ORIGINALS,
     PRESCRIPTION,
     SUMMARY,
     Act,
@@ -202,7 +203,7 @@ class Asker:
         )
 
 
-_RIGHTS = {SUMMARY: Right.SUMMARY, PRESCRIPTION: Right.PRESCRIPTION}
+_RIGHTS = {SUMMARY: Right.SUMMARY, PRESCRIPTION: Right.PRESCRIPTION} | dict.fromkeys(ORIGINALS, Right.ORIGINAL)
 
 
 def _read(question: _Question, reply: Reply) -> tuple[AnyStep, bytes]:

@@ -12,6 +12,10 @@ from esante.core.journal import Event, event
 
 SUMMARY, PRESCRIPTION, DISPENSATION = "60591-5", "57833-6", "60593-1"
 """Classes of documents (LOINC)."""
+ORIGINALS = ("11502-2", "34105-7", "18748-4")
+"""Classes of original clinical documents: laboratory report, discharge letter, imaging report."""
+CLASSES = (SUMMARY, PRESCRIPTION, *ORIGINALS)
+"""Classes that are asked for, in the order in which they are shown."""
 DISCARD = "DISCARD-60593-1"
 
 
