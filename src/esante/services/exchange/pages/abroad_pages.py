@@ -143,6 +143,7 @@ class AbroadPages:
             problem=problem,
             classes=[one for one in CLASSES if point and one in point.offers],
             discarded={one.prepared.discards for one in encounter.submissions.values() if _is_done(one)},
+            dispensed={one.prepared.unique_id for one in rules.in_force(encounter)},
         )
 
     async def search(self, request: Request) -> Response:
@@ -333,7 +334,7 @@ class AbroadPages:
             submission_words=words.SUBMISSIONS,
             summary=SUMMARY,
             prescription=PRESCRIPTION,
-            class_names=words.CLASSES,
+            class_words=words.CLASSES,
             **context,
         )
 
