@@ -4,7 +4,7 @@
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
 adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
-exchange.
+encounters exchange.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -28,6 +28,7 @@ from bench import (
     billing,
     bulk_export,
     detection,
+    encounters,
     exchange,
     healthnet,
     healthnet_messages,
@@ -62,6 +63,7 @@ PARTS = {
     **healthnet_supervision.PARTS,
     **healthnet_messages.PARTS,
     **exchange.PARTS,
+    **encounters.PARTS,
 }
 
 

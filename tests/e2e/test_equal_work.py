@@ -372,13 +372,18 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)|\d\d:\d\d(?=</time>)")
 _CURSOR = re.compile(r"_cursor=[\w%-]+")
 """The place of a page holds the moment of the search."""
+_OF_MESSAGE = re.compile(
+    r"(<wsa:MessageID>|<(?:Classification|ExternalIdentifier)[^>]*? id=\"|ITSVersion=\"XML_1.0\"><id root=\""
+    r"|<creationTime value=\")[^<\"]+"
+)
+"""What names a message of SOAP itself and the parts that it is made of, not what it is about."""
 
 
 def normalised(response: httpx.Response, *, whole: bool) -> tuple[int, list[tuple[str, str]], str]:
     """Return status, headers and body; not `whole`: without new ids and times."""
     headers = sorted(response.headers.items())
     if whole:
-        return response.status_code, headers, _CURSOR.sub("_cursor=", response.text)
+        return response.status_code, headers, _OF_MESSAGE.sub(r"\1", _CURSOR.sub("_cursor=", response.text))
     varying = ("content-length", "last-modified")
     headers = [(name, _ID.sub("<id>", value)) for name, value in headers if name not in varying]
     return response.status_code, headers, _TIME.sub("<time>", _ID.sub("<id>", response.text))

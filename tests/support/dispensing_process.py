@@ -5,6 +5,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -31,7 +32,7 @@ async def dispense(dsn: str, folder: Path, encounter: UUID, practitioner: UUID, 
     encounters = Encounters(db, journal, points, directory, asker)
     found = await directory.practitioner(practitioner)
     assert found is not None
-    who = requester_of(found)
+    who = replace(requester_of(found), profession="pharmacist")
     dispensed = Dispensed(quantity=Decimal(1), product="Amoxicilline", is_substituted=False)
     began = await encounters.dispense(who, encounter, unique_id, item, dispensed)
     await (await encounters.start(who, began))

@@ -97,8 +97,8 @@ async def build_world(
     await points.register(operator_of_shell("Ann"), *_published(there.url))
     asker = Asker(db, points, AuditTrail(db, journal), Gateway(points.client_context, seconds))
     encounters = Encounters(db, journal, points, directory, asker)
-    who = [replace(requester_of(one, place)) for one, place in ((doctor, hospital), (pharmacist, pharmacy))]
-    return EncounterWorld(encounters, points, there, *who, folder)
+    sells = replace(requester_of(pharmacist, pharmacy), profession="pharmacist")
+    return EncounterWorld(encounters, points, there, requester_of(doctor, hospital), sells, folder)
 
 
 @functools.cache

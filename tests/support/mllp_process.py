@@ -16,7 +16,7 @@ from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.exchange.hospital.patients import Patients, community_oid
 from esante.services.exchange.mllp.admissions import Admissions
-from esante.services.exchange.mllp.processing import MessageProcessor
+from esante.services.exchange.mllp.processor import MessageProcessor
 from esante.services.exchange.mllp.results import Results
 from esante.services.exchange.mllp.server import MllpServer
 from esante.services.record import Record

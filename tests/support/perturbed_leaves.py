@@ -84,6 +84,8 @@ def change_json(document: Any, place: str) -> Any:
         container[key] = not value
     elif isinstance(value, int | float | Decimal):
         container[key] = value + 1
+    elif key == "confidentiality":  # of a code that is none, normal is written
+        container[key] = "R" if value != "R" else "V"
     else:
         container[key] = changed(value)
     return found

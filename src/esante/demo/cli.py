@@ -19,6 +19,7 @@ from esante.command_line import ProgressBar, data_option, platform_command, run,
 from esante.contract import DemoProcess, Platform
 from esante.demo.accounts import issue_token, list_people, list_personas
 from esante.demo.load import load, load_background
+from esante.demo.second_country import cli as second_country
 from esante.packages import declared_services
 from esante.settings import Settings
 
@@ -28,26 +29,63 @@ START_SECONDS = 30
 @click.command()
 @data_option
 @click.option("--port", type=int, help="Where to listen on 127.0.0.1.  [default: 8000]")
-@click.option("--persons", type=click.IntRange(20, 100_000), default=2_000, show_default=True)
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
+@click.option("--persons", type=click.IntRange(20, 100_000), help="[default: 2000; of a second country 200]")
+@click.option("--seed", type=int, help="Another seed, another country.  [default: 1; of a second country 2]")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option(
     "--history",
     type=click.IntRange(0, 120),
-    default=36,
+    help="Months of invented use, for the bulletin.  [default: 36; of a second country none]",
+)
+@click.option(
+    "--country",
+    type=click.Choice(["a", "b"]),
+    default="a",
     show_default=True,
-    help="Months of invented use, for the bulletin.",
+    help="b: a second country beside a demo that is loaded; the two exchange documents.",
+)
+@click.option(
+    "--neighbour",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the demo beside which a second country is.  [default: ./var, or ESANTE_DATA]",
+)
+@click.option(
+    "--exchange-ports",
+    type=(int, int),
+    default=(8443, 8444),
+    show_default=True,
+    help="Where the contact points of a first and a second country listen on 127.0.0.1.",
 )
 @click.option("--load-only", is_flag=True, help="Fill the database and stop.")
 def demo(
-    data: Path | None, port: int | None, persons: int, seed: int, workers: int, history: int, *, load_only: bool
+    data: Path | None,
+    port: int | None,
+    persons: int | None,
+    seed: int | None,
+    workers: int,
+    history: int | None,
+    country: str,
+    neighbour: Path | None,
+    exchange_ports: tuple[int, int],
+    *,
+    load_only: bool,
 ) -> None:
     """Make a synthetic Luxembourg and serve it; every person in it is invented."""
-    settings = Settings.from_environ(data=data, port=port, demo=True)
+    first = second_country.first_settings(neighbour, exchange_ports[0]) if country == "b" else None
+    if first is None and neighbour is not None:
+        raise click.UsageError("--neighbour goes with --country b.")
+    if first is None:
+        settings = Settings.from_environ(data=data, port=port, demo=True)
+        size = persons or 2_000, 1 if seed is None else seed, 36 if history is None else history
+    else:
+        settings = second_country.second_settings(data, port, first, exchange_ports[1])
+        size = persons or second_country.PERSONS, second_country.SEED if seed is None else seed, history or 0
 
     async def fill() -> None:
         async with open_platform(settings, migrate=True) as platform:
-            await _fill(platform, persons, seed, history)
+            await _fill(platform, *size)
+            if first is not None:
+                await second_country.link(first, platform)
 
     run(fill)
     if not load_only:
@@ -59,6 +97,9 @@ def demo(
                 beside.enter_context(_beside(settings, *process.command, "--port", str(listening)))
                 _wait_for(listening)
             beside.enter_context(_beside(settings, "demo-background"))
+            if first is not None:
+                for one, listening in zip((first, settings), exchange_ports, strict=True):
+                    beside.enter_context(_beside(one, "ncp", "serve", "--port", str(listening)))
             serve_platform(settings, workers)
 
 

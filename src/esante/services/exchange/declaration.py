@@ -20,7 +20,6 @@ from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (serve, figures, reconcile, statement):
     ncp.add_command(_command)
-exchange.add_command(hospital)
 _PARTS = combine([CONTACT_POINTS, AUDIT, CONNECTOR, CONSENT, COUNTRY_B, HOSPITALS, MESSAGES, OPERATOR_PAGES])
 
 SERVICE = Service(
@@ -33,5 +32,5 @@ SERVICE = Service(
     dispositions=_PARTS.dispositions,
     navigation=_PARTS.navigation,
     kept=_PARTS.kept,
-    commands=[exchange, ncp, mllp],
+    commands=[exchange, ncp, hospital, mllp],
 )

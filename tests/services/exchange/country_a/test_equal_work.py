@@ -2,12 +2,14 @@
 
 import re
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from lxml import etree
 
 from esante.core.storage import Objects
 from esante.identity.access import Confidentiality, requester_of
+from esante.services.exchange.contact_points import service
 from esante.services.exchange.hl7v3.model import InstanceId
 from tests.conftest import create_database, open_journal
 from tests.support.country_a import COUNTRY, open_country_a
@@ -20,8 +22,9 @@ _PERSONAL = ("FROM access_record", "FROM directory_person", "FROM directory_iden
 
 
 @pytest.fixture
-async def counted(server, tmp_path):
+async def counted(server, tmp_path, monkeypatch):
     """A professional before country A over a database of its own, and the work that messages cause."""
+    monkeypatch.setattr(service, "REFRESH", timedelta(hours=1))  # countries are read again by time, whoever asks
     with counted_work() as work:
         async with (
             open_journal(await create_database(server), tmp_path / "journal") as journal,

@@ -72,7 +72,7 @@ def country_a(world, home: str, there: ContactPoint, country: str = "DK") -> Abr
     """Return a professional of a country before a contact point with a home community."""
     points = OnePoint(country, home, there)
     connector = RecordConnector(world.db, world.directory, world.access, world.record, sample_catalogue(), home)
-    routes = country_a_routes(points, AuditTrail(world.db, world.journal), world.access, connector)
+    routes = country_a_routes(points, AuditTrail(world.db, world.journal), world.access, connector, "https://ncp.test")
     own = trial_country("MT").own
     return Abroad(Starlette(routes=routes), own.issuer, own.tls, replace(DOCTOR))
 

@@ -105,7 +105,7 @@ def test_listener_answers_who_is_registered_and_nobody_else(platform):
             assert answer.status_code == 200
             found = discovery.read_answer(parse_message(answer.content).content, query)
             assert found.refusal.code == "ERROR_PI_NO_MATCH"
-            for path in ("/", "/fhir/metadata", "/signin", "/health"):
+            for path in ("/", "/fhir/Patient/1", "/fhir/Observation", "/signin", "/health"):
                 assert client.get(url + path).status_code == 404
         for keys in (None, trial_keys("MT")):
             with httpx.Client(verify=context_of(keys, platform)) as client, pytest.raises(httpx.TransportError):

@@ -109,3 +109,17 @@ async def test_answers_name_the_message_that_they_answer(world, abroad):
     sent = etree.fromstring(abroad.sent[-1])
     assert sent.findtext(".//{http://www.w3.org/2005/08/addressing}MessageID") == event.message_id
     assert event.answer_id.startswith("urn:uuid:")
+
+
+async def test_codes_that_the_catalogue_lacks_are_counted_without_the_patient(world, abroad):
+    person = await patient(world, consents=COUNTRY)
+    await prescription(world, person, "911")
+    cx, pharmacist = number_of(person).cx, abroad.as_role("2262")
+    await world.db.fetch("DELETE FROM exchange_loss")
+    [coded] = [
+        one for one in (await pharmacist.list_documents(cx, PRESCRIPTION)).documents if "pre" in one.format_code.code
+    ]
+    await pharmacist.retrieve(cx, coded.unique_id)
+    rows = await world.db.fetch("SELECT * FROM exchange_loss")
+    assert {(row["side"], row["country"], row["language"]) for row in rows} == {("A", COUNTRY, "en")}
+    assert not [row for row in rows if number_of(person).extension in str(dict(row))]

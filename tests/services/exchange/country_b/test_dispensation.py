@@ -167,6 +167,15 @@ async def test_prescription_is_dispensed_once_until_it_is_discarded(world, proce
     assert [one.outcome for one in encounter.submissions.values()] == [Outcome.ACKNOWLEDGED] * 3
 
 
+async def test_doctor_does_not_dispense(world, process):
+    process.answer("ITI-38", prescription_list())
+    process.answer("ITI-39", retrieved(prescription(), unique_id()))
+    encounter = await world.retrieve(await world.list(await world.treat(), PRESCRIPTION), unique_id())
+    with pytest.raises(Problem) as refused:
+        await world.encounters.dispense(world.doctor, encounter.id, unique_id(), ITEM, ONE)
+    assert refused.value.status == 403 and process.received("ITI-41") == []
+
+
 async def test_prescription_that_its_country_closed_is_not_dispensed_and_its_reason_is_kept(world, process, treated):
     process.answer("ITI-38", prescription_list(state="closed", reason="Dispensed on 3 November"))
     encounter = await world.list(treated, PRESCRIPTION, world.pharmacist)

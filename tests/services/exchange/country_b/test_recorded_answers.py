@@ -109,7 +109,7 @@ async def test_recorded_list_and_document_are_read(world, process, shared_data):
     assert listed.outcome is Outcome.LISTED
     structured, printable = sorted(listed.documents, key=lambda one: one.is_pdf)
     assert structured.unique_id == "2.16.17.710.813.1000.990.1.1^PS.XML" and printable.is_pdf
-    process.answer("ITI-39", of_patient(recorded(shared_data, "RetrieveDocumentSetResponse.xml"), PATIENT, DOMAIN))
+    process.answer("ITI-39", one_document(recorded(shared_data, "RetrieveDocumentSetResponse.xml")))
     encounter = await world.retrieve(encounter, structured.unique_id)
     assert encounter.retrieved[structured.unique_id].outcome is Outcome.RETRIEVED
     data = await world.encounters.document(world.doctor, encounter.id, structured.unique_id)
@@ -121,7 +121,7 @@ async def test_recorded_list_and_document_are_read(world, process, shared_data):
 async def test_document_as_attachment_is_the_same_as_inline(world, process, shared_data):
     encounter = await world.list(await world.treat(), SUMMARY)
     unique_id = "2.16.17.710.813.1000.990.1.1^PS.XML"
-    process.answer("ITI-39", of_patient(recorded(shared_data, "RetrieveDocumentSetResponse.xml"), PATIENT, DOMAIN))
+    process.answer("ITI-39", one_document(recorded(shared_data, "RetrieveDocumentSetResponse.xml")))
     encounter = await world.retrieve(encounter, unique_id)
     inline = await world.encounters.document(world.doctor, encounter.id, unique_id)
     process.fail("multipart")
@@ -133,13 +133,23 @@ async def test_document_as_attachment_is_the_same_as_inline(world, process, shar
 async def test_document_of_another_patient_is_not_kept(world, process, shared_data):
     encounter = await world.list(await world.treat(), SUMMARY)
     unique_id = "2.16.17.710.813.1000.990.1.1^PS.XML"
-    process.answer("ITI-39", recorded(shared_data, "RetrieveDocumentSetResponse.xml"))
+    whole = recorded(shared_data, "RetrieveDocumentSetResponse.xml")
+    process.answer("ITI-39", one_document(whole, ('<birthTime value="19670630"/>', '<birthTime value="19670701"/>')))
     encounter = await world.retrieve(encounter, unique_id)
     got = encounter.retrieved[unique_id]
     assert (got.outcome, got.code) == (Outcome.FAILED, "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED")
+    assert "another patient" in got.text
     with pytest.raises(Problem) as refused:
         await world.encounters.document(world.doctor, encounter.id, unique_id)
     assert refused.value.status == 404
+
+
+async def test_answer_with_more_documents_than_asked_for_is_refused(world, process, shared_data):
+    encounter = await world.list(await world.treat(), SUMMARY)
+    process.answer("ITI-39", recorded(shared_data, "RetrieveDocumentSetResponse.xml"))
+    encounter = await world.retrieve(encounter, "2.16.17.710.813.1000.990.1.1^PS.XML")
+    (got,) = encounter.retrieved.values()
+    assert (got.outcome, got.code) == (Outcome.FAILED, "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED")
 
 
 async def test_missing_document_is_named(world, process, shared_data):
@@ -186,6 +196,7 @@ async def test_broken_answer_has_a_clear_outcome(world, process, fault, caplog):
         "ERROR_GENERIC",
     )
     assert "Traceback" not in caplog.text
+    assert fault != "huge" or "larger than" in found.text
     process.fail("")
     encounter = await world.discover()
     assert encounter.found.outcome is Outcome.IDENTIFIED, "the next question is answered as if nothing had been"
@@ -246,16 +257,14 @@ async def test_encounter_of_another_professional_looks_absent(world):
     assert refused.value.status == 404
 
 
-def of_patient(body: str, extension: str, root: str) -> str:
-    """Return an answer whose first document names a patient."""
-    found = re.search(r"<ns3:Document>\s*([A-Za-z0-9+/=\s]+)</ns3:Document>", body)
-    document = base64.b64decode(found[1]).decode()
-    named = re.sub(
-        r"(<patientRole[^>]*>\s*)<id [^>]*/>", rf'\1<id extension="{extension}" root="{root}"/>', document, count=1
-    )
-    assert named != document
-    first = re.search(r"<ns3:DocumentResponse>.*?</ns3:DocumentResponse>", body, flags=re.DOTALL)[0]
-    others = re.findall(r"<ns3:DocumentResponse>.*?</ns3:DocumentResponse>", body, flags=re.DOTALL)[1:]
-    for one in others:
+def one_document(body: str, *changes: tuple[str, str]) -> str:
+    """Return an answer with its first document only, changed in places that it has."""
+    responses = re.findall(r"<ns3:DocumentResponse>.*?</ns3:DocumentResponse>", body, flags=re.DOTALL)
+    for one in responses[1:]:
         body = body.replace(one, "")
-    return body.replace(first, first.replace(found[1], base64.b64encode(named.encode()).decode()))
+    encoded = re.search(r"<ns3:Document>\s*([A-Za-z0-9+/=\s]+)</ns3:Document>", body)[1]
+    document = base64.b64decode(encoded).decode()
+    for before, after in changes:
+        assert before in document
+        document = document.replace(before, after)
+    return body.replace(encoded, base64.b64encode(document.encode()).decode())

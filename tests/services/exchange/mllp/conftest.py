@@ -8,7 +8,7 @@ import pytest
 from esante.identity.directory import Identifier, matricule
 from esante.services.exchange.hospital.patients import Patients, community_oid
 from esante.services.exchange.mllp.admissions import Admissions
-from esante.services.exchange.mllp.processing import MessageProcessor
+from esante.services.exchange.mllp.processor import MessageProcessor
 from esante.services.exchange.mllp.results import Results
 from tests.support.record import BASE, open_world
 

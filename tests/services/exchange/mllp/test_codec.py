@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from esante.services.exchange.mllp.er7 import Separators, divide_batch, read_message
-from esante.services.exchange.mllp.framing import BadFrame, Deframer, frame
+from esante.services.exchange.mllp.frames import BadFrame, Deframer, frame
 from esante.services.exchange.mllp.model import Fault
 from tests.services.exchange.mllp.messages import header, message
 

@@ -22,7 +22,7 @@ from esante.services.exchange.conversion import fhir_to_cda
 from esante.services.exchange.conversion.order import sort_children
 from esante.services.exchange.model import Fault, NotUsable
 from esante.services.exchange.terminology import CodeCatalogue
-from esante.services.exchange.translation import translate
+from esante.services.exchange.translation import Translation, translate
 from esante.services.record import Document
 
 PIVOT_LANGUAGE = "en"
@@ -65,12 +65,12 @@ def coded_form(document: Document, content: bytes) -> Any:
     return root
 
 
-def to_pivot(root: Any, catalogue: CodeCatalogue) -> bytes:
+def to_pivot(root: Any, catalogue: CodeCatalogue) -> Translation:
     """Return a clinical document with the codes of the pivot. Raises: `NotUsable` with the codes not understood."""
     done = translate(_encoded(root), PIVOT_LANGUAGE, catalogue)
     if done.faults:
         raise NotUsable(*done.faults)
-    return done.document
+    return done
 
 
 def pdf_form(document: Document, content: bytes, person: Person, offer: Offer, custodian: str) -> bytes:

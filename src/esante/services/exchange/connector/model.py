@@ -11,6 +11,7 @@ from esante.core.xds import Coded
 from esante.identity.access import Verdict
 from esante.services.exchange.connector.offers import Offer
 from esante.services.exchange.hl7v3.model import FoundPatient, InstanceId
+from esante.services.exchange.translation import Translation
 
 
 class Form(StrEnum):
@@ -72,6 +73,8 @@ class Fetched:
     content: bytes | None = field(default=None, repr=False)
     offer: Offer | None = None
     fault: str = ""
+    translation: Translation | None = field(default=None, repr=False)
+    """Of a coded document: how it came to the codes of the pivot."""
     person_id: UUID = NIL
     verdict: Verdict | None = None
 

@@ -39,6 +39,7 @@ from esante.services.exchange.conversion import cda_to_fhir
 from esante.services.exchange.hl7v3.model import PatientQuery
 from esante.services.exchange.model import NotUsable
 from esante.services.exchange.terminology import CodeCatalogue
+from esante.services.exchange.translation import Translation
 from esante.services.record import Document, Filters, Record, Status
 
 FHIR_FORMAT = "urn:ihe:iti:xds:2017:mimeTypeSufficient"
@@ -138,9 +139,10 @@ class RecordConnector:
         assert person is not None
         made = await asyncio.to_thread(self._make, document, content, person, offer, form)
         return Fetched(
-            content=None if isinstance(made, str) else made,
+            content=made.document if isinstance(made, Translation) else None if isinstance(made, str) else made,
             offer=offer,
             fault=made if isinstance(made, str) else "",
+            translation=made if isinstance(made, Translation) else None,
             person_id=opening.person_id,
             verdict=opening.verdict,
         )
@@ -153,7 +155,9 @@ class RecordConnector:
         """Take back a dispensation."""
         return await self._dispensations.discard(requester, patient, dispensation)
 
-    def _make(self, document: Document, content: bytes, person: Person, offer: Offer, form: Form) -> bytes | str:
+    def _make(
+        self, document: Document, content: bytes, person: Person, offer: Offer, form: Form
+    ) -> bytes | Translation | str:
         """Return a document in a form, or the code of the fault for which it cannot be made."""
         area = offer.missing.removesuffix("NOT_FOUND")
         if form is Form.PDF:

@@ -63,7 +63,7 @@ class SummaryPreview:
 
     def _read(self, document: Document, content: bytes, language: str) -> Readable:
         catalogue = self._catalogue()
-        return read_document(to_pivot(coded_form(document, content), catalogue), language, catalogue)
+        return read_document(to_pivot(coded_form(document, content), catalogue).document, language, catalogue)
 
 
 def _with_consent(consent: Consent, country: str) -> Consent:

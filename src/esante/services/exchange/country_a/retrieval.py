@@ -1,5 +1,6 @@
 """Hands out documents (XCA, ITI-39)."""
 
+from esante.core.storage import Row
 from esante.core.time_zone import today
 from esante.core.xds import (
     DocumentRequest,
@@ -10,6 +11,7 @@ from esante.core.xds import (
     write_retrieved,
 )
 from esante.services.exchange.assertions.model import Cause, Refused
+from esante.services.exchange.audit import Side, loss_rows
 from esante.services.exchange.connector import Fetched, Form, NationalConnector, offers_on
 from esante.services.exchange.country_a.authentication import Authentication
 from esante.services.exchange.country_a.faults import TOO_MANY, error_of
@@ -49,7 +51,7 @@ class Retrievals:
             return _fail(RegistryError(Cause.RIGHTS.value, "Nothing of this may be asked for."), asking)
         documents: list[RetrievedDocument] = []
         errors: list[RegistryError] = []
-        last, found_classes = Fetched(), list[str]()
+        last, found_classes, rows = Fetched(), list[str](), list[Row]()
         for request in requests:
             if not await self._limits.admit(asking.requester, incoming.point.country, patient, is_search=False):
                 errors.append(TOO_MANY)
@@ -63,6 +65,8 @@ class Retrievals:
             if last.content is None:
                 errors.append(_error(last, request))
                 continue
+            if last.translation is not None:
+                rows += loss_rows(Side.ANSWERED, incoming.point.country, last.translation)
             documents.append(
                 RetrievedDocument(
                     f"urn:oid:{self._home}", request.repository_id, request.unique_id, _MIME_TYPE, last.content
@@ -79,6 +83,7 @@ class Retrievals:
             verdict=last.verdict,
             documents=[one.unique_id for one in documents],
             asking=asking,
+            rows=rows,
         )
 
     def _fault_of(self, request: DocumentRequest) -> RegistryError | None:

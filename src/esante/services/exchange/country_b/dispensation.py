@@ -59,8 +59,18 @@ class Dispensed:
 
 
 def read_items(data: bytes) -> list[PrescriptionItem]:
-    """Return the items of a prescription; those without an identifier cannot be dispensed. Raises: `NotUsable`."""
-    return [item for one in _administrations(read_checked(data)) if (item := _item(one)) is not None]
+    """Return the items of a prescription that can be dispensed one by one. Raises: `NotUsable`.
+
+    Where they have no identifiers of their own, the prescription is one item, under the identifier of the document.
+    """
+    root = read_checked(data)
+    administrations = _administrations(root)
+    items = [item for one in administrations if (item := _item(one)) is not None]
+    if items or not administrations:
+        return items
+    own = root.find("v3:id", _NS)
+    names = ", ".join(filter(None, map(_medicine, administrations)))
+    return [PrescriptionItem(own.get("root", ""), own.get("extension", ""), names[:200], "", "")]
 
 
 def write_dispensation(
@@ -72,7 +82,7 @@ def write_dispensation(
     substance administration of the item.
     """
     source = read_checked(prescription)
-    administration = next(one for one in _administrations(source) if _item(one) == item)
+    prescribed = [one for one in _administrations(source) if _item(one) in (item, None)]
     extension, moment = str(uuid7()), at.strftime("%Y%m%d%H%M%S+0000")
     root = etree.Element(_v3("ClinicalDocument"), nsmap={None: V3, "pharm": PHARM})
     _add(root, "typeId", root="2.16.840.1.113883.1.3", extension="POCD_HD000040")
@@ -108,17 +118,18 @@ def write_dispensation(
     _add(section, "title", "Medication dispensed")
     text = _add(section, "text")
     _add(text, "paragraph", f"{dispensed.product}: {dispensed.quantity}")
-    supply = _add(_add(section, "entry", typeCode="COMP"), "supply", classCode="SPLY", moodCode="EVN")
-    _add(supply, "templateId", root="1.3.6.1.4.1.12559.11.10.1.3.1.3.3")
-    _add(supply, "id", root=by.home, extension=f"{extension}.2")
-    _add(supply, "quantity", value=str(dispensed.quantity), unit="1")
-    _add_product(supply, administration, dispensed)
-    performer = _add(supply, "performer", typeCode="PRF")
-    _add(performer, "time", value=moment)
-    _add_person(_add(performer, "assignedEntity"), by, "assignedPerson")
-    _add_reference(supply, item)
-    if dispensed.is_substituted:
-        _add_substitution(supply)
+    for number, administration in enumerate(prescribed, 2):
+        supply = _add(_add(section, "entry", typeCode="COMP"), "supply", classCode="SPLY", moodCode="EVN")
+        _add(supply, "templateId", root="1.3.6.1.4.1.12559.11.10.1.3.1.3.3")
+        _add(supply, "id", root=by.home, extension=f"{extension}.{number}")
+        _add(supply, "quantity", value=str(dispensed.quantity), unit="1")
+        _add_product(supply, administration, dispensed.product if len(prescribed) == 1 else "")
+        performer = _add(supply, "performer", typeCode="PRF")
+        _add(performer, "time", value=moment)
+        _add_person(_add(performer, "assignedEntity"), by, "assignedPerson")
+        _add_reference(supply, item)
+        if dispensed.is_substituted:
+            _add_substitution(supply)
     return f"{by.home}^{extension}", etree.tostring(root, encoding="UTF-8", xml_declaration=True)
 
 
@@ -196,21 +207,21 @@ def _add_person(holder: Any, by: Dispenser, name: str) -> None:
     _add(_add(organization, "addr"), "country", by.country)
 
 
-def _add_product(supply: Any, administration: Any, dispensed: Dispensed) -> None:
-    """Add the product: the one prescribed, under the name of the one that was handed out."""
+def _add_product(supply: Any, administration: Any, name_of_product: str) -> None:
+    """Add the product: the one prescribed, under the name of the one that was handed out ("": its own)."""
     product = _add(supply, "product")
     prescribed = administration.find("v3:consumable/v3:manufacturedProduct", _NS)
     if prescribed is None:
         material = _add(_add(product, "manufacturedProduct", classCode="MANU"), "manufacturedMaterial")
-        _add(material, "name", dispensed.product)
+        _add(material, "name", name_of_product or _medicine(administration))
         return
     made = copy.deepcopy(prescribed)
     name = made.find("v3:manufacturedMaterial/v3:name", _NS)
-    if name is not None:
+    if name is not None and name_of_product:
         for child in list(name):
             name.remove(child)
         name.attrib.pop("nullFlavor", None)
-        name.text = dispensed.product
+        name.text = name_of_product
     product.append(made)
 
 

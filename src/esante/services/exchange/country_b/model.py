@@ -87,6 +87,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     events: tuple[Code, ...] = ()
 
     @property
+    def is_pair(self) -> bool:
+        """Whether it is the printable form of a structured document."""
+        return self.is_pdf and bool(self.pair_id)
+
+    @property
     def is_pdf(self) -> bool:
         """Whether it is the printable form."""
         return "pdf" in self.format_code.lower() or "xds-sd" in self.format_code.lower()

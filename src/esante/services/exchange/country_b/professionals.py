@@ -81,6 +81,11 @@ def may_ask(requester: Requester) -> bool:
     return requester.kind == "practitioner" and requester.delegate is None and known
 
 
+def may_dispense(requester: Requester) -> bool:
+    """Return whether somebody dispenses medicines."""
+    return may_ask(requester) and requester.profession in terms_on(today()).dispensers
+
+
 async def asking(directory: Directory, requester: Requester, country: str, home: str) -> Asking:
     """Return a requester as who asks abroad. Raises: `Problem` 403."""
     practitioner = await directory.practitioner(requester.id) if may_ask(requester) else None

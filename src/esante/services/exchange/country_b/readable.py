@@ -145,7 +145,10 @@ def _no_pdf() -> NotUsable:
 
 def _author(root: Any) -> str:
     person = root.find("v3:author/v3:assignedAuthor/v3:assignedPerson/v3:name", _NS)
-    name = "" if person is None else " ".join("".join(person.itertext()).split())
+    parts = () if person is None else (person.iterfind(f"v3:{one}", _NS) for one in ("prefix", "given", "family"))
+    name = " ".join(" ".join("".join(one.itertext()).split()) for each in parts for one in each)
+    if not name and person is not None:
+        name = " ".join("".join(person.itertext()).split())
     organization = _text(root, "v3:author/v3:assignedAuthor/v3:representedOrganization/v3:name")
     return ", ".join(filter(None, (name, organization)))[:200]
 

@@ -42,7 +42,7 @@ from esante.services.exchange.country_b.model import (
     Taken,
     TreatmentConfirmed,
 )
-from esante.services.exchange.country_b.professionals import Asking, asking
+from esante.services.exchange.country_b.professionals import Asking, asking, may_dispense
 from esante.services.exchange.country_b.rules import NotNow
 from esante.services.exchange.country_b.terms import terms_on
 
@@ -135,6 +135,8 @@ class Encounters:
     ) -> Encounter:
         """Make a dispensation, keep it, and begin to send it. Raises: `Problem`."""
         encounter, who = await self.get(requester, encounter_id), await self._asking(requester)
+        if not may_dispense(requester):
+            raise Problem(403, "forbidden", N_("Only pharmacists dispense here."))
         items = {one.id: one for one in await self.items(requester, encounter_id, unique_id)}
         if item_id not in items:
             raise Problem(404, "not-found", NOT_FOUND)

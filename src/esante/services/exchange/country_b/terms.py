@@ -1,6 +1,6 @@
 """The dated terms of encounters (`data/encounters.toml`)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -21,6 +21,7 @@ class EncounterTerms:
     authentication: str
     roles: Mapping[str, str]
     facilities: Mapping[str, str]
+    dispensers: Collection[str]
 
 
 def terms_on(day: date) -> EncounterTerms:
@@ -43,4 +44,5 @@ def _parse(table: dict[str, Any]) -> EncounterTerms:
         authentication=table["authentication"],
         roles=table["roles"],
         facilities=table["facilities"],
+        dispensers=frozenset(table["dispensers"]),
     )

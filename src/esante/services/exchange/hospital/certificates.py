@@ -53,7 +53,7 @@ class OrganizationCertificates:
         async with self._db.transaction() as conn:
             known = await store.find_certificate(conn, fingerprint)
             if known is None:
-                raise NotRegistered("no such certificate; see: esante exchange hospital list")
+                raise NotRegistered("no such certificate; see: esante hospital list")
             if await store.end_certificate(conn, fingerprint, clock.now()):
                 event = CertificateEnded(organization_id=known.organization_id, fingerprint=fingerprint.hex(), why=why)
                 await insert(conn, self._journal.rows(event, actor=actor))

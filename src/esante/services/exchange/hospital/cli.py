@@ -63,7 +63,7 @@ async def list_certificates(platform: Platform, organization: str | None) -> Non
     found = await _organization(platform, organization) if organization else None
     certificates = await platform[OrganizationCertificates].of(found)
     if not certificates:
-        click.echo("No certificate is registered: esante exchange hospital register FILE ORGANIZATION", err=True)
+        click.echo("No certificate is registered: esante hospital register FILE ORGANIZATION", err=True)
     names = await platform[Directory].organizations({one.organization_id for one in certificates})
     for one in certificates:
         owner = names.get(one.organization_id)

@@ -13,7 +13,7 @@ from esante.command_line import platform_command
 from esante.contract import Platform
 from esante.identity.directory import Directory
 from esante.services.exchange.hospital.certificates import OrganizationCertificates
-from esante.services.exchange.mllp.processing import MessageProcessor
+from esante.services.exchange.mllp.processor import MessageProcessor
 from esante.services.exchange.mllp.server import Limits, MllpServer
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -48,7 +48,7 @@ async def serve(
 ) -> None:
     """Take ADT and ORU messages over MLLP until it is stopped.
 
-    With TLS, the certificate of a connection says whose it is (esante exchange hospital register). Without TLS it
+    With TLS, the certificate of a connection says whose it is (esante hospital register). Without TLS it
     listens on this machine only, for a tunnel of one organisation.
     """
     context = _context(host, tls_certificate, tls_key, tls_authorities, organization)

@@ -13,7 +13,7 @@ from esante.identity.directory import Directory
 from esante.services.exchange.hospital.patients import Patients
 from esante.services.exchange.mllp.admissions import Admissions
 from esante.services.exchange.mllp.pages import PLACE, MessagePages
-from esante.services.exchange.mllp.processing import MessageProcessor
+from esante.services.exchange.mllp.processor import MessageProcessor
 from esante.services.exchange.mllp.results import Results
 from esante.services.record import Record
 

@@ -25,7 +25,7 @@ from esante.identity.access import Access
 from esante.identity.directory import Directory, Organization
 from esante.services.exchange.mllp import message_store as store
 from esante.services.exchange.mllp.model import CODE_WORDS, Code, IncomingMessage, MessageRepeated, State
-from esante.services.exchange.mllp.processing import MessageProcessor
+from esante.services.exchange.mllp.processor import MessageProcessor
 from esante.services.exchange.mllp.terms import message_terms_on
 
 PLACE = "/operator/hospital-messages"

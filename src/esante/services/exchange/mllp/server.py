@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cryptography import x509
 
-from esante.services.exchange.mllp.framing import BadFrame, Deframer, frame
+from esante.services.exchange.mllp.frames import BadFrame, Deframer, frame
 
 _LOG = logging.getLogger(__name__)
 _PIECE = 256 * 1024

@@ -28,7 +28,7 @@ from esante.services.exchange.contact_points import ContactPoint, ContactPoints
 from esante.services.exchange.country_b import rules
 from esante.services.exchange.country_b.mask_values import name_of
 from esante.services.exchange.country_b.model import PRESCRIPTION, SUMMARY, Document, Encounter, Outcome
-from esante.services.exchange.country_b.professionals import may_ask
+from esante.services.exchange.country_b.professionals import may_ask, may_dispense
 from esante.services.exchange.country_b.readable import Readable, read_document
 from esante.services.exchange.country_b.service import Encounters, dispensed_of, fields_of
 from esante.services.exchange.model import NotUsable
@@ -38,6 +38,8 @@ from esante.services.exchange.terminology import CodeCatalogue
 PLACE = "/from-abroad"
 PATIENCE_SECONDS = 1.5
 """How long a form waits for an answer before the page shows that it is waited for."""
+FEW = 5
+"""Documents of a list that are shown at once, the newest; the others on demand."""
 _SHOWN_IN_FORM = (400, 409)
 _MAX_WORDS = 60
 DOWNLOAD_HEADERS = {
@@ -225,7 +227,7 @@ class AbroadPages:
         is_prescription = document.class_code == PRESCRIPTION
         items = (
             await self._encounters.items(requester, encounter.id, document.unique_id)
-            if is_prescription and shown
+            if is_prescription and shown and may_dispense(requester)
             else []
         )
         now, validity = clock.now(), rules_on(today()).trc_validity
@@ -317,13 +319,14 @@ class AbroadPages:
             f"exchange/abroad_{name}.html",
             status,
             place=PLACE,
-            country_name=lambda country: words.country_name(country, language),
+            country_name=lambda country: words.country_name(country, language, gettext),
             language_name=lambda tag: words.language_name(tag, language),
             day=lambda text: words.show_day(text, language),
             facts=lambda row: words.facts_of(row, language, gettext),
             key=words.document_key,
             found_words=words.FOUND,
             named=words.NAMED,
+            few=FEW,
             encounter_states=words.STATES,
             submission_words=words.SUBMISSIONS,
             summary=SUMMARY,

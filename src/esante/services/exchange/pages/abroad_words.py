@@ -122,8 +122,10 @@ SUBMISSIONS = {
 }
 
 
-def country_name(country: str, language: str) -> str:
-    """Return the name of a country in a language."""
+def country_name(country: str, language: str, gettext: Any) -> str:
+    """Return the name of a country in a language; codes that no country has are those of demonstrations."""
+    if country[0] == "X" and country != "XK":
+        return str(gettext(N_("Fictitious country %(code)s")) % {"code": country})
     return str(Locale.parse(language).territories.get(country, country))
 
 

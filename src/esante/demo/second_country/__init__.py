@@ -1,0 +1,1 @@
+"""A second country beside a demo, which exchanges documents with it."""
