@@ -33,6 +33,7 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
         *("/sharing/people?for=oppose&q=Hôpital", "/record/statements", "/log?kind=sharing"),
         *("/record/retention", "/record/retention?show=all", "/record/retention?show=life", "/record/requests"),
         *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
+        *("/care-abroad", "/care-abroad?q=xyzzy", "/care-abroad/summary", "/care-abroad/requests"),
         *(
             "/log",
             "/log?kind=refused",

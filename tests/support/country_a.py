@@ -169,8 +169,10 @@ class Abroad:
             format_code=Coded("urn:epSOS:ep:dis:2010", "eHDSI formatCodes"),
             sha1=sha1,
         )
-        submission_set = SubmissionSet(uuid7().urn, "2.999.8.1", about or patient, HOME, "20261130120000")
-        content = write_submission(Submission(submission_set, [entry], ()), {entry.entry_uuid: "x"})
+        submission_set = SubmissionSet(
+            uuid7().urn, "2.999.8.1", entry.patient_id, HOME, submitted="20261130120000", content_type=coded
+        )
+        content = write_submission(Submission(submission_set, [entry], []), {entry.entry_uuid: "x"})
         holder = content.find("{urn:ihe:iti:xds-b:2007}Document")
         assert holder is not None
         holder.clear()

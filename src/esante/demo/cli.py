@@ -91,7 +91,7 @@ def demo(
     if not load_only:
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has ended
         with ExitStack() as beside:
-            for process in _partners():
+            for process in _partners() if first is None else ():
                 listening = _free_port()
                 os.environ[process.variable] = f"http://127.0.0.1:{listening}"
                 beside.enter_context(_beside(settings, *process.command, "--port", str(listening)))

@@ -5,6 +5,7 @@ from esante.contract_parts import combine
 from esante.services.exchange.audit.cli import figures, reconcile, statement
 from esante.services.exchange.audit.declaration import AUDIT
 from esante.services.exchange.cli import exchange
+from esante.services.exchange.connector.declaration import CONNECTOR
 from esante.services.exchange.consent.declaration import CONSENT
 from esante.services.exchange.contact_points.cli import ncp
 from esante.services.exchange.contact_points.declaration import CONTACT_POINTS
@@ -19,7 +20,7 @@ from esante.services.exchange.settings import ExchangeSettings
 
 for _command in (serve, figures, reconcile, statement):
     ncp.add_command(_command)
-_PARTS = combine([CONTACT_POINTS, AUDIT, CONSENT, COUNTRY_B, HOSPITALS, MESSAGES, OPERATOR_PAGES])
+_PARTS = combine([CONTACT_POINTS, AUDIT, CONNECTOR, CONSENT, COUNTRY_B, HOSPITALS, MESSAGES, OPERATOR_PAGES])
 
 SERVICE = Service(
     package="esante.services.exchange",

@@ -10,6 +10,7 @@ from esante.identity.access import Confidentiality, requester_of
 from esante.services.exchange.cda import V3, read_checked
 from esante.services.exchange.connector import offer_of
 from esante.services.exchange.connector.dispensation import read_dispensation
+from esante.services.exchange.connector.dispensation_store import delete_of_person
 from esante.services.exchange.connector.forms import parse_unique_id
 from esante.services.exchange.connector.model import Form
 from esante.services.exchange.consent import CountryConsents
@@ -252,3 +253,15 @@ async def test_real_dispensations_name_their_prescription(shared_data):
 def test_unique_ids_of_others_are_none_of_ours():
     for text in ("", "2.25.1", "2.25.01^L3", "1.2^L3", f"2.25.{1 << 128}^L3", f"2.25.{uuid7().int}^L4", "2.25.1^L3 "):
         assert parse_unique_id(text)[0].int == 0
+
+
+async def test_answers_about_prescriptions_are_deleted_with_the_record(world, connector):
+    person = await patient(world)
+    await prescription(world, person, "95")
+    done = await connector.submit(
+        doctor_abroad("2262"), number_of(person).cx, read_dispensation(dispensation_cda(person, "95"))
+    )
+    await world.db.write(done.rows)
+    async with world.db.transaction() as conn:
+        assert await delete_of_person(conn, person.id) == 1
+    assert not await world.db.fetch("SELECT 1 FROM exchange_dispensation WHERE person_id = $1", person.id)

@@ -79,6 +79,11 @@ def sealed_by(country: str) -> Callable[[Abroad, str], list[etree._Element]]:
     return lambda abroad, cx: replace(abroad, issuer=trial_country(country).own.issuer).assertions(cx)
 
 
+def of_home(home: str) -> Callable[[Abroad, str], list[etree._Element]]:
+    """Return what makes assertions that name another home community."""
+    return lambda abroad, cx: replace(abroad, issuer=replace(abroad.issuer, home_community=home)).assertions(cx)
+
+
 def mixed(abroad: Abroad, cx: str) -> list[etree._Element]:
     """Return a treatment that rests on an assertion about somebody else."""
     return [abroad.hcp(), abroad.assertions(cx)[1]]
@@ -93,6 +98,7 @@ CASES: dict[str, tuple[Callable[[Abroad, str], list[etree._Element]], str]] = {
     "signature wrapping": (wrapped, INTEGRITY),
     "seal of another country": (sealed_by("MT"), INTEGRITY),
     "our own seal": (sealed_by("LU"), INTEGRITY),
+    "home of another country": (of_home("2.999.9"), "ERROR_HPI_INSUFFICIENT_INFORMATION"),
     "expired": (at(timedelta(hours=-5)), "1002"),
     "future": (at(timedelta(minutes=5)), "1002"),
     "another audience": (with_rules(audience="urn:other"), "1002"),

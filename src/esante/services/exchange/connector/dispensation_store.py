@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from esante.core.storage import Database, Kind, Row, Table
+from esante.core.storage import Connection, Database, Kind, Row, Table
 
 DISPENSATION = Table(
     "exchange_dispensation",
@@ -50,3 +50,9 @@ async def fetch_answers(db: Database, person_id: UUID) -> list[Answered]:
     """Return all answers about a person's prescriptions."""
     sql = f"SELECT {_COLUMNS} FROM exchange_dispensation WHERE person_id = $1 ORDER BY at"  # noqa: S608 - constants
     return [Answered(**row) for row in await db.fetch(sql, person_id)]
+
+
+async def delete_of_person(conn: Connection, person_id: UUID) -> int:
+    """Delete all answers about a person's prescriptions; return how many there were."""
+    rows = await conn.fetch("DELETE FROM exchange_dispensation WHERE person_id = $1 RETURNING key", person_id)
+    return len(rows)

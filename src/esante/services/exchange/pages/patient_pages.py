@@ -132,7 +132,9 @@ class PatientPages:
         """Show what a doctor of a country would see, in the language of the country beside the original."""
         requester = await self._access.page_requester(request, _PATIENT)
         points = [one for one in await self._points.all() if not one.is_suspended and SUMMARY in one.asks]
-        chosen = _chosen(points, request.query_params.get("country", ""))
+        consents = await self._consents.list(requester, [one.country for one in points])
+        allowed = [one.country for one in consents if one.since is not None]
+        chosen = _chosen(points, [request.query_params.get("country", ""), *allowed])
         if chosen is None:
             return await self._render(request, "summary", choices=[], chosen=None, preview=None, problem="")
         tags = [one.partition("-")[0] for one in chosen.languages] or ["en"]
@@ -203,9 +205,10 @@ class PatientPages:
         )
 
 
-def _chosen(points: Sequence[ContactPoint], country: str) -> ContactPoint | None:
-    """Return the contact point of a country; the first one for another, None where there is none."""
-    return next((one for one in points if one.country == country), points[0] if points else None)
+def _chosen(points: Sequence[ContactPoint], wanted: Sequence[str]) -> ContactPoint | None:
+    """Return the contact point of the first wanted country; the first one where none is, None without any."""
+    by_country = {one.country: one for one in points}
+    return next((by_country[one] for one in wanted if one in by_country), points[0] if points else None)
 
 
 def _labels(classes: frozenset[str]) -> list[str]:
