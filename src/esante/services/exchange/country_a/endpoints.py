@@ -183,7 +183,7 @@ def _exchanged(
     return Exchanged(
         side=Side.ANSWERED,
         transaction=handler.transaction,
-        content=answered.class_code,
+        content=answered.class_code[:200],
         country=point.country,
         initiator=asking.requester if asking else contact_point_requester(point, origin_of(request)),
         role=asking.professional.role if asking else "",
