@@ -15,10 +15,10 @@ from esante.core.time_zone import today
 from esante.services.exchange.assertions.rules import Act as Right
 from esante.services.exchange.assertions.rules import rules_on
 from esante.services.exchange.audit import AuditTrail, Exchanged, Side
-from esante.services.exchange.contact_points import ContactPoint, ContactPoints, Transaction
+from esante.services.exchange.contact_points import ContactPoint, ContactPoints, NotConfigured, Transaction
 from esante.services.exchange.country_b import encounter_store as store
 from esante.services.exchange.country_b import messages
-from esante.services.exchange.country_b.errors import INTEGRITY, MAX_TEXT, NO_ACKNOWLEDGEMENT
+from esante.services.exchange.country_b.errors import INTEGRITY, MAX_TEXT, NO_ACKNOWLEDGEMENT, NO_CONNECTION
 from esante.services.exchange.country_b.gateway import Fault, Gateway, NoReply, Reply, Request, write_message
 from esante.services.exchange.country_b.messages import Wrong
 from esante.services.exchange.country_b.model import (
@@ -92,7 +92,8 @@ class Asker:
             reply = await self._gateway.send(point, url, request)
             step, document = _read(question, reply)
             answer, answer_id = reply.data, reply.message_id
-        except NoReply as error:
+        except (NoReply, NotConfigured) as problem:
+            error = problem if isinstance(problem, NoReply) else NoReply(NO_CONNECTION, str(problem), reached=False)
             step, answer, answer_id = question.fail(error), error.data, reply.message_id if reply else ""
         exchanged = Exchanged(
             side=Side.ASKED,
