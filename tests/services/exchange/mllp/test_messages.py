@@ -214,6 +214,8 @@ async def test_failed_message_is_processed_again_after_its_cause_is_gone(process
     assert answered(refused)[0] == "AE"
     assert await send(processor, world, data) == refused
     person = await world.person(identifiers=[Identifier("urn:oid:1.3.182.4.4", number)])
+    assert await send(processor, world, data) == refused
+    assert await stays(world, person) == []
     [kept] = await message_store.fetch_page(world.db, ["failed"], "again", [], message_store.LAST, 5)
     assert (await message_store.fetch_message(world.db, kept.message_id)).content == data
     done = await processor.repeat(kept.message_id)

@@ -80,7 +80,7 @@ class Recipient:
             author = await self._author(requester, one.entry.authors)
             meta = deposit_of(one, author, submission_id, patients)
             known = replaced.get(one.replaces)
-            target = known.object_id if known and known.person_id == person_id else None
+            target = known.object_id if known else None  # the record refuses one of another person as absent
             items.append(
                 DepositItem(content=one.content, meta=meta, replaces=(target or NIL) if one.replaces else None)
             )

@@ -12,8 +12,8 @@ from esante.services.exchange.hospital.model import RegistryKey
 from esante.services.exchange.hospital.registry import LISTED
 from esante.services.record import Document, Record, Status
 
-MAX_BYTES = 100 * 1024 * 1024
-"""Bytes of all documents of an answer."""
+MAX_BYTES = 40 * 1024 * 1024
+"""Bytes of documents from which an answer has no more."""
 
 
 class Repository:

@@ -81,13 +81,13 @@ async def settle(conn: Connection, one: IncomingMessage, *, again: bool) -> byte
 async def fetch_page(
     db: Database, states: Sequence[str], text: str, organizations: Sequence[UUID], after: UUID, limit: int
 ) -> Sequence[IncomingMessage]:
-    """Return messages of some states, without their content, the newest first.
+    """Return messages of some states, without their content, the newest first; not those whose time is over.
 
     `text`: searched for in sender, control id and kind; `organizations`: also those from there.
     """
     rows = await db.fetch(
         f"SELECT {_LISTED} FROM exchange_hl7_message"  # noqa: S608 - columns are declared
-        " WHERE state = ANY ($1) AND message_id < $4 AND ($2 = '' OR organization_id = ANY ($3)"
+        " WHERE state = ANY ($1) AND (state = 'done' OR content IS NOT NULL) AND message_id < $4 AND ($2 = '' OR organization_id = ANY ($3)"
         " OR position(lower($2) IN lower(sender || ' ' || control_id || ' ' || kind)) > 0)"
         " ORDER BY message_id DESC LIMIT $5",
         list(states),

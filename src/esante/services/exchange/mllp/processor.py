@@ -1,6 +1,7 @@
 """What becomes of a message: taken once, answered alike each time, kept for operators where it cannot be processed."""
 
 import logging
+import traceback
 from dataclasses import replace
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -129,8 +130,10 @@ class MessageProcessor:
         except (Overloaded, Unavailable):
             raise
         except Exception as error:
-            # Whatever a message brings about must not end the connection of all others; the type says where to look.
-            _LOG.exception("a message was not processed: %s", type(error).__name__)
+            # Whatever a message brings about must not end the connection. Its words may be about a patient, so the log
+            # has only what kind of error it was, and where.
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            _LOG.error("a message was not processed: %s at %s:%s", type(error).__name__, where.filename, where.lineno)
             text = "An error occurred here."
             fault = Fault(Code.INTERNAL, "MSH", text, "Tell the operators; they can have it processed again.")
         code = "AA" if fault is None else "AR" if fault.is_rejected else "AE"

@@ -252,6 +252,8 @@ class AbroadPages:
         requester, encounter, document = await self._listed(request)
         data = await self._encounters.document(requester, encounter.id, document.unique_id)
         name, media_type = f"document-{encounter.country}.xml", "application/xml"
+        if document.is_fhir:
+            name, media_type = f"document-{encounter.country}.json", "application/fhir+json"
         if document.is_pdf:
             try:
                 read = await asyncio.to_thread(read_document, data, language_of(request), self._catalogue())
