@@ -74,14 +74,6 @@ STATUSES = {
     "entered-in-error": N_("entered in error"),
 }
 """States of entries (FHIR)."""
-CLASSES = {
-    "60591-5": N_("Patient summary"),
-    "57833-6": N_("Prescriptions"),
-    "11502-2": N_("Laboratory reports"),
-    "34105-7": N_("Discharge letters"),
-    "18748-4": N_("Imaging reports"),
-}
-"""Headings of lists, by class of documents."""
 FOUND = {
     Outcome.NO_MATCH: (
         N_("No patient was found"),
