@@ -112,6 +112,10 @@ async def test_pharmacist_dispenses_and_a_lost_answer_says_what_to_do(browse, wo
     text = page_text(await browser.get(url))
     assert "Received by the country" in text and "sent 2 times" in text
     assert len(process.taken()) == 1
+    process.answer("ITI-38", prescription_list(state="closed", reason="Dispensed today"))
+    await browser.submit(await browser.get(url), f"{url}/list", **{"class": PRESCRIPTION})
+    text = page_text(await browser.get(url))
+    assert "Cannot be dispensed" in text and "Dispensed today" in text
 
 
 async def test_refusal_after_a_lost_answer_warns_before_another_dispensation(browse, world, process):

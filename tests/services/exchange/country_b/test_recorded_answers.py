@@ -12,6 +12,7 @@ from esante.core.web import Problem
 from esante.services.exchange.assertions.check import check_professional, check_treatment
 from esante.services.exchange.assertions.reader import read_assertions
 from esante.services.exchange.assertions.rules import Act, rules_on
+from esante.services.exchange.contact_points import NotConfigured
 from esante.services.exchange.country_b.model import PRESCRIPTION, SUMMARY, Outcome
 from esante.services.exchange.country_b.readable import read_document
 from esante.services.exchange.terminology import sample_catalogue
@@ -277,3 +278,13 @@ def one_document(body: str, *changes: tuple[str, str]) -> str:
         assert before in document
         document = document.replace(before, after)
     return body.replace(encoded, base64.b64encode(document.encode()).decode())
+
+
+async def test_contact_point_without_keys_says_so_and_sends_nothing(world, process, monkeypatch):
+    def missing(point):
+        raise NotConfigured("tls.pem is missing")
+
+    monkeypatch.setattr(world.encounters._asker._gateway, "_context", missing)
+    found = (await world.discover()).found
+    assert (found.outcome, found.code) == (Outcome.FAILED, "ERROR_GENERIC_CONNECTION_NOT_POSSIBLE")
+    assert process.received() == []

@@ -16,11 +16,11 @@ from esante.core.time_zone import today
 from esante.services.exchange.assertions.rules import Act as Right
 from esante.services.exchange.assertions.rules import rules_on
 from esante.services.exchange.audit import AuditTrail, Exchanged, Side, loss_rows
-from esante.services.exchange.contact_points import ContactPoint, ContactPoints, Transaction
+from esante.services.exchange.contact_points import ContactPoint, ContactPoints, NotConfigured, Transaction
 from esante.services.exchange.contact_points.terms import terms_on
 from esante.services.exchange.country_b import encounter_store as store
 from esante.services.exchange.country_b import fhir_messages, messages
-from esante.services.exchange.country_b.errors import INTEGRITY, MAX_TEXT, NO_ACKNOWLEDGEMENT
+from esante.services.exchange.country_b.errors import INTEGRITY, MAX_TEXT, NO_ACKNOWLEDGEMENT, NO_CONNECTION
 from esante.services.exchange.country_b.gateway import Fault, Gateway, NoReply, Reply, Request, write_message
 from esante.services.exchange.country_b.messages import Wrong
 from esante.services.exchange.country_b.model import (
@@ -146,7 +146,8 @@ class Asker:
             reply = await self._gateway.send(point, url, request)
             step, document = _read(question, reply)
             return _Sent(step, document, request.message_id, reply.message_id, request.data, reply.data)
-        except NoReply as error:
+        except (NoReply, NotConfigured) as problem:
+            error = problem if isinstance(problem, NoReply) else _not_sent(problem)
             answer_id = reply.message_id if reply else ""
             return _Sent(question.fail(error), b"", request.message_id, answer_id, request.data, error.data)
 
@@ -288,6 +289,10 @@ _RIGHTS = {
     PRESCRIPTION: Right.PRESCRIPTION,
     **dict.fromkeys(ORIGINALS, Right.ORIGINAL),
 }
+
+
+def _not_sent(problem: NotConfigured) -> NoReply:
+    return NoReply(NO_CONNECTION, str(problem), reached=False)
 
 
 def _read(question: _Question, reply: Reply) -> tuple[AnyStep, bytes]:

@@ -7,6 +7,7 @@ from esante.core.xds import RegistryError
 from esante.services.exchange.country_b.model import Outcome
 
 INTEGRITY = "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED"
+NO_CONNECTION = "ERROR_GENERIC_CONNECTION_NOT_POSSIBLE"
 NO_ACKNOWLEDGEMENT = "ERROR_ED_EDISPENSATION_ACK_NOT_RECEIVED"
 _NAME = re.compile(r"\b(?:ERROR|WARNING)_[A-Z]+_[A-Z_]+[A-Z]\b")
 _NOT_FOUND = {

@@ -25,6 +25,7 @@ from esante.core.soap import (
 )
 from esante.core.storage import uuid7
 from esante.services.exchange.contact_points import ContactPoint, NotConfigured, Transaction
+from esante.services.exchange.country_b.errors import INTEGRITY, NO_CONNECTION
 
 MAX_ANSWER = 40 << 20
 """Bytes of an answer: a document of 20 MiB as base64, and what is around it."""
@@ -106,16 +107,16 @@ class Gateway:
         try:
             context = self._context(point)
         except NotConfigured as error:
-            raise NoReply(_UNREACHED, str(error), reached=False) from error
+            raise NoReply(NO_CONNECTION, str(error), reached=False) from error
         data, media_type = await self._exchange(context, url, request)
         try:
             package = read_package(data, media_type)
             message = parse_message(package.root)
         except Malformed as error:
-            raise NoReply("ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED", str(error), reached=True, data=data) from error
+            raise NoReply(INTEGRITY, str(error), reached=True, data=data) from error
         if message.relates_to and message.relates_to != request.message_id:
             reason = "the answer is that to another message"
-            raise NoReply("ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED", reason, reached=True, data=data)
+            raise NoReply(INTEGRITY, reason, reached=True, data=data)
         if fault := read_fault(message.content):
             raise Fault(*fault, data)
         return Reply(data, message.message_id, message.content, package)
@@ -138,18 +139,15 @@ class Gateway:
                     data += chunk
                     if len(data) > MAX_ANSWER:
                         reason = f"the answer is larger than {MAX_ANSWER >> 20} MiB"
-                        raise NoReply("ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED", reason, reached=True)
+                        raise NoReply(INTEGRITY, reason, reached=True)
                 if response.status not in (200, 400, 500):
-                    raise NoReply(_UNREACHED, f"the status of the answer is {response.status}", reached=True)
+                    raise NoReply(NO_CONNECTION, f"the status of the answer is {response.status}", reached=True)
                 return bytes(data), response.headers.get("Content-Type", "")
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise NoReply(_UNREACHED, f"there is no connection: {type(error).__name__}", reached=False) from error
+            raise NoReply(NO_CONNECTION, f"there is no connection: {type(error).__name__}", reached=False) from error
         except (aiohttp.ServerTimeoutError, aiohttp.ConnectionTimeoutError) as error:
             reached = not isinstance(error, aiohttp.ConnectionTimeoutError)
-            raise NoReply(_UNREACHED, "there was no answer in time", reached=reached) from error
+            raise NoReply(NO_CONNECTION, "there was no answer in time", reached=reached) from error
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             reason = "there was no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
-            raise NoReply(_UNREACHED, reason, reached=True, data=bytes(data)) from error
-
-
-_UNREACHED = "ERROR_GENERIC_CONNECTION_NOT_POSSIBLE"
+            raise NoReply(NO_CONNECTION, reason, reached=True, data=bytes(data)) from error
