@@ -87,7 +87,8 @@ async def fetch_page(
     """
     rows = await db.fetch(
         f"SELECT {_LISTED} FROM exchange_hl7_message"  # noqa: S608 - columns are declared
-        " WHERE state = ANY ($1) AND (state = 'done' OR content IS NOT NULL) AND message_id < $4 AND ($2 = '' OR organization_id = ANY ($3)"
+        " WHERE state = ANY ($1) AND (state = 'done' OR content IS NOT NULL) AND message_id < $4"
+        " AND ($2 = '' OR organization_id = ANY ($3)"
         " OR position(lower($2) IN lower(sender || ' ' || control_id || ' ' || kind)) > 0)"
         " ORDER BY message_id DESC LIMIT $5",
         list(states),
