@@ -112,8 +112,13 @@ async def test_pharmacist_dispenses_a_prescription_from_abroad_once(
     """The pharmacist works in the second country, the patient is of the first."""
     identifier = identifier_of(countries.data, PATIENT)
     async with open_visitor(browser, countries.second, language) as pharmacist:
-        await pharmacist.open("/signin?q=pharmacie")
-        await pharmacist.page.locator("main form button").filter(has_text="Pharmacie").first.click()
+        await pharmacist.open("/signin?q=pharma")
+        await (
+            pharmacist.page.locator("li")
+            .filter(has=pharmacist.page.get_by_text("Pharmacie"))
+            .first.get_by_role("button")
+            .click()
+        )
         await pharmacist.page.wait_for_url(f"{pharmacist.base}/")
         await find_patient(pharmacist, identifier)
         place = pharmacist.page.url.removeprefix(pharmacist.base)

@@ -1,5 +1,6 @@
 """The listener as a process: mutual TLS, its own routes, and no start without a connector."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
@@ -19,11 +20,13 @@ from esante.services.exchange.assertions.rules import rules_on
 from esante.services.exchange.contact_points import NotConfigured
 from esante.services.exchange.contact_points.own import TLS, load_own
 from esante.services.exchange.contact_points.registration import fingerprint
-from esante.services.exchange.country_a.assembly import open_connector
+from esante.services.exchange.country_a.assembly import require_connector
+from esante.services.exchange.country_a.server import server_of
 from esante.services.exchange.hl7v3 import discovery
 from esante.services.exchange.hl7v3.model import InstanceId, PatientQuery
+from esante.services.exchange.settings import ExchangeSettings
 from tests.support.contact_points import HOMES, trial_country, trial_keys
-from tests.support.country_a import COUNTRY, XCPD
+from tests.support.country_a import COUNTRY, XCPD, exchanged
 from tests.support.exchange_assertions import DOCTOR
 from tests.support.processes import environment, free_port, run_esante
 
@@ -45,21 +48,16 @@ def platform(tmp_path_factory) -> Path:
     return data
 
 
-def test_contact_point_without_connector_does_not_start(platform):
-    done = run_esante("ncp", "serve", "--data", platform, check=False, **SETTINGS)
+def test_contact_point_without_connector_does_not_start(tmp_path):
+    done = run_esante("ncp", "serve", "--data", tmp_path / "data", check=False, **SETTINGS)
+    assert not (tmp_path / "data").exists(), "no database is started"
     assert done.returncode == 1
     assert "Error: ESANTE_NCP_CONNECTOR is not set: nothing answers other countries." in done.stderr
 
 
 def test_unknown_connector_is_refused_by_name():
-    class Unknown:
-        class settings:
-            @staticmethod
-            def of(kind):
-                return kind(ncp_connector="other")
-
     with pytest.raises(NotConfigured, match="'other'; the connector that there is: record"):
-        open_connector(Unknown())
+        require_connector(ExchangeSettings(ncp_connector="other"))
 
 
 @contextlib.contextmanager
@@ -84,13 +82,14 @@ def serving(data: Path) -> Iterator[int]:
 
 def context_of(keys: Path | None, server: Path) -> ssl.SSLContext:
     """Return the context of a client that believes the server alone, with a certificate or without one."""
-    context = ssl.create_default_context(cafile=str(server / "exchange" / TLS))
+    context = ssl.create_default_context(cafile=str(server / TLS))
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if keys is not None:
         context.load_cert_chain(keys / TLS, keys / "tls.pem")
     return context
 
 
+@pytest.mark.long
 def test_listener_answers_who_is_registered_and_nobody_else(platform):
     there = load_own(trial_keys(COUNTRY), COUNTRY, HOMES[COUNTRY])
     now = datetime.now(UTC)
@@ -100,7 +99,7 @@ def test_listener_answers_who_is_registered_and_nobody_else(platform):
     body = write_request("urn:x", "https://x", uuid7().urn, discovery.write_query(query), [hcp])
     with serving(platform) as port:
         url = f"https://127.0.0.1:{port}"
-        with httpx.Client(verify=context_of(trial_keys(COUNTRY), platform)) as client:
+        with httpx.Client(verify=context_of(trial_keys(COUNTRY), platform / "exchange")) as client:
             answer = client.post(url + XCPD, content=body, headers={"Content-Type": MEDIA_TYPE})
             assert answer.status_code == 200
             found = discovery.read_answer(parse_message(answer.content).content, query)
@@ -108,5 +107,33 @@ def test_listener_answers_who_is_registered_and_nobody_else(platform):
             for path in ("/", "/fhir/Patient/1", "/fhir/Observation", "/signin", "/health"):
                 assert client.get(url + path).status_code == 404
         for keys in (None, trial_keys("MT")):
-            with httpx.Client(verify=context_of(keys, platform)) as client, pytest.raises(httpx.TransportError):
+            with (
+                httpx.Client(verify=context_of(keys, platform / "exchange")) as client,
+                pytest.raises(httpx.TransportError),
+            ):
                 client.post(url + XCPD, content=body, headers={"Content-Type": MEDIA_TYPE})
+
+
+async def test_certificate_of_the_connection_says_who_asks(world, opened):
+    abroad, points = opened
+    await points.all()
+    port = free_port()
+    server = server_of(abroad.application, points.server_context(), "127.0.0.1", port)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    url, body = f"https://127.0.0.1:{port}{XCPD}", b"<a/>"
+    try:
+        async with httpx.AsyncClient(verify=context_of(trial_keys(COUNTRY), trial_keys("LU"))) as client:
+            before = len(await exchanged(world))
+            answer = await client.post(url, content=body, headers={"Content-Type": MEDIA_TYPE})
+            assert answer.status_code == 400
+            [event] = await exchanged(world, before)
+            assert event.country == COUNTRY
+        for keys in (None, trial_keys("MT")):
+            async with httpx.AsyncClient(verify=context_of(keys, trial_keys("LU"))) as client:
+                with pytest.raises(httpx.TransportError):
+                    await client.post(url, content=body)
+    finally:
+        server.should_exit = True
+        await serving

@@ -152,6 +152,15 @@ async def test_answer_with_more_documents_than_asked_for_is_refused(world, proce
     assert (got.outcome, got.code) == (Outcome.FAILED, "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED")
 
 
+async def test_original_document_is_asked_for_with_its_own_right(world, process, shared_data):
+    process.answer("ITI-38", recorded(shared_data, "AdhocQueryResponsePSA.xml").replace("60591-5", "11502-2"))
+    encounter = await world.list(await world.treat(), "11502-2")
+    assert len(encounter.lists["11502-2"].documents) == 2
+    assertions = read_assertions(etree.fromstring(process.received("ITI-38")[0]).find(f".//{{{WSSE}}}Security"))
+    now = clock.now()
+    check_professional(assertions, Act.ORIGINAL, rules_on(now.date()), now)
+
+
 async def test_missing_document_is_named(world, process, shared_data):
     encounter = await world.list(await world.treat(), SUMMARY)
     process.answer("ITI-39", recorded(shared_data, "RetrieveDocumentSetResponse_020.xml"))

@@ -1,36 +1,24 @@
 """The client against the server over mutual TLS, and against contact points that answer anything."""
 
-import asyncio
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import uvicorn
 from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
-from starlette.applications import Starlette
 
-from esante.core.web import HANDLERS
-from esante.services.exchange.audit import AuditTrail
 from esante.services.exchange.contact_points import ContactPoint, ContactPoints
-from esante.services.exchange.country_a.assembly import country_a_routes
-from esante.services.exchange.country_a.connection import PeerConnection
 from esante.services.exchange.fhir_api.client import FhirClient, NotAnswered
 from tests.support.contact_points import contact_points, trial_country, trial_keys
 from tests.support.country_a import COUNTRY, register
-from tests.support.exchange_abroad import ISSUER, connector_of, deposit, number_of, patient
+from tests.support.exchange_abroad import ISSUER, deposit, number_of, patient
 from tests.support.fhir_abroad import FhirAbroad
+from tests.support.two_countries import listening, served
 
 SYSTEM, LAB = f"urn:oid:{ISSUER}", "11502-2"
-
-
-def listening() -> tuple[socket.socket, str]:
-    found = socket.create_server(("127.0.0.1", 0))
-    return found, f"https://127.0.0.1:{found.getsockname()[1]}"
 
 
 async def abroad_points(world, folder: Path, url: str) -> tuple[ContactPoints, ContactPoint]:
@@ -47,29 +35,6 @@ async def _registered(world, folder: Path) -> ContactPoint:
     found = await points.find(COUNTRY)
     assert found is not None
     return found
-
-
-@contextlib.asynccontextmanager
-async def served(world, folder: Path, url: str, taken: socket.socket) -> AsyncIterator[None]:
-    """Serve country A over mutual TLS."""
-    points = contact_points(world.db, world.journal, folder / "LU")
-    await points.all()
-    routes = country_a_routes(points, AuditTrail(world.db, world.journal), world.access, connector_of(world), url)
-    application = Starlette(routes=routes, exception_handlers=HANDLERS)
-    config = uvicorn.Config(application, http=PeerConnection, ws="none", log_level="error", lifespan="off")
-    config.load()
-    config.ssl = points.server_context()
-    server = uvicorn.Server(config)
-    with contextlib.suppress(AttributeError):
-        server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
-    task = asyncio.create_task(server.serve(sockets=[taken]))
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def test_patient_list_and_document_come_over_mutual_tls(world, abroad: FhirAbroad, tmp_path: Path) -> None:
@@ -89,8 +54,10 @@ async def test_patient_list_and_document_come_over_mutual_tls(world, abroad: Fhi
         with pytest.raises(NotAnswered) as missing:
             await client.fetch(point, assertions, "1")
     _, deposited = await world.record.content(world.people["doctor"], person.id, document_id)
-    assert document.data == deposited and missing.value.code == "ERROR_GENERIC_DOCUMENT_MISSING"
-    both = await world.db.fetch("SELECT request_hash FROM exchange_message WHERE message_id = $1", document.message_id)
+    assert document.sent.data == deposited and missing.value.code == "ERROR_GENERIC_DOCUMENT_MISSING"
+    both = await world.db.fetch(
+        "SELECT request_hash FROM exchange_message WHERE message_id = $1", document.sent.message_id
+    )
     assert len(both) == 1, "both sides name the request alike"
 
 

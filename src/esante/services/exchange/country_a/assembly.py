@@ -31,15 +31,20 @@ NO_CONNECTOR = (
 )
 
 
-def open_connector(platform: Platform) -> NationalConnector:
-    """Return the connector that the settings name. Raises: `NotConfigured` for none, and for an unknown one."""
-    settings = platform.settings.of(ExchangeSettings)
+def require_connector(settings: ExchangeSettings) -> None:
+    """Require that the settings name a connector. Raises: `NotConfigured` for none, and for an unknown one."""
     if not settings.ncp_connector:
         raise NotConfigured(NO_CONNECTOR)
     if settings.ncp_connector != RECORD:
         raise NotConfigured(
             f"ESANTE_NCP_CONNECTOR is {settings.ncp_connector!r}; the connector that there is: {RECORD}"
         )
+
+
+def open_connector(platform: Platform) -> NationalConnector:
+    """Return the connector that the settings name. Raises: as `require_connector`."""
+    settings = platform.settings.of(ExchangeSettings)
+    require_connector(settings)
     catalogue = catalogue_of(settings)
     return RecordConnector(
         platform.db,

@@ -18,9 +18,12 @@ def serve(data: Path | None, host: str, port: int) -> None:
     What answers them is named by ESANTE_NCP_CONNECTOR; without it nothing starts.
     """
     from esante.services.exchange.contact_points import NotConfigured
+    from esante.services.exchange.country_a.assembly import require_connector
     from esante.services.exchange.model import NotUsable
+    from esante.services.exchange.settings import ExchangeSettings
 
     try:
+        require_connector(Settings.from_environ(data=data).of(ExchangeSettings))
         run(lambda: _serve(Settings.from_environ(data=data), host, port))
     except NotConfigured as error:
         raise click.ClickException(str(error)) from error

@@ -23,6 +23,11 @@ _REFRESH_SECONDS = 2.0
 async def serve(platform: Platform, host: str, port: int) -> None:
     """Serve country A of a platform until a signal. Raises: `NotConfigured`."""
     application, context = await open_application(platform)
+    await server_of(application, context, host, port).serve()
+
+
+def server_of(application: Starlette, context: ssl.SSLContext, host: str, port: int) -> uvicorn.Server:
+    """Return a server whose requests know the certificate of their connection."""
     config = uvicorn.Config(
         application,
         host=host,
@@ -36,7 +41,7 @@ async def serve(platform: Platform, host: str, port: int) -> None:
     )
     config.load()
     config.ssl = context
-    await uvicorn.Server(config).serve()
+    return uvicorn.Server(config)
 
 
 async def open_application(platform: Platform) -> tuple[Starlette, ssl.SSLContext]:

@@ -1,5 +1,6 @@
 """Asks a contact point what an encounter waits for, and keeps the answer as a step, with its audit."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +11,22 @@ from lxml import etree
 
 from esante.core import clock
 from esante.core.soap import Malformed, attachment_of
-from esante.core.storage import Database, uuid7
+from esante.core.storage import Database, Row, uuid7
 from esante.core.time_zone import today
 from esante.services.exchange.assertions.rules import Act as Right
 from esante.services.exchange.assertions.rules import rules_on
-from esante.services.exchange.audit import AuditTrail, Exchanged, Side
+from esante.services.exchange.audit import AuditTrail, Exchanged, Side, loss_rows
 from esante.services.exchange.contact_points import ContactPoint, ContactPoints, Transaction
+from esante.services.exchange.contact_points.terms import terms_on
 from esante.services.exchange.country_b import encounter_store as store
-from esante.services.exchange.country_b import messages
+from esante.services.exchange.country_b import fhir_messages, messages
 from esante.services.exchange.country_b.errors import INTEGRITY, MAX_TEXT, NO_ACKNOWLEDGEMENT
 from esante.services.exchange.country_b.gateway import Fault, Gateway, NoReply, Reply, Request, write_message
 from esante.services.exchange.country_b.messages import Wrong
 from esante.services.exchange.country_b.model import (
     DISCARD,
     DISPENSATION,
+    ORIGINALS,
     PRESCRIPTION,
     SUMMARY,
     Act,
@@ -37,8 +40,11 @@ from esante.services.exchange.country_b.model import (
     Taken,
 )
 from esante.services.exchange.country_b.professionals import Asking
-from esante.services.exchange.country_b.readable import OfAnother, check_patient
+from esante.services.exchange.country_b.readable import OfAnother, as_cda, check_patient
+from esante.services.exchange.fhir_api.client import FhirClient, NotAnswered, Sent
 from esante.services.exchange.model import NotUsable
+from esante.services.exchange.terminology import CodeCatalogue, sample_catalogue
+from esante.services.exchange.translation import translate
 
 _TRANSACTIONS = {
     Act.IDENTIFY: Transaction.DISCOVERY,
@@ -66,19 +72,68 @@ class _Question:
     attachment: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What was sent and came back, and the step that it makes."""
+
+    step: AnyStep
+    document: bytes
+    message_id: str
+    answer_id: str
+    request: bytes
+    answer: bytes
+
+
 class Asker:
     """Sends what encounters wait for, each once; the answer is kept in one transaction with its audit."""
 
-    def __init__(self, db: Database, points: ContactPoints, trail: AuditTrail, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        db: Database,
+        points: ContactPoints,
+        trail: AuditTrail,
+        gateway: Gateway,
+        catalogue: Callable[[], CodeCatalogue] = sample_catalogue,
+    ) -> None:
         self._db, self._points, self._trail, self._gateway = db, points, trail, gateway
+        self._catalogue = catalogue
 
     async def ask(self, who: Asking, encounter: Encounter, point: ContactPoint) -> None:
         """Ask what the encounter waits for, and keep the answer, or that there is none."""
         assert encounter.waiting is not None
         act, began_at = encounter.waiting.act, clock.now()
         question = await self._question(who, encounter, point)
-        transaction = _TRANSACTIONS[act]
-        request, reply, document = Request(uuid7().urn, b"", ""), None, b""
+        is_fhir = act in (Act.LIST, Act.RETRIEVE) and question.content in ORIGINALS and bool(point.fhir_url)
+        ask = self._over_fhir if is_fhir else self._over_soap
+        sent = await ask(who, encounter, point, question, began_at)
+        exchanged = Exchanged(
+            side=Side.ASKED,
+            transaction=_TRANSACTIONS[act],
+            content=question.content,
+            country=encounter.country,
+            initiator=who.requester,
+            patient=encounter.patient.cx if encounter.patient else "",
+            role=who.role,
+            purpose=encounter.purpose or "TREATMENT",
+            message_id=sent.message_id,
+            answer_id=sent.answer_id,
+            request=sent.request,
+            answer=sent.answer,
+            outcome=_audited(sent.step),
+            documents=question.documents,
+            began_at=began_at,
+            ended_at=clock.now(),
+        )
+        losses = await asyncio.to_thread(self._losses, encounter.country, sent.document)
+        await self._keep(exchanged, encounter, sent.step, sent.document, losses)
+
+    async def _over_soap(
+        self, who: Asking, encounter: Encounter, point: ContactPoint, question: _Question, at: datetime
+    ) -> _Sent:
+        """Send a question as a SOAP message."""
+        assert encounter.waiting is not None
+        transaction = _TRANSACTIONS[encounter.waiting.act]
+        request, reply = Request(uuid7().urn, b"", ""), None
         try:
             url = point.endpoints.get(transaction)
             if url is None:
@@ -86,40 +141,65 @@ class Asker:
             attachment = (
                 attachment_of(question.attachment, "text/xml", messages.CONTENT_ID) if question.attachment else None
             )
-            security = self._assertions(who, encounter, question.right, began_at)
+            security = [*self._assertions(who, encounter, question.right, at).values()]
             request = await write_message(transaction, url, question.body, security, attachment)
             reply = await self._gateway.send(point, url, request)
             step, document = _read(question, reply)
-            answer, answer_id = reply.data, reply.message_id
+            return _Sent(step, document, request.message_id, reply.message_id, request.data, reply.data)
         except NoReply as error:
-            step, answer, answer_id = question.fail(error), error.data, reply.message_id if reply else ""
-        exchanged = Exchanged(
-            side=Side.ASKED,
-            transaction=transaction,
-            content=question.content,
-            country=encounter.country,
-            initiator=who.requester,
-            patient=encounter.patient.cx if encounter.patient else "",
-            role=who.role,
-            purpose=encounter.purpose or "TREATMENT",
-            message_id=request.message_id,
-            answer_id=answer_id,
-            request=request.data,
-            answer=answer,
-            outcome=_audited(step),
-            documents=question.documents,
-            began_at=began_at,
-            ended_at=clock.now(),
-        )
-        await self._keep(exchanged, encounter, step, document)
+            answer_id = reply.message_id if reply else ""
+            return _Sent(question.fail(error), b"", request.message_id, answer_id, request.data, error.data)
 
-    async def _keep(self, exchanged: Exchanged, encounter: Encounter, step: AnyStep, document: bytes) -> None:
+    async def _over_fhir(
+        self, who: Asking, encounter: Encounter, point: ContactPoint, question: _Question, at: datetime
+    ) -> _Sent:
+        """Ask for a list or a document over FHIR."""
+        assert encounter.patient is not None and encounter.waiting is not None
+        patient, about = encounter.patient, encounter.waiting.about
+        client = FhirClient(self._points.client_context, self._points.own.issuer)
+        assertions = self._assertions(who, encounter, question.right, at)
+        sent = Sent(uuid7().urn)
+        try:
+            if encounter.waiting.act is Act.LIST:
+                system, value = fhir_messages.identifier_of(patient)
+                answer = await client.list_documents(point, assertions, system, value, about)
+                sent, document = answer.sent, b""
+                step: AnyStep = fhir_messages.read_list(answer.resource, about, patient, point)
+            else:
+                answer = await client.fetch(point, assertions, about)
+                listed = encounter.document(about)
+                assert listed is not None
+                sent, document = answer.sent, answer.sent.data
+                step = fhir_messages.read_document(answer.resource, listed)
+                await asyncio.to_thread(check_patient, document, patient)
+        except NotAnswered as error:
+            sent, document = error.sent, b""
+            step = question.fail(NoReply(error.code, error.reason, reached=bool(sent.request), data=sent.data))
+        except (Wrong, OfAnother, NotUsable) as error:
+            document = b""
+            reason = error.faults[0].message if isinstance(error, NotUsable) else str(error)
+            step = question.fail(NoReply(INTEGRITY, reason, reached=True, data=sent.data))
+        return _Sent(step, document, sent.message_id, "", sent.request, sent.data)
+
+    def _losses(self, country: str, document: bytes) -> list[Row]:
+        """Return the codes that the translation of a received document leaves, as rows."""
+        if not document:
+            return []
+        try:
+            translation = translate(as_cda(document), terms_on(today()).languages[0], self._catalogue())
+        except NotUsable:
+            return []
+        return loss_rows(Side.ASKED, country, translation)
+
+    async def _keep(
+        self, exchanged: Exchanged, encounter: Encounter, step: AnyStep, document: bytes, further: Sequence[Row]
+    ) -> None:
         """Keep an answer as the next step, wherever the encounter is by now."""
         count = encounter.count
         for attempt in range(_ATTEMPTS):
             row = store.step_row(encounter.id, Taken(number=count + 1, at=exchanged.ended_at, step=step), document)
             try:
-                await self._trail.record(exchanged, [row])
+                await self._trail.record(exchanged, [row, *further])
                 return
             except UniqueViolationError:
                 present = await store.fetch(self._db, encounter.id)
@@ -127,14 +207,15 @@ class Asker:
                     raise
                 count = present.count
 
-    def _assertions(self, who: Asking, encounter: Encounter, right: Right, at: datetime) -> list[etree._Element]:
-        """Return the assertions of a message: about the professional, and the treatment once it is confirmed."""
+    def _assertions(self, who: Asking, encounter: Encounter, right: Right, at: datetime) -> dict[str, etree._Element]:
+        """Return the assertions of a message by kind: the professional's, and the treatment's once it is confirmed."""
         rules, issuer = rules_on(today()), self._points.own.issuer
         purpose = encounter.purpose or "TREATMENT"
         professional = issuer.professional(who.requesting(right, purpose, rules), rules, at)
         if right is Right.IDENTIFY or encounter.patient is None:
-            return [professional]
-        return [professional, issuer.treatment(professional, encounter.patient.cx, purpose, rules, at)]
+            return {"HCP": professional}
+        treatment = issuer.treatment(professional, encounter.patient.cx, purpose, rules, at)
+        return {"HCP": professional, "TRC": treatment}
 
     async def _question(self, who: Asking, encounter: Encounter, point: ContactPoint) -> _Question:
         waiting, patient = encounter.waiting, encounter.patient
@@ -202,7 +283,11 @@ class Asker:
         )
 
 
-_RIGHTS = {SUMMARY: Right.SUMMARY, PRESCRIPTION: Right.PRESCRIPTION}
+_RIGHTS = {
+    SUMMARY: Right.SUMMARY,
+    PRESCRIPTION: Right.PRESCRIPTION,
+    **dict.fromkeys(ORIGINALS, Right.ORIGINAL),
+}
 
 
 def _read(question: _Question, reply: Reply) -> tuple[AnyStep, bytes]:

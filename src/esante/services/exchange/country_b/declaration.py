@@ -1,8 +1,8 @@
 """Declaration of country B: the encounters of professionals with patients from abroad, and their pages."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from starlette.routing import BaseRoute
@@ -25,7 +25,8 @@ from esante.services.exchange.terminology import CodeCatalogue, load_catalogue, 
 
 def _build(platform: Platform) -> Iterable[object]:
     points = platform[ContactPoints]
-    asker = Asker(platform.db, points, platform[AuditTrail], Gateway(points.client_context))
+    gateway = Gateway(points.client_context)
+    asker = Asker(platform.db, points, platform[AuditTrail], gateway, _catalogue_of(platform))
     yield Encounters(platform.db, platform.journal, points, platform[Directory], asker)
 
 
@@ -33,13 +34,18 @@ def _tasks(platform: Platform) -> list[Task]:
     return [Task(name="ends of encounters", run=platform[Encounters].end_due, every=timedelta(minutes=10))]
 
 
+def _catalogue_of(platform: Platform) -> Callable[[], CodeCatalogue]:
+    """Return what loads the catalogue of the settings once, when it is needed."""
+    return partial(_load, platform.settings.of(ExchangeSettings).ncp_catalogue)
+
+
+@cache
+def _load(folder: str) -> CodeCatalogue:
+    return load_catalogue(Path(folder)) if folder else sample_catalogue()
+
+
 def _routes(platform: Platform) -> list[BaseRoute]:
-    folder = platform.settings.of(ExchangeSettings).ncp_catalogue
-
-    @cache
-    def catalogue() -> CodeCatalogue:
-        return load_catalogue(Path(folder)) if folder else sample_catalogue()
-
+    catalogue = _catalogue_of(platform)
     pages = AbroadPages(platform[Encounters], platform[ContactPoints], platform[Access], catalogue)
     return [*pages.routes()]
 

@@ -12,6 +12,12 @@ from esante.core.journal import Event, event
 
 SUMMARY, PRESCRIPTION, DISPENSATION = "60591-5", "57833-6", "60593-1"
 """Classes of documents (LOINC)."""
+ORIGINALS = ("11502-2", "34105-7", "18748-4")
+"""Classes of original clinical documents: laboratory report, discharge letter, imaging report."""
+CLASSES = (SUMMARY, PRESCRIPTION, *ORIGINALS)
+"""Classes for which a professional may ask."""
+FHIR_REPOSITORY = "FHIR"
+"""The repository of documents that were listed over FHIR; their unique ids are ids of Bundles."""
 DISCARD = "DISCARD-60593-1"
 
 
@@ -90,6 +96,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_pair(self) -> bool:
         """Whether it is the printable form of a structured document."""
         return self.is_pdf and bool(self.pair_id)
+
+    @property
+    def is_fhir(self) -> bool:
+        """Whether it was listed over FHIR."""
+        return self.repository_id == FHIR_REPOSITORY
 
     @property
     def is_pdf(self) -> bool:

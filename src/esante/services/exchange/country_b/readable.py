@@ -11,7 +11,7 @@ from typing import Any
 
 from esante.core.fhir import DocumentView, build_document_view, decode
 from esante.services.exchange.cda import V3, read_checked
-from esante.services.exchange.conversion import cda_to_fhir
+from esante.services.exchange.conversion import cda_to_fhir, fhir_to_cda
 from esante.services.exchange.country_b.model import Patient
 from esante.services.exchange.model import Fault, NotUsable
 from esante.services.exchange.terminology import CodeCatalogue
@@ -60,13 +60,18 @@ class Readable:
     pdf: bytes
 
 
+def as_cda(data: bytes) -> bytes:
+    """Return a received document as CDA: one of FHIR is converted. Raises: `NotUsable`."""
+    return fhir_to_cda(data).encoded() if data.lstrip()[:1] == b"{" else data
+
+
 def check_patient(data: bytes, patient: Patient) -> None:
     """Check that a document is about the patient who was found.
 
     One of its identifiers is that of the patient, or its patient has the same family name and day of birth: countries
     put identifiers into documents that they do not use in discoveries. Raises: `NotUsable`, `OfAnother`.
     """
-    role = read_checked(data).find("v3:recordTarget/v3:patientRole", _NS)
+    role = read_checked(as_cda(data)).find("v3:recordTarget/v3:patientRole", _NS)
     found = {f"{one.get('extension', '')}^^^&{one.get('root', '')}&ISO" for one in role.iterfind("v3:id", _NS)}
     if patient.cx in found:
         return
@@ -81,6 +86,7 @@ def check_patient(data: bytes, patient: Patient) -> None:
 
 def read_document(data: bytes, language: str, catalogue: CodeCatalogue) -> Readable:
     """Return a document in a language beside its own words. Raises: `NotUsable`."""
+    data = as_cda(data)
     root = read_checked(data)
     pdf = _pdf(root)
     translation = translate(data, language, catalogue)

@@ -88,7 +88,7 @@ def may_dispense(
         raise NotNow(N_("Open the prescription first."))
     if document.is_dispensable is False:
         raise NotNow(N_("The country of the patient does not allow this prescription to be dispensed."))
-    if any(one.prepared.prescription_id == prescription_id for one in _in_force(encounter)):
+    if any(one.prepared.prescription_id == prescription_id for one in in_force(encounter)):
         raise NotNow(N_("This prescription has been dispensed in this encounter already."))
 
 
@@ -104,20 +104,13 @@ def may_ask_again(encounter: Encounter, document_id: str, validity: timedelta, n
 def may_discard(encounter: Encounter, document_id: str, validity: timedelta, now: datetime) -> Submission:
     """Return the dispensation that may be discarded. Raises: `NotNow`."""
     may_list(encounter, validity, now)
-    found = next((one for one in _in_force(encounter) if one.prepared.document_id == document_id), None)
+    found = next((one for one in in_force(encounter) if one.prepared.document_id == document_id), None)
     if found is None:
         raise NotNow(N_("This dispensation cannot be discarded."))
     return found
 
 
-def may_end(encounter: Encounter, now: datetime) -> None:
-    """Check that an encounter may end: nothing is being asked, and every dispensation is settled. Raises: `NotNow`."""
-    _check_open(encounter, now)
-    if encounter.unknown is not None:
-        raise NotNow(N_("Settle the dispensation without an answer first."))
-
-
-def _in_force(encounter: Encounter) -> list[Submission]:
+def in_force(encounter: Encounter) -> list[Submission]:
     """Return the dispensations that were acknowledged and not discarded."""
     discarded = {
         one.prepared.discards for one in encounter.submissions.values() if one.outcome is Outcome.ACKNOWLEDGED
@@ -129,6 +122,13 @@ def _in_force(encounter: Encounter) -> list[Submission]:
         and not one.prepared.discards
         and one.prepared.document_id not in discarded
     ]
+
+
+def may_end(encounter: Encounter, now: datetime) -> None:
+    """Check that an encounter may end: nothing is being asked, and every dispensation is settled. Raises: `NotNow`."""
+    _check_open(encounter, now)
+    if encounter.unknown is not None:
+        raise NotNow(N_("Settle the dispensation without an answer first."))
 
 
 def _check_open(encounter: Encounter, now: datetime) -> None:

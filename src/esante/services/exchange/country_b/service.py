@@ -26,8 +26,7 @@ from esante.services.exchange.country_b.dispensation import Dispensed, Prescript
 from esante.services.exchange.country_b.mask_values import checked_values
 from esante.services.exchange.country_b.messages import parameter_of
 from esante.services.exchange.country_b.model import (
-    PRESCRIPTION,
-    SUMMARY,
+    CLASSES,
     Act,
     AnyStep,
     Began,
@@ -114,7 +113,7 @@ class Encounters:
         """Begin to list the documents of a class. Raises: `Problem`."""
         encounter = await self.get(requester, encounter_id)
         point = await self._point(encounter.country)
-        if class_code not in (SUMMARY, PRESCRIPTION) or class_code not in point.offers:
+        if class_code not in CLASSES or class_code not in point.offers:
             raise Problem(404, "not-found", NOT_FOUND)
         _check(rules.may_list, encounter, _validity(), clock.now())
         return await self._take(encounter, Began(act=Act.LIST, about=class_code))

@@ -2,8 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import orjson
@@ -24,21 +23,28 @@ _INTEGRITY = "ERROR_SEC_DATA_INTEGRITY_NOT_ENSURED"
 Assertions = Mapping[str, etree._Element]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What both sides record of a request: its id, its target as it was sent, the bytes that came back."""
+
+    message_id: str
+    request: bytes = field(default=b"", repr=False)
+    data: bytes = field(default=b"", repr=False)
+
+
 class NotAnswered(Exception):
     """A request without an answer that can be used: the code of contact points, and the reason in English."""
 
-    def __init__(self, code: str, reason: str, data: bytes = b"") -> None:
+    def __init__(self, code: str, reason: str, sent: Sent) -> None:
         super().__init__(reason)
-        self.code, self.reason, self.data = code, reason, data
+        self.code, self.reason, self.sent = code, reason, sent
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer and what both sides record of it."""
+    """A resource that was answered."""
 
-    message_id: str
-    request: bytes = field(repr=False)
-    data: bytes = field(repr=False)
+    sent: Sent
     resource: Json = field(repr=False)
 
 
@@ -64,28 +70,29 @@ class FhirClient:
         return await self._get(point, assertions, f"/Bundle/{key}", {})
 
     async def _get(self, point: ContactPoint, assertions: Assertions, path: str, query: Mapping[str, str]) -> Answer:
-        base = point.fhir_url
+        base, sent = point.fhir_url, Sent(uuid7().urn)
         if not base:
-            raise NotAnswered("ERROR_GENERIC_SERVICE_SIGNIFIER_UNKNOWN", "the country offers no FHIR")
-        message_id, text = uuid7().urn, urlencode(query)
+            raise NotAnswered("ERROR_GENERIC_SERVICE_SIGNIFIER_UNKNOWN", "the country offers no FHIR", sent)
         headers = {
             "Authorization": f"Bearer {write_token(self._issuer, assertions, base, clock.now())}",
             "Accept": "application/fhir+json",
-            "X-Request-Id": message_id,
+            "X-Request-Id": sent.message_id,
         }
-        url = f"{base}{path}" + (f"?{text}" if text else "")
-        data, status = await self._read(point, url, headers)
+        sent, status = await self._read(point, f"{base}{path}", query, headers, sent)
         try:
-            resource = orjson.loads(data)
+            resource = orjson.loads(sent.data)
         except orjson.JSONDecodeError as error:
-            raise NotAnswered(_INTEGRITY, "the answer is no JSON", data) from error
+            raise NotAnswered(_INTEGRITY, "the answer is no JSON", sent) from error
         if not isinstance(resource, dict) or "resourceType" not in resource:
-            raise NotAnswered(_INTEGRITY, "the answer is no resource", data)
+            raise NotAnswered(_INTEGRITY, "the answer is no resource", sent)
         if status != 200:
-            raise NotAnswered(_code_of(resource), f"the status of the answer is {status}", data)
-        return Answer(message_id, request_target(urlsplit(url).path, text), data, resource)
+            raise NotAnswered(_code_of(resource), f"the status of the answer is {status}", sent)
+        return Answer(sent, resource)
 
-    async def _read(self, point: ContactPoint, url: str, headers: Mapping[str, str]) -> tuple[bytes, int]:
+    async def _read(
+        self, point: ContactPoint, url: str, query: Mapping[str, str], headers: Mapping[str, str], sent: Sent
+    ) -> tuple[Sent, int]:
+        """Return what came back, and its status."""
         connector = aiohttp.TCPConnector(ssl=self._context(point), force_close=True)
         data = bytearray()
         try:
@@ -93,15 +100,18 @@ class FhirClient:
                 aiohttp.ClientSession(
                     connector=connector, timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
                 ) as session,
-                session.get(url, headers=headers, allow_redirects=False) as response,
+                session.get(url, params=query, headers=headers, allow_redirects=False) as response,
             ):
+                asked = response.request_info.url
+                sent = replace(sent, request=request_target(asked.raw_path, asked.raw_query_string))
                 async for chunk in response.content.iter_any():
                     data += chunk
                     if len(data) > MAX_ANSWER:
-                        raise NotAnswered(_INTEGRITY, f"the answer is larger than {MAX_ANSWER >> 20} MiB")
-                return bytes(data), response.status
+                        raise NotAnswered(_INTEGRITY, f"the answer is larger than {MAX_ANSWER >> 20} MiB", sent)
+                return replace(sent, data=bytes(data)), response.status
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise NotAnswered(_UNREACHED, f"there is no answer: {type(error).__name__}", bytes(data)) from error
+            came = replace(sent, data=bytes(data))
+            raise NotAnswered(_UNREACHED, f"there is no answer: {type(error).__name__}", came) from error
 
 
 def _code_of(resource: Json) -> str:

@@ -27,7 +27,7 @@ from esante.services.exchange.assertions.rules import rules_on
 from esante.services.exchange.contact_points import ContactPoint, ContactPoints
 from esante.services.exchange.country_b import rules
 from esante.services.exchange.country_b.mask_values import name_of
-from esante.services.exchange.country_b.model import PRESCRIPTION, SUMMARY, Document, Encounter, Outcome
+from esante.services.exchange.country_b.model import CLASSES, PRESCRIPTION, SUMMARY, Document, Encounter, Outcome
 from esante.services.exchange.country_b.professionals import may_ask, may_dispense
 from esante.services.exchange.country_b.readable import Readable, read_document
 from esante.services.exchange.country_b.service import Encounters, dispensed_of, fields_of
@@ -141,8 +141,9 @@ class AbroadPages:
             fields=_fields(point) if point else [],
             values=_values(form) or {f"field-{place}": value for place, value in encounter.search.items()},
             problem=problem,
-            classes=[one for one in (SUMMARY, PRESCRIPTION) if point and one in point.offers],
+            classes=[one for one in CLASSES if point and one in point.offers],
             discarded={one.prepared.discards for one in encounter.submissions.values() if _is_done(one)},
+            dispensed={one.prepared.unique_id for one in rules.in_force(encounter)},
         )
 
     async def search(self, request: Request) -> Response:
@@ -251,6 +252,8 @@ class AbroadPages:
         requester, encounter, document = await self._listed(request)
         data = await self._encounters.document(requester, encounter.id, document.unique_id)
         name, media_type = f"document-{encounter.country}.xml", "application/xml"
+        if document.is_fhir:
+            name, media_type = f"document-{encounter.country}.json", "application/fhir+json"
         if document.is_pdf:
             try:
                 read = await asyncio.to_thread(read_document, data, language_of(request), self._catalogue())
@@ -331,6 +334,7 @@ class AbroadPages:
             submission_words=words.SUBMISSIONS,
             summary=SUMMARY,
             prescription=PRESCRIPTION,
+            class_words=words.CLASSES,
             **context,
         )
 

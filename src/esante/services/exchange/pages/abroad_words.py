@@ -27,6 +27,14 @@ _FIELDS = {
     "gender": N_("Sex"),
 }
 """Labels of masks by the last part of their key, in lower case."""
+CLASSES = {
+    "60591-5": (N_("Patient summary"), N_("Patient summary"), "summary"),
+    "57833-6": (N_("Prescriptions"), N_("Prescription"), "medicine"),
+    "11502-2": (N_("Laboratory reports"), N_("Laboratory report"), "lab"),
+    "34105-7": (N_("Discharge letters"), N_("Discharge letter"), "letter"),
+    "18748-4": (N_("Imaging reports"), N_("Imaging report"), "imaging"),
+}
+"""Classes of documents by LOINC: their heading, one of them, an icon."""
 SECTIONS = {
     "48765-2": N_("Allergies and intolerances"),
     "11450-4": N_("Current health problems"),
@@ -66,6 +74,14 @@ STATUSES = {
     "entered-in-error": N_("entered in error"),
 }
 """States of entries (FHIR)."""
+CLASSES = {
+    "60591-5": N_("Patient summary"),
+    "57833-6": N_("Prescriptions"),
+    "11502-2": N_("Laboratory reports"),
+    "34105-7": N_("Discharge letters"),
+    "18748-4": N_("Imaging reports"),
+}
+"""Headings of lists, by class of documents."""
 FOUND = {
     Outcome.NO_MATCH: (
         N_("No patient was found"),
