@@ -432,6 +432,7 @@ NOT_ABOUT_A_RECORD = (
 )
 OF_PATIENTS_AND_OPERATORS = (
     "/apps",
+    "/care-abroad",
     "/fee-notes",
     "/log",
     "/notices",
@@ -455,6 +456,7 @@ BY_OTHER_THINGS = {
     "/fhir/Group": "lists the grants of the requester",
     "/fhir/Patient": "names a person of the directory",
     "/fhir/Subscription": "is decided at each event (tests/services/subscriptions)",
+    "/from-abroad": "asks another country, and opens no record here (tests/services/exchange/country_b)",
     "/images": "is of a person's own images, and leads a professional to the viewer",
     "/patients/code": "names a code",
     "/patients/{person_id:uuid}/images": "is of images (tests/services/imaging/pages)",

@@ -91,7 +91,7 @@ def demo(
     if not load_only:
         signal.signal(signal.SIGTERM, _end)  # the server raises it again once it has ended
         with ExitStack() as beside:
-            for process in _partners() if first is None else ():
+            for process in _partners():
                 listening = _free_port()
                 os.environ[process.variable] = f"http://127.0.0.1:{listening}"
                 beside.enter_context(_beside(settings, *process.command, "--port", str(listening)))
@@ -100,6 +100,8 @@ def demo(
             if first is not None:
                 for one, listening in zip((first, settings), exchange_ports, strict=True):
                     beside.enter_context(_beside(one, "ncp", "serve", "--port", str(listening)))
+                for listening in exchange_ports:
+                    _wait_for(listening)
             serve_platform(settings, workers)
 
 

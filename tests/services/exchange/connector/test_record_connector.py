@@ -8,7 +8,7 @@ from esante.core.storage import uuid7
 from esante.core.time_zone import today
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.exchange.cda import V3, read_checked
-from esante.services.exchange.connector import offer_of
+from esante.services.exchange.connector import offer_of, professional_abroad
 from esante.services.exchange.connector.dispensation import read_dispensation
 from esante.services.exchange.connector.dispensation_store import delete_of_person
 from esante.services.exchange.connector.forms import parse_unique_id
@@ -265,3 +265,11 @@ async def test_answers_about_prescriptions_are_deleted_with_the_record(world, co
     async with world.db.transaction() as conn:
         assert await delete_of_person(conn, person.id) == 1
     assert not await world.db.fetch("SELECT 1 FROM exchange_dispensation WHERE person_id = $1", person.id)
+
+
+async def test_id_and_name_without_end_are_not_kept(world):
+    person = await patient(world)
+    with pytest.raises(NotUsable, match="more than 300"):
+        read_dispensation(dispensation_cda(person, "1", document="d" * 1_000))
+    who = professional_abroad("XA", "2.999.2", "x", "n" * 10_000, "221", "p" * 10_000, on=today())
+    assert len(who.name) + len(who.organization) < 500

@@ -10,8 +10,8 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from lxml import etree
 
-from esante.core.storage import uuid7
-from esante.services.exchange.audit import MessageExchanged
+from esante.core.storage import NIL, uuid7
+from esante.services.exchange.audit import ConnectionRefused, MessageExchanged
 from esante.services.exchange.fhir_api.tokens import write_token
 from esante.services.exchange.hl7v3.model import InstanceId
 from tests.support.contact_points import trial_country
@@ -218,6 +218,11 @@ async def test_connection_of_an_unknown_contact_point_is_refused_before_anything
     stranger.soap.certificate = trial_country("MT").own.tls
     answer = await stranger.get("/Patient", stranger.token(), identifier=text_of(NOBODY))
     assert answer.status_code == 403 and "registered" in answer.text
+    entries = await world.journal.entries_of(NIL, [ConnectionRefused], limit=1)
+    assert entries[0].event.subject == "CN=127.0.0.1,O=Trial without legal effect,C=MT"
+    assert (await stranger.soap.post("/XCPD_Service", b"<a/>")).status_code == 403
+    refused = await world.journal.entries_of(NIL, [ConnectionRefused], limit=2)
+    assert [one.event.path for one in refused] == ["/XCPD_Service", "/fhir/Patient"]
 
 
 async def test_capability_statement_names_what_is_answered(abroad: FhirAbroad) -> None:

@@ -40,6 +40,7 @@ async def data(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_certificate_is_registered_listed_and_ended_by_commands(data):
     card = make_card("Lost")
     file = data.parent / "lost.pem"
@@ -53,6 +54,7 @@ def test_certificate_is_registered_listed_and_ended_by_commands(data):
     assert fingerprint in listed and "ended" in listed and "Hôpital du Sud" in listed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -73,6 +73,16 @@ class MessageExchanged(Event, frozen=True, kw_only=True):
     rule: str = ""
 
 
+@event("exchange.connection_refused")
+class ConnectionRefused(Event, frozen=True, kw_only=True):
+    """A message was refused unread: the certificate of its connection is that of no country in force."""
+
+    fingerprint: str
+    """SHA-256 of the certificate, in hex; "" for none."""
+    subject: str
+    path: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """A message as statements, figures and operators need it: nothing in it is about a person."""

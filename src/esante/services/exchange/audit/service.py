@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
 from esante.core import clock
 from esante.core.journal import Checkpoint, Journal
 from esante.core.storage import Database, Row, uuid7
@@ -13,7 +16,7 @@ from esante.core.web import Page, decode_offset_cursor, decode_uuid_cursor, enco
 from esante.identity.access import Requester, require_operator
 from esante.services.exchange.audit import message_store
 from esante.services.exchange.audit.loss_store import Loss, fetch_losses
-from esante.services.exchange.audit.model import Exchanged, Message, MessageExchanged
+from esante.services.exchange.audit.model import ConnectionRefused, Exchanged, Message, MessageExchanged
 
 PAGE_SIZE = 20
 
@@ -62,6 +65,15 @@ class AuditTrail:
         )
         entry = self._journal.rows_for(done.initiator, event, person_id=done.person_id)
         await self._db.write([*entry, message_store.message_row(uuid7(), message), *rows])
+
+    async def refuse(self, certificate: x509.Certificate | None, path: str, origin: str) -> None:
+        """Record that a message was refused unread, for the certificate of its connection."""
+        event = ConnectionRefused(
+            fingerprint=certificate.fingerprint(SHA256()).hex() if certificate else "",
+            subject=certificate.subject.rfc4514_string()[:200] if certificate else "",
+            path=path[:100],
+        )
+        await self._journal.append(event, origin=origin)
 
     def messages(self, country: str, begin: datetime, end: datetime) -> AsyncIterator[Message]:
         """Yield the messages of a time, of a country or ("") of all, in order."""

@@ -11,6 +11,8 @@ from esante.core.dated_data import in_force, packaged_text, parse_periods
 from esante.identity.access import Requester
 from esante.services.exchange.consent import country_key
 
+MAX_NAME = 200
+"""Characters of a name that are kept: it comes from abroad, and goes into the journal."""
 _NAMESPACE = UUID("b4f6f4f4-6a58-5b0c-8c1f-0d4b7c0a9e11")
 
 
@@ -35,10 +37,10 @@ def professional_abroad(
     return Requester(
         kind="practitioner",
         id=uuid5(_NAMESPACE, f"{home}|{name_id}"),
-        name=name,
+        name=name[:MAX_NAME],
         profession=in_force(_periods(), on).professions.get(role, ""),
         organization_id=country_key(country),
-        organization=f"{place} ({country})",
+        organization=f"{place[:MAX_NAME]} ({country})",
         origin=origin,
     )
 

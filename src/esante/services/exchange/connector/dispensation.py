@@ -8,6 +8,7 @@ from esante.services.exchange.connector.model import Dispensation
 from esante.services.exchange.hl7v3.model import InstanceId
 from esante.services.exchange.model import Fault, NotUsable
 
+MAX_ID = 300
 _REMEDY = "Send the id of the prescription in inFulfillmentOf and in the reference of each supply"
 
 
@@ -39,6 +40,10 @@ def read_dispensation(content: bytes) -> Dispensation:
     if not own.root or len(orders) != 1 or not references or not all(one.root for one in named):
         raise NotUsable(Fault("an id of the prescription is missing", "/ClinicalDocument", _REMEDY))
     document_id = f"{own.root}^{own.extension}"
+    if len(document_id) > MAX_ID:
+        raise NotUsable(
+            Fault(f"the id has more than {MAX_ID} characters", "/ClinicalDocument/id", "Send a shorter one")
+        )
     patients = [one.cx for one in _ids(root, "recordTarget/patientRole/id") if one.root and one.extension]
     return Dispensation(
         document_id=document_id,

@@ -48,7 +48,6 @@ class Offered:
     format_code: str
     author: str = ""
     institution: str = ""
-    size: int | None = None
     other: str = ""
     events: Sequence[Coded] = ()
 

@@ -90,6 +90,7 @@ class Endpoints:
         certificate = peer_certificate(request)
         point = await self._points.of_tls(certificate) if certificate is not None else None
         if point is None:
+            await self._trail.refuse(certificate, request.url.path, origin_of(request))
             return Response(write_fault(NOBODYS), 403, media_type=MEDIA_TYPE)
         try:
             async with self._bodies.body(request, MAX_REQUEST, point.country) as body:
@@ -183,7 +184,7 @@ def _exchanged(
     return Exchanged(
         side=Side.ANSWERED,
         transaction=handler.transaction,
-        content=answered.class_code,
+        content=answered.class_code[:200],
         country=point.country,
         initiator=asking.requester if asking else contact_point_requester(point, origin_of(request)),
         role=asking.professional.role if asking else "",

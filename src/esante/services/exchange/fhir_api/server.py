@@ -110,6 +110,7 @@ class FhirEndpoints:
             certificate = peer_certificate(request)
             point = await self._points.of_tls(certificate) if certificate is not None else None
             if point is None:
+                await self._trail.refuse(certificate, request.url.path, origin_of(request))
                 return _response(_refusal("ERROR_HPI_GENERIC", NOBODYS, 403))
             began = clock.now()
             try:
