@@ -40,7 +40,7 @@ class RecordedPoints(ContactPoints):
     async def all(self) -> list[ContactPoint]:  # type: ignore[override]
         """Return them with what the recorded country says of itself."""
         offers = frozenset({"60591-5", "57833-6", "11502-2"})
-        return [replace(one, home=HOME, mask=MASK, offers=offers) for one in await super().all()]
+        return [replace(one, home=HOME, mask=MASK, offers=offers, fhir_url="") for one in await super().all()]
 
 
 @dataclass

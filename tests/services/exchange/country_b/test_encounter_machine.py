@@ -253,3 +253,13 @@ class EncounterMachine(RuleBasedStateMachine):
 
 TestEncounterMachine = EncounterMachine.TestCase
 TestEncounterMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_lost_answer_that_comes_late_does_not_replace_the_acknowledgement() -> None:
+    machine = EncounterMachine()
+    machine.begin(is_treated=True)
+    machine.dispense(fate="late", item="a")
+    machine.ask_again(fate="answered", place=0)
+    machine.give_up()
+    (submission,) = machine.encounter.submissions.values()
+    assert submission.outcome is Outcome.ACKNOWLEDGED
