@@ -16,7 +16,7 @@ from esante.core.time_zone import today
 from esante.core.web import HANDLERS
 from esante.identity.access import Requester, requester_of
 from esante.services.exchange.audit import AuditTrail
-from esante.services.exchange.contact_points import FieldKind, MaskField
+from esante.services.exchange.contact_points import ContactPoints, FieldKind, MaskField
 from esante.services.exchange.contact_points.publication import write_publication
 from esante.services.exchange.contact_points.terms import terms_on
 from esante.services.exchange.country_a.assembly import country_a_routes
@@ -67,6 +67,11 @@ class TwoCountries:
 
     encounters: Encounters
     doctor: Requester
+    points: ContactPoints
+
+    def forget_keys(self) -> None:
+        """Let the keys of Portugal be read again."""
+        self.points._own = None
 
     async def ask(self, encounter: Encounter) -> Encounter:
         """Ask what an encounter waits for; return it with the answer."""
@@ -105,7 +110,7 @@ async def two_countries(world: World, folder: Path, *, is_fhir: bool) -> AsyncIt
     asker = Asker(world.db, portugal, AuditTrail(world.db, world.journal), Gateway(portugal.client_context, 20.0))
     encounters = Encounters(world.db, world.journal, portugal, world.directory, asker)
     async with served(world, folder, url, taken):
-        yield TwoCountries(encounters, requester_of(doctor, hospital))
+        yield TwoCountries(encounters, requester_of(doctor, hospital), portugal)
 
 
 def _published(here: TrialCountry, url: str) -> dict[str, bytes]:

@@ -87,3 +87,15 @@ async def test_message_of_either_side_is_recorded_for_the_patient_on_ours_only(w
     theirs = await world.journal.entries_of(NIL, [MessageExchanged], limit=1)
     assert [one.event.side for one in (*ours, *theirs)] == ["A", "B"]
     assert ours[0].event.request_hash == theirs[0].event.request_hash
+
+
+async def test_country_that_lost_its_keys_asks_nobody_and_says_so(world, tmp_path) -> None:
+    person = await patient(world, consents=COUNTRY)
+    async with two_countries(world, tmp_path, is_fhir=True) as both:
+        encounter = await both.treat(number_of(person))
+        for file in (tmp_path / COUNTRY).iterdir():
+            file.unlink()
+        both.forget_keys()
+        encounter = await both.list(encounter, LAB)
+    found = encounter.lists[LAB]
+    assert found.outcome is Outcome.FAILED and "seal.crt is missing" in found.text

@@ -105,7 +105,11 @@ class Asker:
         question = await self._question(who, encounter, point)
         is_fhir = act in (Act.LIST, Act.RETRIEVE) and question.content in ORIGINALS and bool(point.fhir_url)
         ask = self._over_fhir if is_fhir else self._over_soap
-        sent = await ask(who, encounter, point, question, began_at)
+        try:
+            sent = await ask(who, encounter, point, question, began_at)
+        except NotConfigured as error:
+            failed = NoReply("ERROR_GENERIC_CONNECTION_NOT_POSSIBLE", str(error), reached=False)
+            sent = _Sent(question.fail(failed), b"", uuid7().urn, "", b"", b"")
         exchanged = Exchanged(
             side=Side.ASKED,
             transaction=_TRANSACTIONS[act],
