@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import ssl
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,8 @@ from esante.services.exchange.country_a.connection import PeerConnection
 from esante.services.exchange.settings import ExchangeSettings
 
 _REFRESH_SECONDS = 2.0
+_COLLECT_AFTER = 20_000
+"""Objects; a document makes many more than the default of 700, and no cycles."""
 
 
 async def serve(platform: Platform, host: str, port: int) -> None:

@@ -16,6 +16,7 @@ from esante.services.exchange.conversion.terms import DATA_ABSENT, NULL_FLAVOR, 
 
 OID = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NO_CHARACTERS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +136,6 @@ def uuid_of(uri: str) -> str:
 
 
 def xml_text(value: Any) -> str:
-    """Return a value without the characters that XML cannot have."""
-    return "".join(char for char in str(value) if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff"))
+    """Return a value without the characters that XML cannot have (XML 1.0, production 2)."""
+    text = str(value)
+    return _NO_CHARACTERS.sub("", text) if _NO_CHARACTERS.search(text) else text
