@@ -26,6 +26,9 @@ _COLLECT_AFTER = 20_000
 async def serve(platform: Platform, host: str, port: int) -> None:
     """Serve country A of a platform until a signal. Raises: `NotConfigured`."""
     application, context = await open_application(platform)
+    gc.collect()
+    gc.freeze()  # what exists now stays: no later collection has to walk through it
+    gc.set_threshold(_COLLECT_AFTER)
     await server_of(application, context, host, port).serve()
 
 
