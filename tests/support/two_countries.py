@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 
 from esante.command_line import operator_of_shell
@@ -20,7 +19,7 @@ from esante.services.exchange.contact_points import ContactPoints, FieldKind, Ma
 from esante.services.exchange.contact_points.publication import write_publication
 from esante.services.exchange.contact_points.terms import terms_on
 from esante.services.exchange.country_a.assembly import country_a_routes
-from esante.services.exchange.country_a.connection import PeerConnection
+from esante.services.exchange.country_a.server import server_of
 from esante.services.exchange.country_b.asker import Asker
 from esante.services.exchange.country_b.gateway import Gateway
 from esante.services.exchange.country_b.model import Encounter
@@ -46,11 +45,7 @@ async def served(world: World, folder: Path, url: str, taken: socket.socket) -> 
     await points.all()
     routes = country_a_routes(points, AuditTrail(world.db, world.journal), world.access, connector_of(world), url)
     application = Starlette(routes=routes, exception_handlers=HANDLERS)
-    config = uvicorn.Config(application, http=PeerConnection, ws="none", log_level="error", lifespan="off")
-    config.load()
-    config.ssl = points.server_context()
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    server = server_of(application, points.server_context(), "127.0.0.1", 0)
     task = asyncio.create_task(server.serve(sockets=[taken]))
     while not server.started:
         await asyncio.sleep(0.01)
