@@ -29,12 +29,12 @@ STEP = Table(
     Kind.LOCAL,
     {
         "encounter_id": "uuid",
-        "number": "int4",
+        "number": "integer",
         "at": "timestamptz",
         "label": "text",
         "content": "text",
         "document": "bytea",
-        "is_end": "bool",
+        "is_end": "boolean",
     },
 )
 _HEAD = "SELECT encounter_id, country, practitioner_id, practitioner, organization_id, organization, began_at"

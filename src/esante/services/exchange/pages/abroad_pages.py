@@ -33,6 +33,7 @@ from esante.services.exchange.country_b.readable import Readable, read_document
 from esante.services.exchange.country_b.service import Encounters, dispensed_of, fields_of
 from esante.services.exchange.model import NotUsable
 from esante.services.exchange.pages import abroad_words as words
+from esante.services.exchange.pages.country_names import country_name
 from esante.services.exchange.terminology import CodeCatalogue
 
 PLACE = "/from-abroad"
@@ -322,7 +323,7 @@ class AbroadPages:
             f"exchange/abroad_{name}.html",
             status,
             place=PLACE,
-            country_name=lambda country: words.country_name(country, language, gettext),
+            country_name=lambda country: country_name(country, language),
             language_name=lambda tag: words.language_name(tag, language),
             day=lambda text: words.show_day(text, language),
             facts=lambda row: words.facts_of(row, language, gettext),

@@ -9,7 +9,6 @@ from babel import Locale
 from esante.core.web import N_, show_date
 from esante.services.exchange.country_b import rules
 from esante.services.exchange.country_b.model import Document, Encounter, Outcome
-from esante.services.exchange.pages import country_names
 
 _FIELDS = {
     "nationalidentitycardnumber": N_("National identity number"),
@@ -129,13 +128,6 @@ SUBMISSIONS = {
     Outcome.REFUSED: (N_("Refused by the country"), "danger", "close"),
     Outcome.UNKNOWN: (N_("Without an answer"), "danger", "warning"),
 }
-
-
-def country_name(country: str, language: str, gettext: Any) -> str:
-    """Return the name of a country in a language; codes that no country has are those of demonstrations."""
-    if country[0] == "X" and country != "XK":
-        return str(gettext(N_("Fictitious country %(code)s")) % {"code": country})
-    return country_names.country_name(country, language)
 
 
 def language_name(tag: str, language: str) -> str:
