@@ -36,6 +36,7 @@ PACKAGES = (
     "esante.services.soc",
     "esante.services.healthnet",
     "esante.services.exchange",
+    "esante.services.research",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",

@@ -8,7 +8,8 @@ Expressions:
 - `Quantity`, `Temporal`: results that are calculated. `Node`, `root_node`: elements with their types.
 - `iterate_spec_expressions()`: every expression of R4's definitions.
 
-Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `SyntaxTree` with its node classes.
+Syntax trees: `parse_path`, `unparse_path`, `split_union`, `compile_tree`; `SyntaxTree` with its node classes. What was
+compiled is an `Evaluator`, run on `Items` in a state (`Env`); `constant_value`: of variables with a fixed value.
 
 Generated code: `PathWriter` writes paths and conditions into a `SourceModule`; `generate_path` does so for one path.
 
@@ -31,6 +32,7 @@ from esante.core.fhir.fhirpath.functions.references import reference_type
 from esante.core.fhir.fhirpath.model import (
     Call,
     Infix,
+    Literal,
     Name,
     PathError,
     PathFailed,
@@ -39,6 +41,7 @@ from esante.core.fhir.fhirpath.model import (
     Subscript,
     SyntaxTree,
     TypeTest,
+    Variable,
     split_union,
 )
 from esante.core.fhir.fhirpath.narrative import (
@@ -50,13 +53,14 @@ from esante.core.fhir.fhirpath.narrative import (
     has_only_xml_entities,
 )
 from esante.core.fhir.fhirpath.parser import parse_path, unparse_path
-from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env
+from esante.core.fhir.fhirpath.runtime import MAX_WORK, Env, Evaluator
 from esante.core.fhir.fhirpath.spec_expressions import iterate_spec_expressions
-from esante.core.fhir.fhirpath.types import Field, Option, fields, is_domain_resource, lineage, resource_types
-from esante.core.fhir.fhirpath.values.items import Node, root_node
+from esante.core.fhir.fhirpath.types import Field, Option, Types, fields, is_domain_resource, lineage, resource_types
+from esante.core.fhir.fhirpath.values.items import Items, Node, root_node
 from esante.core.fhir.fhirpath.values.quantity import Quantity
 from esante.core.fhir.fhirpath.values.temporal import Temporal
 from esante.core.fhir.fhirpath.values.units import measure_ucum
+from esante.core.fhir.fhirpath.variables import constant_value
 
 __all__ = [
     "MAX_WORK",
@@ -64,8 +68,11 @@ __all__ = [
     "CodegenUnsupported",
     "CompiledPath",
     "Env",
+    "Evaluator",
     "Field",
     "Infix",
+    "Items",
+    "Literal",
     "Name",
     "Node",
     "Option",
@@ -81,8 +88,11 @@ __all__ = [
     "Temporal",
     "TypeTest",
     "TypedVariable",
+    "Types",
+    "Variable",
     "compile_path",
     "compile_tree",
+    "constant_value",
     "fields",
     "find_anchors",
     "find_links",

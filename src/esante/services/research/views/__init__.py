@@ -1,0 +1,1 @@
+"""Views of FHIR resources as rows (HL7 SQL on FHIR 2.0)."""
