@@ -21,6 +21,8 @@ CALLERS = {
             "services/billing/note/service.py": 1,
             "services/billing/pid/cases.py": 1,
             "services/billing/ra/service.py": 1,
+            "services/exchange/connector/patients.py": 1,
+            "services/exchange/hospital/patients.py": 1,
             "services/imaging/dicomweb/paths.py": 1,
             "services/imaging/dicomweb/qido.py": 1,
             "services/imaging/discovery/patient_identifier.py": 2,
@@ -35,6 +37,7 @@ CALLERS = {
         {
             "identity/access/service.py": 1,
             "identity/directory/api.py": 1,
+            "services/exchange/hospital/identification.py": 2,
             "services/record/pages/forms.py": 1,
         }
     ),

@@ -205,8 +205,12 @@ class Access:
         """
         requester = await self.authorize(request, resource, letters)
         if resource == "Patient" and "s" in letters:
-            await self._limits.count_search(requester)
+            await self.count_search(requester)
         return requester
+
+    async def count_search(self, requester: Requester) -> None:
+        """Count a search for persons. Raises: Problem 429 after too many."""
+        await self._limits.count_search(requester)
 
     async def count_proof(self, requester: Requester) -> None:
         """Count a proof of the access log that is to be made. Raises: Problem 429 after too many."""

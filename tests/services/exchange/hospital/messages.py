@@ -30,6 +30,22 @@ def envelope(body: str, header: str = "", message_id: str = "") -> bytes:
     ).encode()
 
 
+def v3_message(kind: str, inner: str) -> str:
+    """Return a message of HL7 v3 of a kind."""
+    return (
+        f'<{kind} xmlns="urn:hl7-org:v3" ITSVersion="XML_1.0"><id root="1.2.3" extension="{uuid4().hex}"/>'
+        '<receiver typeCode="RCV"><device><id root="1.1.1"/></device></receiver>'
+        '<sender typeCode="SND"><device><id root="1.1.2"/></device></sender>'
+        f"<controlActProcess>{inner}</controlActProcess></{kind}>"
+    )
+
+
+def demographics(parameters: str) -> str:
+    """Return a query for persons (ITI-47) by some parameters."""
+    query = f'<queryByParameter><queryId root="1.2.4" extension="8"/><parameterList>{parameters}</parameterList>'
+    return v3_message("PRPA_IN201305UV02", f"{query}</queryByParameter>")
+
+
 def adhoc_query(query_id: str, parameters: dict[str, str], kind: str = "LeafClass") -> str:
     """Return a stored query; parameters with their values as they are written, quotes included."""
     slots = "".join(

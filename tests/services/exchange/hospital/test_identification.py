@@ -11,7 +11,16 @@ from esante.core.storage import uuid7
 from esante.identity.directory import Identifier, PersonSearched, matricule
 from esante.services.exchange.hospital.model import IdentifiersLinked
 from tests.services.exchange.hospital.conftest import COMMUNITY
-from tests.services.exchange.hospital.messages import SOAP_XML, body_of, cx_of, entries_of, envelope, find_documents
+from tests.services.exchange.hospital.messages import (
+    SOAP_XML,
+    body_of,
+    cx_of,
+    demographics,
+    entries_of,
+    envelope,
+    find_documents,
+    v3_message,
+)
 
 PATH, NATIONAL, OWN = "/api/xds/patients", "1.3.182.4.4", "1.2.3.4.5"
 _SERIALS = itertools.count(1)
@@ -19,12 +28,7 @@ V3 = "{urn:hl7-org:v3}"
 
 
 def message(kind: str, inner: str) -> bytes:
-    return envelope(
-        f'<{kind} xmlns="urn:hl7-org:v3" ITSVersion="XML_1.0"><id root="1.2.3" extension="{uuid7().hex}"/>'
-        '<receiver typeCode="RCV"><device><id root="1.1.1"/></device></receiver>'
-        '<sender typeCode="SND"><device><id root="1.1.2"/></device></sender>'
-        f"<controlActProcess>{inner}</controlActProcess></{kind}>"
-    )
+    return envelope(v3_message(kind, inner))
 
 
 def identifiers_query(root: str, extension: str, *domains: str) -> bytes:
@@ -35,8 +39,7 @@ def identifiers_query(root: str, extension: str, *domains: str) -> bytes:
 
 
 def demographics_query(parameters: str) -> bytes:
-    query = f'<queryByParameter><queryId root="1.2.4" extension="8"/><parameterList>{parameters}</parameterList>'
-    return message("PRPA_IN201305UV02", f"{query}</queryByParameter>")
+    return envelope(demographics(parameters))
 
 
 def feed(ids: list[tuple[str, str]], kind: str = "PRPA_IN201301UV02", **said: str) -> bytes:

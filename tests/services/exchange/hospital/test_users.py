@@ -10,11 +10,19 @@ from lxml import etree
 from esante.core.journal import SYSTEM
 from esante.core.storage import NIL, uuid7
 from esante.core.time_zone import today
-from esante.identity.access import SignInRefused
+from esante.identity.access import SignInRefused, policy
 from esante.services.exchange.assertions.signature import sign
 from esante.services.exchange.hospital.certificates import NotRegistered
 from esante.services.record import Listed
-from tests.services.exchange.hospital.messages import SOAP_XML, body_of, cx_of, entries_of, envelope, find_documents
+from tests.services.exchange.hospital.messages import (
+    SOAP_XML,
+    body_of,
+    cx_of,
+    demographics,
+    entries_of,
+    envelope,
+    find_documents,
+)
 from tests.support.exchange import make_card
 from tests.support.record import BASE, LOCAL, letter
 
@@ -232,3 +240,16 @@ async def test_examples_of_roles_signed_anew_are_accepted_or_refused_by_role(sys
     assert answer.status_code == (200 if roles <= {"HCP", "TCU"} else 403), answer.text
     as_stored = etree.fromstring(etree.tostring(root))
     assert (await ask(systems, find_documents("1"), as_stored)).status_code == 403
+
+
+async def test_searches_of_a_user_are_limited_as_over_every_interface(systems, world, seal):
+    surgeon, proof = world.people["surgeon_entry"], signed(assertion(surgeon_of(world)), seal)
+    query = demographics(
+        "<livingSubjectName><value><family>Nobody</family></value></livingSubjectName>"
+        '<livingSubjectBirthTime><value value="19800517"/></livingSubjectBirthTime>'
+    )
+    assert (await ask(systems, query, proof, path="patients")).status_code == 200
+    most = policy(today()).searches_per_requester
+    await world.db.fetch("UPDATE access_attempt SET attempts = $1 WHERE subject = $2", most, f"search:{surgeon.id}")
+    refused = await ask(systems, query, proof, path="patients")
+    assert refused.status_code == 429 and "Fault" in refused.text

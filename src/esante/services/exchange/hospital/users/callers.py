@@ -51,10 +51,13 @@ class Callers:
             now = clock.now()
             rules = xua_rules_on(day_of(now))
             user = read_user(assertion, self._audiences, rules, now)
-            return await self._recognize(user, rules, origin_of(request))
+            found = await self._recognize(user, rules, origin_of(request))
         except Refused as refused:
             await self._access.refuse_sign_in(method=_METHOD, reason=refused.cause.name, origin=origin_of(request))
             raise _not_accepted(refused.reason) from refused
+        if resource == "Patient" and "s" in letters:
+            await self._access.count_search(found)
+        return found
 
     async def _recognize(self, user: User, rules: XuaRules, origin: str) -> Requester:
         organization = await self._certificates.owner(user.certificate)
