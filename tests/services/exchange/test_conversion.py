@@ -426,6 +426,31 @@ def test_damaged_document_is_converted_or_refused_and_nothing_else(data):
     fhir_to_cda(done.encoded()).report()
 
 
+@pytest.mark.parametrize(
+    ("written", "damaged"),
+    [
+        ('<languageCode code="en-GB"/>', '<languageCode code=" en-GB "/>'),
+        ('<languageCode code="en-GB"/>', '<languageCode code="en  GB"/>'),
+        ('<statusCode code="active"/>', '<statusCode code=" active "/>'),
+        ('<id root="2.999" extension="doc-1"/>', '<id root=" 999" extension="doc-1"/>'),
+    ],
+)
+def test_code_or_identifier_with_white_space_makes_no_invalid_fhir(written, damaged):
+    text = cda(problem(ASTHMA)).decode()
+    assert written in text
+    assert check(cda_to_fhir(text.replace(written, damaged).encode()).encoded()).issues == ()
+
+
+def test_identifier_of_document_without_system_is_said_to_be_dropped():
+    text = cda(problem(ASTHMA)).replace(
+        b'<id root="2.999" extension="doc-1"/>', b'<id root=" 999" extension="doc-1"/>'
+    )
+    done = cda_to_fhir(text)
+    fates = {leaf.value: leaf.fate for leaf in done.report().leaves}
+    assert fates["doc-1"] is fates[" 999"] is Fate.DROPPED
+    assert "doc-1" not in done.encoded().decode()
+
+
 def run(*arguments: str):
     return CliRunner().invoke(exchange, arguments)
 

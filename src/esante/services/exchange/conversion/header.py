@@ -33,8 +33,8 @@ class _Language:
     """A language code, whose system CDA fixes."""
 
     def read(self, node: Node, target: str, context: ReadContext) -> Json | None:
-        code = node.take("code", target)
-        return {"coding": [{"system": _LANGUAGES, "code": code.strip()}]} if code and code.strip() else None
+        code = node.take_code("code", target)
+        return {"coding": [{"system": _LANGUAGES, "code": code}]} if code else None
 
     def write(self, container: Any, key: str | int, element: Any, context: WriteContext) -> bool:
         for coding in container[key].get("coding", ())[:1]:
@@ -49,8 +49,7 @@ class _LanguageCode:
     """The language of the document."""
 
     def read(self, node: Node, target: str, context: ReadContext) -> Any:
-        code = node.attributes.get("code", "").strip()
-        return node.take("code", target) if code and not code.isspace() and " " not in code else None
+        return node.take_code("code", target) if len(node.attributes.get("code", "").split()) == 1 else None
 
     def write(self, container: Any, key: str | int, element: Any, context: WriteContext) -> bool:
         element.set("code", context.take(container, key, element, "code"))
@@ -61,8 +60,8 @@ class _RoleClass:
     """The class of somebody's role, an attribute in CDA and a coding in FHIR."""
 
     def read(self, node: Node, target: str, context: ReadContext) -> Json | None:
-        code = node.take("classCode", target, Fate.MOVED)
-        return {"coding": [{"system": _ROLE_CLASS, "code": code}]} if code and code.strip() else None
+        code = node.take_code("classCode", target, Fate.MOVED)
+        return {"coding": [{"system": _ROLE_CLASS, "code": code}]} if code else None
 
     def write(self, container: Any, key: str | int, element: Any, context: WriteContext) -> bool:
         return False

@@ -55,6 +55,14 @@ class Node:
             self.marks.setdefault(name, (fate, target, ""))
         return value
 
+    def take_code(self, name: str, target: str, fate: Fate = Fate.KEPT) -> str | None:
+        """Return an attribute as FHIR writes a code (single spaces inside, none around), and mark it."""
+        code = " ".join(self.attributes.get(name, "").split())
+        if not code:
+            return None
+        self.marks.setdefault(name, (fate, target, ""))
+        return code
+
     def take_text(self, target: str, fate: Fate = Fate.KEPT) -> str | None:
         """Return the text of the element, which is written to a target, and mark it."""
         if not self.text:

@@ -48,6 +48,7 @@ _STRUCTURE = {
     "nullFlavor",
 }
 _DERIVABLE = {"codeSystemName"}
+_NO_IDENTIFIER = "no identifier of a document without a system and a value"
 
 
 @dataclass(slots=True)
@@ -140,12 +141,20 @@ def cda_to_fhir(data: bytes) -> FhirDocument:
     context.put(context.reference("composition"), composition)
     context.entries.reverse()
     bundle: Json = {"resourceType": "Bundle", "type": "document"}
-    Field("id", "identifier", Ident()).read(root, bundle, "Bundle", context)
-    if "identifier" not in bundle or "value" not in bundle["identifier"]:
-        bundle["identifier"] = {"system": "urn:ietf:rfc:3986", "value": context.reference("bundle")}
+    _read_identifier(root, bundle, context)
     _stamp(root, bundle)
     bundle["entry"] = context.entries
     return FhirDocument(bundle, root, narratives)
+
+
+def _read_identifier(root: Node, bundle: Json, context: _Reading) -> None:
+    """Read the identifier of the document; one without a system or a value is replaced, and lost (bdl-9)."""
+    Field("id", "identifier", Ident()).read(root, bundle, "Bundle", context)
+    if {"system", "value"} <= bundle.get("identifier", {}).keys():
+        return
+    bundle["identifier"] = {"system": "urn:ietf:rfc:3986", "value": context.reference("bundle")}
+    if (found := root.child("id")) is not None:
+        found.marks.update(dict.fromkeys(found.attributes, (Fate.DROPPED, "", _NO_IDENTIFIER)))
 
 
 def _identifying(root: Node) -> Iterator[str]:

@@ -90,9 +90,9 @@ class Concept:
     def _chain(self, node: Node, parent: int | None, codings: list[Json], target: str) -> None:
         """Add the coding of an element and those of its translations, each after what it translates."""
         coding: Json = {}
-        code = node.take("code", target)
-        if code and code.strip():
-            coding["code"] = " ".join(code.split())
+        code = node.take_code("code", target)
+        if code:
+            coding["code"] = code
             system = system_uri(node, target)
             if system:
                 coding["system"] = system

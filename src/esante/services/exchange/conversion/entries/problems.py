@@ -53,7 +53,7 @@ class _Same:
     """A code as it is written."""
 
     def read(self, node: Node, target: str, context: ReadContext) -> Any:
-        return node.take("code", target, Fate.MOVED)
+        return node.take_code("code", target, Fate.MOVED)
 
     def write(self, container: Any, key: str | int, element: Any, context: WriteContext) -> bool:
         element.set("code", context.take(container, key, element, "code", Fate.MOVED))
