@@ -278,7 +278,7 @@ class PersonalFiles:
 class DemoProcess:
     """A command of `esante` that the demo runs beside the server, a mock of a partner outside: it takes `--port`.
 
-    `variable`: the environment variable that tells the platform its address; where it is set already, the command is
+    `variable`: the environment variable that gives the platform its address; where it is set already, the command is
     not run.
     """
 

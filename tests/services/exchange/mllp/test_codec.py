@@ -5,8 +5,8 @@ from hl7apy.parser import parse_segment
 from hypothesis import given
 from hypothesis import strategies as st
 
-from esante.services.exchange.mllp.er7 import Separators, divide_batch, read_message
 from esante.services.exchange.mllp.frames import BadFrame, Deframer, frame
+from esante.services.exchange.mllp.hl7v2.er7 import Separators, divide_batch, read_message
 from esante.services.exchange.mllp.model import Fault
 from tests.services.exchange.mllp.messages import header, message
 

@@ -95,7 +95,7 @@ class RecordConnector:
         )
 
     async def list_prescriptions(self, requester: Requester, patient: str, offer: Offer) -> OfferedList:
-        """Return the prescriptions of a patient; each is read, since its list tells what it prescribes."""
+        """Return the prescriptions of a patient; each is read, since its entry in the list says what it prescribes."""
         opening = await open_record(self._directory, self._access, requester, patient)
         if not opening.allowed:
             return OfferedList(person_id=opening.person_id, verdict=opening.verdict)

@@ -35,8 +35,8 @@ class Retrievals:
     async def answer(self, incoming: Incoming) -> Answered:
         """Return the answer, with the documents as attachments. Raises: `Malformed`.
 
-        The connector is told which classes the assertions allow, and finds no document of another: the class of a
-        document that may not be asked for is not told.
+        The connector receives the classes that the assertions allow and finds documents of these only: the answer is
+        the same for a document of another class and for none.
         """
         requests = read_requests(incoming.content)
         offers = [one for one in offers_on(today()) if one.class_code in incoming.point.asks]

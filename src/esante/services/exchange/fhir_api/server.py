@@ -146,7 +146,7 @@ class FhirEndpoints:
         )
 
     async def _patients(self, incoming: _Incoming) -> _Answered:
-        """Answer PDQm: exactly one patient who may be told, or none."""
+        """Answer PDQm: the one patient who matches and may be disclosed, or none."""
         asking = self._authentication.identify(incoming.message, [Act.IDENTIFY])
         id_ = _identifier(incoming.parameter("identifier"))
         if id_ is None:

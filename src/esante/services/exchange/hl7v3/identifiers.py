@@ -79,7 +79,7 @@ def write_identifier_answer(
 
 
 def read_feed(content: etree._Element) -> PatientFeed:
-    """Return what a message tells of a patient (ITI-44). Raises: `Malformed`."""
+    """Return what a message says of a patient (ITI-44). Raises: `Malformed`."""
     interaction = etree.QName(content).localname
     if interaction not in (ADDED, REVISED, MERGED):
         raise Malformed(f"Body: {ADDED}, {REVISED} or {MERGED} is needed")

@@ -104,7 +104,7 @@ class IdentifierQuery:
 
 @dataclass(frozen=True, slots=True)
 class PatientFeed:
-    """What a system tells of a patient (PIXv3): `interaction` says whether they are new, changed or merged."""
+    """What a system says of a patient (PIXv3): `interaction` says whether they are new, changed or merged."""
 
     interaction: str
     message_id: InstanceId

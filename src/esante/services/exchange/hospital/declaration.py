@@ -58,7 +58,7 @@ HOSPITALS = Part(
     dispositions=_dispositions,
     kept=[
         KeptData(
-            what=N_("The patient numbers that hospitals have for you, where they told us"),
+            what=N_("The patient numbers that hospitals have for you, where they sent them to us"),
             why=N_("So that their computer systems find your record without mixing up patients."),
         )
     ],

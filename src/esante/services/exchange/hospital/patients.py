@@ -1,4 +1,4 @@
-"""Persons by the identifiers of hospital systems (HL7 CX): national ones, and those that the hospital told."""
+"""Persons by the identifiers of hospital systems (HL7 CX): national ones, and those that the hospital sent."""
 
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -25,7 +25,7 @@ class Patients:
         return await self.find_by_id(requester, read_cx(cx))
 
     async def find_by_id(self, requester: Requester, identifier: InstanceId) -> Person | None:
-        """Return the person of an identifier; of the organisation's own numbers those that it told."""
+        """Return the person of an identifier; of the organisation's own numbers those that it sent."""
         value, issuer = identifier.extension, identifier.root
         if not value:
             return None

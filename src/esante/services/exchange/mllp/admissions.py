@@ -6,10 +6,10 @@ from esante.core import clock
 from esante.identity.access import Access, Requester, Stay, StayStatus
 from esante.identity.directory import Directory
 from esante.services.exchange.hospital.patients import Patients
-from esante.services.exchange.mllp.er7 import Message
+from esante.services.exchange.mllp.hl7v2.er7 import Message
+from esante.services.exchange.mllp.hl7v2.times import read_moment
 from esante.services.exchange.mllp.model import Code, Fault
 from esante.services.exchange.mllp.patients import find_patient, read_patient, unknown_patient
-from esante.services.exchange.mllp.times import read_moment
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far the clock of a hospital may be ahead of the clock of this server."""

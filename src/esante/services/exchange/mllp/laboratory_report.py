@@ -13,10 +13,10 @@ import orjson
 
 from esante.core.types import Json
 from esante.identity.access import Requester
-from esante.services.exchange.mllp.er7 import Message, Segment
+from esante.services.exchange.mllp.hl7v2.er7 import Message, Segment
+from esante.services.exchange.mllp.hl7v2.times import read_day, read_moment
 from esante.services.exchange.mllp.model import Code, Fault
 from esante.services.exchange.mllp.patients import PatientOfMessage
-from esante.services.exchange.mllp.times import read_day, read_moment
 
 REPORT_TYPE = "11502-2"
 LOINC, UCUM = "http://loinc.org", "http://unitsofmeasure.org"

@@ -7,9 +7,9 @@ from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.exchange.hl7v3.model import InstanceId
 from esante.services.exchange.hospital.patients import Patients
-from esante.services.exchange.mllp.er7 import Segment
+from esante.services.exchange.mllp.hl7v2.er7 import Segment
+from esante.services.exchange.mllp.hl7v2.times import read_day
 from esante.services.exchange.mllp.model import Code, Fault
-from esante.services.exchange.mllp.times import read_day
 from esante.services.record import Demographics, PersonName, compare_document
 
 MAX_IDENTIFIERS = 20

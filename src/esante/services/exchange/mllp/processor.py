@@ -15,9 +15,9 @@ from esante.core.web import Problem, translator
 from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory, Motive, current_motive
 from esante.services.exchange.mllp import message_store as store
-from esante.services.exchange.mllp.acknowledgement import acknowledge, batch_of
 from esante.services.exchange.mllp.admissions import Admissions
-from esante.services.exchange.mllp.er7 import Message, divide_batch, read_message
+from esante.services.exchange.mllp.hl7v2.acknowledgement import acknowledge, batch_of
+from esante.services.exchange.mllp.hl7v2.er7 import Message, divide_batch, read_message
 from esante.services.exchange.mllp.model import Code, Fault, IncomingMessage, MessageRefused, NotNow, State
 from esante.services.exchange.mllp.patients import unknown_patient
 from esante.services.exchange.mllp.results import Results

@@ -12,7 +12,7 @@ from esante.core.web import Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory
 from esante.services.exchange.hospital.patients import Patients
-from esante.services.exchange.mllp.er7 import Message, Segment
+from esante.services.exchange.mllp.hl7v2.er7 import Message, Segment
 from esante.services.exchange.mllp.laboratory_report import LOINC_SYSTEMS, REPORT_TYPE, Order, write_report
 from esante.services.exchange.mllp.model import Code, Fault
 from esante.services.exchange.mllp.patients import PatientOfMessage, find_patient, read_patient, unknown_patient

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from esante.services.exchange.mllp.er7 import Message, Separators
+from esante.services.exchange.mllp.hl7v2.er7 import Message, Separators
 from esante.services.exchange.mllp.model import CODE_NAMES, Code, Fault
 
 APPLICATION = "ESANTE"

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 from esante.core.time_zone import time_zone
-from esante.services.exchange.mllp.er7 import Segment
+from esante.services.exchange.mllp.hl7v2.er7 import Segment
 from esante.services.exchange.mllp.model import Code, Fault
 
 _DTM = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:\.\d{1,4})?([+-]\d{4})?")
