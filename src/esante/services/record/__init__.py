@@ -58,7 +58,7 @@ from esante.services.record.rendering.preview import Unreadable
 from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPool
 from esante.services.record.retention.events import ContentDeleted
 from esante.services.record.retention.terms import retention_terms
-from esante.services.record.rules import purpose_of
+from esante.services.record.rules import item_of, purpose_of
 from esante.services.record.visibility import FocusSnapshot
 
 __all__ = [
@@ -132,6 +132,7 @@ __all__ = [
     "document_rows",
     "file_name",
     "is_matricule",
+    "item_of",
     "keys_of",
     "matricule_system",
     "no_access",

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from esante.core import clock
 from esante.core.storage import uuid7
 from esante.core.time_zone import today
-from esante.identity.access import Access, Action, Consent, Grant, GrantKind, Item, Purpose, Requester, decide
+from esante.identity.access import Access, Action, Consent, Grant, GrantKind, Purpose, Requester, decide
 from esante.services.exchange.connector.abroad import professional_abroad
 from esante.services.exchange.connector.forms import CODED_KINDS, coded_form, to_pivot
 from esante.services.exchange.connector.offers import offer_of
 from esante.services.exchange.consent.countries import country_key
 from esante.services.exchange.country_b.readable import Readable, read_document
 from esante.services.exchange.terminology import CodeCatalogue
-from esante.services.record import Document, Filters, Record
+from esante.services.record import Document, Filters, Record, item_of
 
 SUMMARY = "60591-5"
 _DOCTOR = "221"
@@ -56,7 +56,7 @@ class SummaryPreview:
         consent = _with_consent(await self._access.consent(requester.id), country)
         page = await self._record.timeline(requester, requester.id, Filters(type=tuple(offer.types)))
         for document in page.documents:
-            verdict = decide(consent, doctor, Action.READ, _item(document), Purpose.TREATMENT, clock.now())
+            verdict = decide(consent, doctor, Action.READ, item_of(document), Purpose.TREATMENT, clock.now())
             if verdict.allowed and not document.misfiled:
                 return document
         return None
@@ -77,14 +77,3 @@ def _with_consent(consent: Consent, country: str) -> Consent:
         since=clock.now(),
     )
     return replace(consent, grants=(*consent.grants, grant))
-
-
-def _item(document: Document) -> Item:
-    return Item(
-        category=document.category,
-        confidentiality=document.confidentiality,
-        author_id=document.author_id,
-        organization_id=document.organization_id,
-        care_on=document.event_date,
-        series_id=document.series_id,
-    )
