@@ -37,6 +37,7 @@ PACKAGES = (
     "esante.services.healthnet",
     "esante.services.exchange",
     "esante.services.research",
+    "esante.services.ehds",
     "esante.services.bulletin",
     "esante.demo",
     "esante.portal",
