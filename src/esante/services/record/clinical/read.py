@@ -149,6 +149,14 @@ class ClinicalReader:
         await self._audit_search(requester, view, shown, "Provenance", len(tellings))
         return [_provenance(view, each) for each in tellings]
 
+    async def other_documents(self, view: View, document_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+        """Return the documents of a view, other than one, that are given to others with one of some resources.
+
+        Not journalled.
+        """
+        others = [one.id for one in view.sources.values() if one.is_document and one.id != document_id]
+        return {one.source for one in await store.fetch_occurrences(self._db, view.person_id, KEPT, ids, others)}
+
     async def provenances_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[Json]:
         """Return the Provenance of resources that were found with this view, as of a moment; not journalled."""
         return [_provenance(view, each) for each in await self._tellings_by_resource(view, ids, at)]

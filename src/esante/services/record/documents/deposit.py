@@ -58,7 +58,7 @@ from esante.services.record.model import (
     Status,
 )
 from esante.services.record.rendering.worker_pool import WorkerPool
-from esante.services.record.restrictions.reduced import Reduced
+from esante.services.record.restrictions.reduced_document import Reduced
 from esante.services.record.restrictions.service import LineRestrictions
 from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.object_removal import ObjectRemoval

@@ -53,6 +53,11 @@ def extract_facts(bundle: Json, person_id: UUID, kept: Container[str], persons: 
     return list(facts.values())
 
 
+def fact_keys(bundle: Json, person_id: UUID, kept: Container[str], persons: Mapping[str, str]) -> dict[int, UUID]:
+    """Return the `Fact.id` of the resources of a document Bundle, by their number (as `BundleIndex` has it)."""
+    return _Document(bundle, kept, persons).fact_keys(person_id)
+
+
 class _Document(BundleIndex):
     """The resources of a Bundle, and which of them are kept."""
 

@@ -29,7 +29,7 @@ from esante.services.record.model import Document, LinesRestricted, Listed, Stat
 from esante.services.record.restrictions import store
 from esante.services.record.restrictions.chosen_lines import DocumentLines
 from esante.services.record.restrictions.matching import matching_tokens
-from esante.services.record.restrictions.reduced import Reduced, in_thread_if_large, reduce
+from esante.services.record.restrictions.reduced_document import Reduced, in_thread_if_large, reduce
 from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.object_removal import ObjectRemoval
 from esante.services.record.retention.store import note_removals
@@ -91,7 +91,10 @@ class LineRestrictions:
         return changed
 
     async def list_restricted(self, requester: Requester, person_id: UUID) -> list[RestrictedDocument]:
-        """Return the documents of which lines are restricted that the requester may see whole; journalled."""
+        """Return the documents of which lines are restricted, the latest restricted first; journalled.
+
+        Only their person is told of them.
+        """
         visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
         if not rules.decides_for_holder(requester, visibility.record_verdict()):
             return []

@@ -1,6 +1,6 @@
 """The lines of a document in words, for the person who chooses among them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from esante.core.fhir.view import Observation, ReferenceLibrary, TableRow, When, build_tables
@@ -44,7 +44,7 @@ def list_lines(bundle: Json) -> tuple[LineSection, ...]:
     return tuple(_section(one, lines, library) for one in lines.sections)
 
 
-def names_of(bundle: Json, tokens: Sequence[str]) -> list[str]:
+def names_of(bundle: Json, tokens: Collection[str]) -> list[str]:
     """Return the names of the lines and sections that are named by tokens, in the order of the document."""
     found = []
 
