@@ -2,7 +2,7 @@
 
 import pytest
 
-from esante.services.research import Table, load_datasets, tables_by_name
+from esante.services.research import DatasetTable, load_datasets, tables_by_name
 
 LANGUAGES = {"fr", "de", "en", "lb"}
 TABLES = list(tables_by_name().values())
@@ -16,7 +16,7 @@ PATIENT = {
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[one.name for one in TABLES])
-def test_every_column_has_a_type_and_titles_in_four_languages(table: Table) -> None:
+def test_every_column_has_a_type_and_titles_in_four_languages(table: DatasetTable) -> None:
     assert set(table.titles) == LANGUAGES
     assert all(set(one.titles) == LANGUAGES and one.type for one in table.columns)
 

@@ -8,7 +8,7 @@ import orjson
 
 from esante.core.dated_data import packaged_text
 from esante.core.types import Json
-from esante.services.research.datasets.model import PERSON, Dataset, Table, TableColumn
+from esante.services.research.datasets.model import PERSON, Dataset, DatasetTable, TableColumn
 from esante.services.research.views.definition import read_view
 
 _PACKAGE = "esante.services.research"
@@ -21,7 +21,7 @@ def load_datasets() -> Sequence[Dataset]:
 
 
 @cache
-def tables_by_name() -> Mapping[str, Table]:
+def tables_by_name() -> Mapping[str, DatasetTable]:
     """Return every table by its name (`dataset.table`)."""
     return {table.name: table for dataset in load_datasets() for table in dataset.tables}
 
@@ -31,7 +31,7 @@ def _dataset(part: Json) -> Dataset:
     return Dataset(**part, tables=tables)
 
 
-def _table(dataset: str, part: Json) -> Table:
+def _table(dataset: str, part: Json) -> DatasetTable:
     name = f"{dataset}.{part['name']}"
     definition: Json = orjson.loads(packaged_text(_PACKAGE, f"views/{name}.json"))
     view, titles = read_view(definition), part["columns"]
@@ -39,4 +39,4 @@ def _table(dataset: str, part: Json) -> Table:
     if names != list(titles) or PERSON in names:
         raise ValueError(f"datasets.toml: the columns of {name} are not those of its view: {names}")
     columns = tuple(TableColumn(one.name, one.type, titles[one.name]) for one in view.columns)
-    return Table(name=name, titles=part["titles"], definition=definition, view=view, columns=columns)
+    return DatasetTable(name=name, titles=part["titles"], definition=definition, view=view, columns=columns)

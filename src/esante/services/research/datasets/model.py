@@ -21,7 +21,7 @@ class TableColumn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class DatasetTable:
     """A table: rows that its ViewDefinition makes of resources of one type, each with `PERSON` before its columns.
 
     `name` is `dataset.table`, as permits name it. `columns`: those of the view.
@@ -60,4 +60,4 @@ class Dataset:
     valid_from: date
     legal_source: str
     verified: bool
-    tables: Sequence[Table]
+    tables: Sequence[DatasetTable]
