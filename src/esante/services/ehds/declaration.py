@@ -3,8 +3,10 @@
 from esante.contract import Service
 from esante.contract_parts import Part, combine
 from esante.services.ehds.cli import ehds
+from esante.services.ehds.formats.api import capabilities as format_capabilities
+from esante.services.ehds.formats.declaration import PART as FORMATS
 
-_PARTS: list[Part] = []
+_PARTS: list[Part] = [FORMATS]
 _WHOLE = combine(_PARTS)
 
 SERVICE = Service(
@@ -14,6 +16,7 @@ SERVICE = Service(
     consumers=_WHOLE.consumers,
     tasks=_WHOLE.tasks,
     dispositions=_WHOLE.dispositions,
+    capabilities=format_capabilities,
     navigation=_WHOLE.navigation,
     kept=_WHOLE.kept,
     commands=[ehds],
