@@ -8,7 +8,7 @@ from esante.services.ehds.formats.kinds import DocumentKind, SectionRule
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SelectedEntry:
     """A line before its sources are known: the fact that is shown, and all facts that say the same."""
 
     fact: Fact
@@ -21,7 +21,7 @@ class Selected:
     """A section with its lines, the latest first; `omitted`: how many were beyond the limit."""
 
     rule: SectionRule
-    told: tuple[Told, ...]
+    entries: tuple[SelectedEntry, ...]
     omitted: int = 0
 
 
@@ -36,7 +36,7 @@ def select_sections(kind: DocumentKind, facts: Sequence[Fact], today: str) -> tu
         taken = [fact for fact in facts if fact.address not in placed and _takes(rule, fact, today)]
         placed |= {fact.address for fact in taken}
         section = _select(rule, taken)
-        if section.told or rule.required:
+        if section.entries or rule.required:
             sections.append(section)
     return tuple(sections)
 
@@ -55,22 +55,24 @@ def _select(rule: SectionRule, facts: Iterable[Fact]) -> Selected:
     """Return the lines of a section. What is known takes the place of a statement that nothing is known."""
     ordered = sorted(facts, key=lambda fact: (fact.date[:10], fact.address), reverse=True)
     real = [fact for fact in ordered if not fact.says_none and not fact.says_unknown]
-    told = _merge(real) if real else [Told(one.fact, one.equal, True) for one in _merge(_absences(ordered))][:1]
+    entries = (
+        _merge(real) if real else [SelectedEntry(one.fact, one.equal, True) for one in _merge(_absences(ordered))][:1]
+    )
     if rule.latest:
-        by_code: dict[object, Told] = {}
-        for one in told:
+        by_code: dict[object, SelectedEntry] = {}
+        for one in entries:
             by_code.setdefault(one.fact.code_key, one)
-        told = list(by_code.values())
-    return Selected(rule, tuple(told[: rule.limit]), max(0, len(told) - rule.limit))
+        entries = list(by_code.values())
+    return Selected(rule, tuple(entries[: rule.limit]), max(0, len(entries) - rule.limit))
 
 
 def _absences(facts: Iterable[Fact]) -> list[Fact]:
     return [fact for fact in facts if fact.says_none]
 
 
-def _merge(facts: Iterable[Fact]) -> list[Told]:
+def _merge(facts: Iterable[Fact]) -> list[SelectedEntry]:
     """Return each thing that is said once, with all facts that say it, in their order."""
     by_content: dict[tuple[str, bytes], list[Fact]] = {}
     for fact in facts:
         by_content.setdefault((fact.type, fact.said), []).append(fact)
-    return [Told(group[0], tuple(group)) for group in by_content.values()]
+    return [SelectedEntry(group[0], tuple(group)) for group in by_content.values()]

@@ -14,12 +14,12 @@ from esante.core.web import NOT_FOUND, Problem
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, patient_resource
 from esante.services.ehds.formats.bundle import Frame, assemble
+from esante.services.ehds.formats.deposited_document import rebuild, sections_of
 from esante.services.ehds.formats.facts import Fact
 from esante.services.ehds.formats.kinds import DocumentKind
 from esante.services.ehds.formats.model import BuiltDocument, BuiltSection, DocumentBuilt, Line, LineSource
-from esante.services.ehds.formats.rebuilding import rebuild, sections_of
 from esante.services.ehds.formats.references import fetch_referenced
-from esante.services.ehds.formats.selection import Selected, Told, select_sections
+from esante.services.ehds.formats.selection import Selected, SelectedEntry, select_sections
 from esante.services.record import COPIED_TYPES, Record, Source, View
 
 STORED_TYPES = COPIED_TYPES - {"DocumentReference", "Provenance"}
@@ -149,28 +149,30 @@ class Formats:
     async def _assemble(
         self, view: View, frame: Frame, order: Order, selected: Sequence[Selected], focus: Fact | None = None
     ) -> BuiltDocument:
-        told = [one for section in selected for one in section.told]
-        shown = [one.fact for one in told] + ([focus] if focus else [])
+        entries = [one for section in selected for one in section.entries]
+        shown = [one.fact for one in entries] + ([focus] if focus else [])
         facts = await fetch_referenced(self._db, view, shown, order.readable)
-        sources = await self._sources_by_line(view, told)
+        sources = await self._sources_by_line(view, entries)
         sections = tuple(
             BuiltSection(
                 section.rule,
-                tuple(Line(one.fact.resource, sources[one.fact.address], one.is_absence) for one in section.told),
+                tuple(Line(one.fact.resource, sources[one.fact.address], one.is_absence) for one in section.entries),
                 section.omitted,
             )
             for section in selected
         )
         return BuiltDocument(order.kind, assemble(frame, sections, facts, focus), sections)
 
-    async def _sources_by_line(self, view: View, told: Sequence[Told]) -> Mapping[str, tuple[LineSource, ...]]:
+    async def _sources_by_line(
+        self, view: View, entries: Sequence[SelectedEntry]
+    ) -> Mapping[str, tuple[LineSource, ...]]:
         """Return the visible sources of each line by the address of its fact, the latest first."""
-        line_of = {(each.type, each.id): one.fact.address for one in told for each in one.equal}
+        line_of = {(each.type, each.id): one.fact.address for one in entries for each in one.equal}
         if not line_of:
             return {}
         types, ids = {type_ for type_, _ in line_of}, {key for _, key in line_of}
         occurrences = await fetch_occurrences(self._db, view.person_id, types, ids, view.visible_sources)
-        found: dict[str, dict[LineSource, None]] = {one.fact.address: {} for one in told}
+        found: dict[str, dict[LineSource, None]] = {one.fact.address: {} for one in entries}
         for one in occurrences:
             if (address := line_of.get((one.type, one.id))) is not None:
                 found[address][_line_source(view.sources[one.source])] = None
