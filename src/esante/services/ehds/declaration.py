@@ -2,6 +2,7 @@
 
 from esante.contract import Service
 from esante.contract_parts import Part, combine
+from esante.services.ehds.actors import capabilities
 from esante.services.ehds.cli import ehds
 
 _PARTS: list[Part] = []
@@ -11,6 +12,7 @@ SERVICE = Service(
     package="esante.services.ehds",
     build=_WHOLE.build,
     routes=_WHOLE.routes,
+    capabilities=capabilities,
     consumers=_WHOLE.consumers,
     tasks=_WHOLE.tasks,
     dispositions=_WHOLE.dispositions,
