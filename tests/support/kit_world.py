@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-from _pytest.mark import ParameterSet
 from joserfc.jwk import ECKey
 
 from esante.core.storage import uuid7
@@ -108,7 +107,7 @@ def assert_only_fault(run: Run, requirement: str) -> None:
     assert needing <= blocked and not run.passed
 
 
-def twin_cases(kit: str) -> list[ParameterSet]:
+def twin_cases(kit: str) -> list[Any]:
     """Return the requirements of a kit as cases of its twins: one of three always, the others in long runs."""
     ids = [one.id for one in kits()[kit].requirements]
     return [pytest.param(one, marks=[pytest.mark.long] if place % 3 else []) for place, one in enumerate(ids)]

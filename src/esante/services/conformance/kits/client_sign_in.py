@@ -29,10 +29,9 @@ def signing_key(session: Session) -> Any:
 
 def other_key(key: Any) -> Any:
     """Return a new key with the kind and the id of the client's."""
-    parameters = {"kid": key.kid}
     if isinstance(key, ECKey):
-        return ECKey.generate_key("P-384", parameters=parameters, private=True)
-    return RSAKey.generate_key(2048, parameters=parameters, private=True)
+        return ECKey.generate_key("P-384", parameters={"kid": key.kid}, private=True)
+    return RSAKey.generate_key(2048, parameters={"kid": key.kid}, private=True)
 
 
 def assertion(session: Session, key: Any, **changes: object) -> str:
