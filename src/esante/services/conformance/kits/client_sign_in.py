@@ -29,9 +29,10 @@ def signing_key(session: Session) -> Any:
 
 def other_key(key: Any) -> Any:
     """Return a new key with the kind and the id of the client's."""
+    kid = str(key.kid)
     if isinstance(key, ECKey):
-        return ECKey.generate_key("P-384", parameters={"kid": key.kid}, private=True)
-    return RSAKey.generate_key(2048, parameters={"kid": key.kid}, private=True)
+        return ECKey.generate_key("P-384", parameters={"kid": kid}, private=True)
+    return RSAKey.generate_key(2048, parameters={"kid": kid}, private=True)
 
 
 def assertion(session: Session, key: Any, **changes: object) -> str:
