@@ -12,6 +12,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from esante.core.storage import uuid7
+from esante.core.web import COOKIE
 from esante.identity.access import Access, Grant, GrantKind
 from esante.services.conformance.kits.catalogue import kits
 from esante.services.conformance.kits.model import Run, Verdict
@@ -20,6 +21,7 @@ from tests.support.processes import Server, run_esante
 from tests.support.small_world import LOCAL_SYSTEM, SmallWorld, build_small_world, open_test_platform
 
 SYSTEM_SCOPE = "system/*.cruds"
+CALLBACK = "http://127.0.0.1:9090/callback"
 
 
 @dataclass
@@ -43,6 +45,16 @@ class KitWorld:
             "token": self.world.tokens["hospital"],
             "client": "kit-hospital",
             "key": orjson.dumps(self.key.as_dict(private=True)).decode(),
+        }
+
+    @property
+    def app_options(self) -> dict[str, str]:
+        """The options of an app that the patient opens."""
+        return {
+            "app": "kit-app",
+            "redirect": CALLBACK,
+            "cookie": f"{COOKIE}={self.world.cookies['patient']}",
+            "other-patient": str(self.world.persons[1].id),
         }
 
     async def run(
@@ -76,6 +88,14 @@ async def serve_kit_world(data: Path) -> KitWorld:
         organization=f"{LOCAL_SYSTEM}|hospital",
         scope=SYSTEM_SCOPE,
         jwks={"keys": [key.as_dict(private=False)]},
+    )
+    await _register(
+        data,
+        client_id="kit-app",
+        client_name="Kit app",
+        maker="Exempla Software",
+        redirect_uris=[CALLBACK],
+        scope="launch/patient patient/*.cruds openid fhirUser offline_access",
     )
     server = await asyncio.to_thread(Server(data).start)
     return KitWorld(world, server, key)
