@@ -82,6 +82,13 @@ async def test_platform_meets_every_requirement_with_an_assertion_alone(kit_worl
     assert not_passed(await run(kit_world, without="token")) == []
 
 
+async def test_assertion_may_be_given_in_base64(kit_world: KitWorld) -> None:
+    given = options(kit_world)
+    encoded = {"assertion": b64encode(given["assertion"].encode()).decode()}
+    found = await kit_world.run("xds", given | encoded, path="/api/xds")
+    assert not_passed(found) == []
+
+
 async def test_assertions_are_not_tested_where_none_is_given(kit_world: KitWorld) -> None:
     found = await run(kit_world, without="assertion")
     skipped = {name for name, verdict, _ in not_passed(found) if verdict == Verdict.NOT_APPLICABLE}

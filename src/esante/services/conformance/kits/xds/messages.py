@@ -1,5 +1,6 @@
 """Requests of XDS.b and their answers: envelopes, attachments, who asks."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
@@ -60,11 +61,12 @@ class SoapAnswer:
 
 
 def assertion_of(session: Session) -> etree._Element:
-    """Return the assertion about the user that the run was given. Raises: `NotApplicable`."""
+    """Return the assertion about the user that the run was given, as XML or in base64. Raises: `NotApplicable`."""
+    text = session.option("assertion").encode()
     try:
-        return parse_xml(session.option("assertion").encode())
-    except BrokenXml as error:
-        raise NotApplicable(f"The option assertion is no XML: {error}.") from error
+        return parse_xml(text if text.lstrip().startswith(b"<") else base64.b64decode(text))
+    except (BrokenXml, ValueError) as error:
+        raise NotApplicable(f"The option assertion is no XML, and no base64 of it: {error}.") from error
 
 
 async def post(
