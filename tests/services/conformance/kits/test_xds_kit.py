@@ -82,6 +82,12 @@ async def test_platform_meets_every_requirement_with_an_assertion_alone(kit_worl
     assert not_passed(await run(kit_world, without="token")) == []
 
 
+async def test_transcript_has_no_assertion(kit_world: KitWorld) -> None:
+    found = await run(kit_world, without="token")
+    text = "".join(exchange.request + exchange.answer for one in found.outcomes for exchange in one.exchanges)
+    assert ":Assertion>…</" in text and "archive-1" not in text and "SignatureValue" not in text
+
+
 async def test_assertion_may_be_given_in_base64(kit_world: KitWorld) -> None:
     given = options(kit_world)
     encoded = {"assertion": b64encode(given["assertion"].encode()).decode()}

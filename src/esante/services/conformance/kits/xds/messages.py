@@ -114,8 +114,8 @@ def read_answer(reply: Reply, asked: str) -> SoapAnswer:
 
 
 def expect_refused(reply: Reply, remedy: str) -> None:
-    """Raise `Fault` unless a request was refused: by its status, or by a SOAP fault."""
-    if reply.status >= 400:
+    """Raise `Fault` unless a request was refused: by a status of 4xx, or by a SOAP fault."""
+    if 400 <= reply.status < 500:
         return
     try:
         fault = read_fault(parse_message(reply.body).content)
