@@ -130,7 +130,7 @@ def _remembered(wanted: tuple[bytes, ...], given: tuple[bytes, ...]) -> Change:
 
     first = _asked(*wanted, by=keep)
     second = _asked(*given, by=lambda *_: kept["answer"])
-    return lambda request, answer: first(request, answer) or second(request, answer)
+    return lambda request, answer: second(request, answer) or first(request, answer)
 
 
 def _inline(_: httpx.Request, answer: Answer) -> Answer | None:
