@@ -99,7 +99,7 @@ async def test_person_enrols_from_an_empty_database(empty: Server, browser: Brow
         await activate(person, code_of(letter), "1975 0525 12347", "Téléphone")
         assert "Léa Neumann" in await person.page.locator("main").inner_text()
         await person.open("/sharing")
-        assert person.translate("Your record is open.") in await person.text()
+        assert "Ouvert" in await person.text()
         await person.open("/account")
         shown = await person.text()
         assert "Téléphone" in shown and person.translate("this device") in shown
