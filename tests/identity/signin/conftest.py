@@ -9,7 +9,7 @@ from esante.identity.access import Requester
 from esante.identity.access.authn import attempt_store
 from esante.identity.access.authn.requesters import principal_of
 from esante.identity.directory import Directory
-from esante.identity.signin import Accounts, Activation, Ceremonies, Holders, OwnSessions, Passkeys
+from esante.identity.signin import Accounts, Activation, Ceremonies, Holders, OwnSessions, Passkeys, Providers
 from esante.identity.signin.pages.account import AccountPages
 from esante.identity.signin.pages.operator import OperatorPages
 from esante.identity.signin.pages.sign_in import SignInPages
@@ -89,15 +89,22 @@ class SignIn:
 
 
 @pytest.fixture
-async def signin(db, journal, access, directory, house):
+async def provider_settings():
+    """The sign-in services of the application, by their keys."""
+    return {}
+
+
+@pytest.fixture
+async def signin(db, journal, access, directory, house, provider_settings):
     await db.fetch(f"DELETE FROM {attempt_store.ATTEMPT.name}")
     ceremonies, holders = Ceremonies(db, access), Holders(db, directory)
     passkeys = Passkeys(db, journal, access, holders, ceremonies, BASE)
     activation = Activation(db, journal, access, holders, ceremonies, passkeys)
     accounts = Accounts(db, journal, access, holders, activation, BASE)
+    providers = Providers(access, directory, holders, ceremonies, dict(provider_settings), BASE)
     sessions = OwnSessions(db, journal, access.sessions)
     routes = [
-        *SignInPages(access, directory, holders, passkeys, activation).routes(),
+        *SignInPages(access, directory, holders, passkeys, activation, providers).routes(),
         *AccountPages(access, passkeys, sessions).routes(),
         *OperatorPages(access, directory, accounts, activation, passkeys).routes(),
     ]

@@ -10,7 +10,7 @@ from esante.identity.access.assignments.events import (
 )
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
-from esante.identity.access.authn.assurance import AssuranceRules, assurance_rules
+from esante.identity.access.authn.assurance import ASSURANCE_LEVELS, AssuranceRules, assurance_rules
 from esante.identity.access.authn.requesters import (
     delegate_requester,
     principal_of,
@@ -113,6 +113,7 @@ from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secre
 from esante.identity.access.stays.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 
 __all__ = [
+    "ASSURANCE_LEVELS",
     "CONTEXTS",
     "HOLDER",
     "OPERATION",

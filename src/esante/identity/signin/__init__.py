@@ -17,6 +17,7 @@ from esante.identity.signin.model import (
     SignInCodeIssued,
 )
 from esante.identity.signin.passkeys.service import Passkeys
+from esante.identity.signin.providers.service import Providers
 
 __all__ = [
     "Accounts",
@@ -31,6 +32,7 @@ __all__ = [
     "PasskeyAdded",
     "PasskeyRemoved",
     "Passkeys",
+    "Providers",
     "RecoveryChanged",
     "SessionEnded",
     "SignInCodeIssued",

@@ -23,6 +23,9 @@ from esante.identity.signin.pages.operator import PLACE, OperatorPages
 from esante.identity.signin.pages.sign_in import SignInPages
 from esante.identity.signin.passkeys.relying_party import RelyingParty
 from esante.identity.signin.passkeys.service import Passkeys
+from esante.identity.signin.providers.configuration import read_providers
+from esante.identity.signin.providers.service import Providers
+from esante.identity.signin.settings import SignInSettings
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -33,6 +36,8 @@ def _build(platform: Platform) -> Iterable[object]:
     yield (passkeys := Passkeys(db, journal, access, holders, ceremonies, base_url))
     yield (activation := Activation(db, journal, access, holders, ceremonies, passkeys))
     yield Accounts(db, journal, access, holders, activation, base_url)
+    providers = read_providers(platform.settings.of(SignInSettings).signin_providers)
+    yield Providers(access, platform[Directory], holders, ceremonies, providers, platform.settings.base_url)
     yield OwnSessions(db, journal, access.sessions)
 
 
@@ -40,7 +45,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     access, directory = platform[Access], platform[Directory]
     passkeys, activation = platform[Passkeys], platform[Activation]
     return [
-        *SignInPages(access, directory, platform[Holders], passkeys, activation).routes(),
+        *SignInPages(access, directory, platform[Holders], passkeys, activation, platform[Providers]).routes(),
         *AccountPages(access, passkeys, platform[OwnSessions]).routes(),
         *OperatorPages(access, directory, platform[Accounts], activation, passkeys).routes(),
         Mount("/static/signin", StaticFiles(directory=Path(__file__).parent / "static")),
@@ -61,6 +66,7 @@ async def _waiting(platform: Platform, requester: Requester) -> int:
 
 SERVICE = Service(
     package="esante.identity.signin",
+    settings=SignInSettings,
     build=_build,
     routes=_routes,
     tasks=_tasks,

@@ -13,7 +13,7 @@ from esante.core import clock
 from esante.core.storage import NIL
 from esante.core.web import read_form
 from esante.identity.access import AuthenticationConfirmed, SignedIn, SignInRefused, assurance_rules
-from esante.identity.access.authn.assurance import LEVELS
+from esante.identity.access.authn.assurance import ASSURANCE_LEVELS
 from esante.identity.access.authn.devices import device_of
 from esante.identity.access.authn.requesters import principal_of, requester_from_principal
 from esante.identity.access.model import Authentication
@@ -28,11 +28,11 @@ def of(**changes):
     return Authentication(**{"method": "passkey", "at": clock.now(), "assurance": "substantial"} | changes)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", ASSURANCE_LEVELS)
 @pytest.mark.parametrize("kind", ["patient", "practitioner", "operator"])
 def test_level_below_the_lowest_of_a_kind_is_not_admitted(kind, level):
     lowest = RULES.lowest[kind]
-    assert RULES.admits(kind, of(assurance=level)) == (LEVELS.index(level) >= LEVELS.index(lowest))
+    assert RULES.admits(kind, of(assurance=level)) == (ASSURANCE_LEVELS.index(level) >= ASSURANCE_LEVELS.index(lowest))
 
 
 def test_demo_needs_no_level():

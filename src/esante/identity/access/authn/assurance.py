@@ -12,7 +12,7 @@ from esante.core.dated_data import in_force, packaged_text, parse_periods
 from esante.core.types import Json
 from esante.identity.access.model import Authentication
 
-LEVELS = ("", "low", "substantial", "high")
+ASSURANCE_LEVELS = ("", "low", "substantial", "high")
 """The levels of assurance, the lowest first; "": none is stated."""
 WITHOUT_LEVEL = ("demo", "key")
 """Methods without a level: the people of the demonstration, and the access keys of vendors."""
@@ -48,7 +48,7 @@ class AssuranceRules:
         """Return whether somebody of a kind may sign in with an authentication."""
         if authentication.method in WITHOUT_LEVEL:
             return True
-        return LEVELS.index(authentication.assurance) >= LEVELS.index(self.lowest.get(kind, ""))
+        return ASSURANCE_LEVELS.index(authentication.assurance) >= ASSURANCE_LEVELS.index(self.lowest.get(kind, ""))
 
     def step_up(self, path: str, authentication: Authentication | None, now: datetime) -> StepUp | None:
         """Return the rule by which a requester must confirm who they are before the form of a path; None: need not."""
@@ -73,7 +73,7 @@ def _periods() -> tuple[AssuranceRules, ...]:
 
 def _parse(period: Json) -> AssuranceRules:
     def levels(table: str, key: str) -> dict[str, str]:
-        return {row[key]: LEVELS[LEVELS.index(row["level"])] for row in period[table]}
+        return {row[key]: ASSURANCE_LEVELS[ASSURANCE_LEVELS.index(row["level"])] for row in period[table]}
 
     return AssuranceRules(
         valid_from=period["valid_from"],

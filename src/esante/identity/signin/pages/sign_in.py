@@ -14,6 +14,7 @@ from esante.identity.signin.activation.codes import Activation
 from esante.identity.signin.model import HOLDER_KINDS
 from esante.identity.signin.pages.form_values import form_value, local_address
 from esante.identity.signin.passkeys.service import Passkeys
+from esante.identity.signin.providers.service import Providers
 
 _PRACTITIONER = ("practitioner",)
 
@@ -22,10 +23,16 @@ class SignInPages:
     """The pages of somebody who signs in."""
 
     def __init__(
-        self, access: Access, directory: Directory, holders: Holders, passkeys: Passkeys, activation: Activation
+        self,
+        access: Access,
+        directory: Directory,
+        holders: Holders,
+        passkeys: Passkeys,
+        activation: Activation,
+        providers: Providers,
     ) -> None:
         self._access, self._directory, self._holders = access, directory, holders
-        self._passkeys, self._activation = passkeys, activation
+        self._passkeys, self._activation, self._providers = passkeys, activation, providers
 
     def routes(self) -> list[Route]:
         """Return the routes."""
@@ -34,6 +41,8 @@ class SignInPages:
             Route("/signin/passkey", self.sign_in, methods=["POST"]),
             Route("/signin/confirm", self.ask_to_confirm),
             Route("/signin/confirm", self.confirm, methods=["POST"]),
+            Route("/signin/with/{key}/callback", self.come_back),
+            Route("/signin/with/{key}/{kind}", self.go_to_provider),
             Route("/activate", self.activate, methods=["GET", "POST"]),
             Route("/activate/passkey", self.offer),
             Route("/activate/passkey", self.enrol, methods=["POST"]),
@@ -57,9 +66,15 @@ class SignInPages:
 
     async def ask_to_confirm(self, request: Request) -> Response:
         """Ask whoever is signed in to use their passkey before a sensitive act."""
-        await self._access.page_requester(request, HOLDER_KINDS)
-        to = local_address(request.query_params.get("next", "/"))
-        return await render(request, "signin/confirm.html", next=to, provider=None)
+        requester = await self._access.page_requester(request, HOLDER_KINDS)
+        how = requester.authentication
+        return await render(
+            request,
+            "signin/confirm.html",
+            next=local_address(request.query_params.get("next", "/")),
+            provider=self._providers.find(how.provider) if how else None,
+            kind=requester.kind,
+        )
 
     async def confirm(self, request: Request) -> Response:
         """Keep that whoever is signed in used their passkey now, and lead back."""
@@ -67,6 +82,17 @@ class SignInPages:
         form = await read_form(request)
         to = local_address(form_value(form, "next"))
         return await self._passkeys.confirm(request, requester, form_value(form, "passkey"), to)
+
+    async def go_to_provider(self, request: Request) -> Response:
+        """Send the browser to a sign-in service; with `?confirm=1` to sign in there again."""
+        to = local_address(request.query_params.get("next", "/"))
+        key, kind = request.path_params["key"], request.path_params["kind"]
+        confirm = request.query_params.get("confirm") == "1"
+        return await self._providers.start(request, key, kind, to, confirm=confirm)
+
+    async def come_back(self, request: Request) -> Response:
+        """Sign somebody in who comes back from a sign-in service."""
+        return await self._providers.finish(request, request.path_params["key"])
 
     async def activate(self, request: Request) -> Response:
         """Ask for the code of a letter and a number of its holder."""
