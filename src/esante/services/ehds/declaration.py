@@ -1,11 +1,11 @@
 """Declaration of the record in the European Health Data Space."""
 
 from esante.contract import Service
-from esante.contract_parts import Part, combine
+from esante.contract_parts import combine
 from esante.services.ehds.cli import ehds
+from esante.services.ehds.requirements.declaration import REQUIREMENTS
 
-_PARTS: list[Part] = []
-_WHOLE = combine(_PARTS)
+_WHOLE = combine([REQUIREMENTS])
 
 SERVICE = Service(
     package="esante.services.ehds",
