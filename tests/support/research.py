@@ -12,9 +12,13 @@ from esante.core.time_zone import today
 from esante.identity.access import Requester
 from esante.services.record import Deposit
 from esante.services.research import OptOuts, Permit, Permits
+from esante.services.research.environment.model import JobLimits
+from esante.services.research.environment.service import Environment
+from esante.services.research.environment.worker import JobRunner
 from esante.services.research.lake.part_files import ExtractionFolders
 from esante.services.research.lake.pseudonyms import PseudonymKey
 from esante.services.research.lake.service import Lake
+from esante.services.research.outputs.service import Outputs
 from tests.support.record import World, fhir_document
 
 COVERED = {
@@ -73,6 +77,31 @@ def world_day(day: date):
     from datetime import UTC, datetime, time
 
     return datetime.combine(day, time(), UTC)
+
+
+@dataclass
+class EnvironmentOfTest:
+    """The environment over a lake, with who works and decides in it."""
+
+    environment: Environment
+    outputs: Outputs
+    runner: JobRunner
+
+    async def run(self, permit: Permit, text: str, kind: str = "sql", *, protect: bool = False, by=RESEARCHER):
+        """Run a job to its end; return it and what it handed over."""
+        job = await self.environment.submit(by, permit.permit_id, kind, text, protect=protect)
+        while await self.runner.advance():
+            pass
+        done, outputs, _ = await self.environment.job(by, permit.permit_id, job.job_id)
+        return done, outputs
+
+
+def open_environment(world: World, lake: "LakeOfTest") -> EnvironmentOfTest:
+    """Return the environment over a lake."""
+    outputs = Outputs(world.db, world.journal)
+    environment = Environment(world.db, world.journal, lake.permits, lake.lake, outputs)
+    runner = JobRunner(world.db, world.journal, lake.permits, lake.lake, outputs, JobLimits(seconds=60))
+    return EnvironmentOfTest(environment, outputs, runner)
 
 
 @dataclass

@@ -1,12 +1,13 @@
 """Jobs of a permit: what they are, their limits, what becomes of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from esante.core.web import N_
+from esante.core.journal import Event, event
+from esante.core.web import N_, P_
 
 _MEBI = 1 << 20
 MAX_TEXT = 100_000
@@ -33,6 +34,15 @@ class ResearchJobState(StrEnum):
     def is_over(self) -> bool:
         """Whether nothing more happens."""
         return self not in (ResearchJobState.WAITING, ResearchJobState.RUNNING)
+
+
+JOB_STATE_NAMES: Mapping[str, str] = {
+    ResearchJobState.WAITING: P_("job", "Waiting"),
+    ResearchJobState.RUNNING: P_("job", "Running"),
+    ResearchJobState.DONE: P_("job", "Done"),
+    ResearchJobState.FAILED: P_("job", "Failed"),
+    ResearchJobState.CANCELLED: P_("job", "Cancelled"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +115,33 @@ class ResearchJob:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+
+    def ended(
+        self, state: ResearchJobState, at: datetime, failure: str = "", message: str = "", line: int = 0
+    ) -> "ResearchJob":
+        """Return the job as it is after its end."""
+        return replace(self, state=state, ended_at=at, failure=failure, message=message, line=line)
+
+
+@event("research.job_queued")
+class JobQueued(Event, frozen=True, kw_only=True):
+    """Somebody handed in a job under a permit, with its whole text."""
+
+    job_id: UUID
+    permit_id: UUID
+    kind: str
+    text: str
+    protect: bool
+
+
+@event("research.job_ended")
+class JobEnded(Event, frozen=True, kw_only=True):
+    """A job is over: done, failed (why), or cancelled; over which extraction it ran, and what it handed over."""
+
+    job_id: UUID
+    permit_id: UUID
+    state: str
+    failure: str
+    extraction_id: UUID | None
+    tables: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()

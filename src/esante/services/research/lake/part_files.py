@@ -81,14 +81,17 @@ def remove_persons(folder: Path, pseudonyms: Collection[str]) -> None:
             _write(path, table.filter(pc.invert(is_theirs)))
 
 
-def count_parts(folder: Path) -> tuple[int, int]:
-    """Return of how many persons there are rows below a folder, and how many rows."""
-    persons, rows = set[str](), 0
+def count_rows(folder: Path) -> int:
+    """Return the number of rows below a folder."""
+    return sum(pq.read_metadata(path).num_rows for path in folder.glob("*/*.parquet"))
+
+
+def pseudonyms_in(folder: Path) -> frozenset[str]:
+    """Return every pseudonym of an extraction."""
+    found = set[str]()
     for path in folder.glob("*/*.parquet"):
-        column = pq.read_table(path, columns=[PERSON])[PERSON]
-        persons.update(pc.unique(column).to_pylist())
-        rows += len(column)
-    return len(persons), rows
+        found.update(pc.unique(pq.read_table(path, columns=[PERSON])[PERSON]).to_pylist())
+    return frozenset(found)
 
 
 def _write(path: Path, table: pa.Table) -> None:

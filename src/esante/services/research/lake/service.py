@@ -31,8 +31,9 @@ from esante.services.research.lake.model import (
 )
 from esante.services.research.lake.part_files import (
     ExtractionFolders,
-    count_parts,
+    count_rows,
     covered_schema,
+    pseudonyms_in,
     remove_persons,
     write_part,
 )
@@ -216,7 +217,8 @@ class Lake:
         out = pseudonyms.all_of(await self._opt_outs.opted_out(conn, at))
         folder = self._folders.growing(extraction.extraction_id)
         await asyncio.to_thread(remove_persons, folder, out)
-        persons, rows = await asyncio.to_thread(count_parts, folder)
+        persons = len(await asyncio.to_thread(pseudonyms_in, folder))
+        rows = await asyncio.to_thread(count_rows, folder)
         done = replace(
             extraction,
             state=ExtractionState.DONE,
