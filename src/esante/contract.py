@@ -137,7 +137,8 @@ class _Closing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NavigationItem:
-    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator, vendor).
+    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator, vendor,
+    researcher).
 
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu

@@ -3,9 +3,11 @@
 from esante.contract import Service
 from esante.contract_parts import combine
 from esante.services.ehds.cli import ehds
+from esante.services.ehds.formats.api import capabilities as format_capabilities
+from esante.services.ehds.formats.declaration import PART as FORMATS
 from esante.services.ehds.requirements.declaration import REQUIREMENTS
 
-_WHOLE = combine([REQUIREMENTS])
+_WHOLE = combine([FORMATS, REQUIREMENTS])
 
 SERVICE = Service(
     package="esante.services.ehds",
@@ -14,6 +16,7 @@ SERVICE = Service(
     consumers=_WHOLE.consumers,
     tasks=_WHOLE.tasks,
     dispositions=_WHOLE.dispositions,
+    capabilities=format_capabilities,
     navigation=_WHOLE.navigation,
     kept=_WHOLE.kept,
     commands=[ehds],

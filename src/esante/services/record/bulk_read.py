@@ -152,12 +152,17 @@ class BulkReader:
         view: View,
         categories: Collection[str],
         documents: Collection[UUID],
+        *,
+        verdict: Verdict | None = None,
         **fields: Any,
     ) -> list[Row]:
-        """Return the journal rows of copies that were made; `fields` are further fields of the event."""
+        """Return the journal rows of copies that were made; `fields` are further fields of the event.
+
+        `verdict`: why they may be made; None: that on copying the record.
+        """
         about = {"categories": tuple(sorted(categories)), "documents": tuple(documents), **fields}
-        verdict = bulk_read_verdict(view)
-        return self._audit_writer.rows(event, view.visibility.requester, view.person_id, verdict, **about)
+        requester, found = view.visibility.requester, verdict or bulk_read_verdict(view)
+        return self._audit_writer.rows(event, requester, view.person_id, found, **about)
 
     async def _ended_documents(self, view: View, span: Span) -> list[UUID]:
         """Return the keys of the documents that were withdrawn or replaced in the span."""

@@ -15,7 +15,7 @@ from esante.services.research.environment import job_store
 from esante.services.research.environment.model import JobEnded, JobQueued, ResearchJobState
 from esante.services.research.lake.model import UseRefused
 from esante.services.research.outputs.model import OutputChecked, OutputReviewed, OutputState, ResultDownloaded
-from tests.support.research import RESEARCHER, open_environment, person_with_result
+from tests.support.research_lake import RESEARCHER, open_environment, person_with_result
 
 if shutil.which("bwrap") is None:
     pytest.skip("bubblewrap is not installed", allow_module_level=True)

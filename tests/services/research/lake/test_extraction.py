@@ -10,7 +10,7 @@ from esante.identity.access import Confidentiality, requester_of
 from esante.services.record import Deposit
 from esante.services.research.lake import service
 from esante.services.research.lake.model import ExtractionMade, ExtractionStarted, ExtractionState
-from tests.support.research import COVERED, RESEARCHER, laboratory_report, person_with_result, rows_in
+from tests.support.research_lake import COVERED, RESEARCHER, laboratory_report, person_with_result, rows_in
 
 
 def values(folder) -> set[float]:
