@@ -3,14 +3,16 @@
 from esante.contract import Service
 from esante.contract_parts import Part, combine
 from esante.services.research.cli import research
+from esante.services.research.environment.declaration import ENVIRONMENT, EnvironmentSettings
 from esante.services.research.opt_out.declaration import OPT_OUT
 from esante.services.research.permits.declaration import PERMITS
 
-_PARTS: list[Part] = [OPT_OUT, PERMITS]
+_PARTS: list[Part] = [OPT_OUT, PERMITS, ENVIRONMENT]
 _WHOLE = combine(_PARTS)
 
 SERVICE = Service(
     package="esante.services.research",
+    settings=EnvironmentSettings,
     build=_WHOLE.build,
     routes=_WHOLE.routes,
     consumers=_WHOLE.consumers,

@@ -90,7 +90,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 def _connect(job: dict[str, Any]) -> Any:
     import duckdb
 
-    config = {"threads": 2, "memory_limit": f"{job['limits']['memory'] * 6 // 10}B", "temp_directory": SCRATCH}
+    config: dict[str, Any] = {"threads": 2, "memory_limit": f"{job['limits']['memory'] * 6 // 10}B", "temp_directory": SCRATCH}
     conn = duckdb.connect(config=config)
     conn.execute("SET autoinstall_known_extensions = false")
     conn.execute("SET autoload_known_extensions = false")
@@ -170,8 +170,8 @@ def _failure(job: dict[str, Any], error: BaseException) -> dict[str, Any]:
     if isinstance(error, duckdb.OutOfMemoryException):
         return {"code": "memory"}
     if job["kind"] == "sql":
-        is_told = isinstance(error, duckdb.ParserException) if not job["kinds"] else job["kinds"] == {"SELECT"}
-        message = str(error)[:MAX_MESSAGE] if is_told and isinstance(error, spoken) else type(error).__name__
+        may_speak = isinstance(error, duckdb.ParserException) if not job["kinds"] else job["kinds"] == {"SELECT"}
+        message = str(error)[:MAX_MESSAGE] if may_speak and isinstance(error, spoken) else type(error).__name__
         return {"code": "sql", "message": message}
     name = type(error).__name__
     known = getattr(builtins, name, None) is type(error) or name in {one.__name__ for one in spoken}
@@ -183,7 +183,8 @@ def _failure(job: dict[str, Any], error: BaseException) -> dict[str, Any]:
 
 def _collect(limits: dict[str, int]) -> dict[str, Any]:
     """Return the regular files of the output folder as texts: links and all else are named, and not followed."""
-    tables, left_out, size = {}, [], 0
+    tables: dict[str, str] = {}
+    left_out, size = list[str](), 0
     for path in sorted(OUTPUT.iterdir(), key=lambda one: one.name):
         if path.is_symlink() or not path.is_file() or path.suffix != ".csv" or len(tables) == MAX_TABLES:
             left_out.append(path.name[:80])

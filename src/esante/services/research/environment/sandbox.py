@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -139,7 +138,8 @@ def _remedy(said: str) -> str:
     )
 
 
-def check_isolation(data: Path) -> Any:
-    """Return a coroutine that runs a small job. Raises (when awaited): `NoIsolation`."""
-    limits = JobLimits(seconds=60)
-    return run_in_sandbox(JobKind.SQL, "SELECT 1 AS one", data, {}, limits)
+async def check_isolation(folder: Path) -> None:
+    """Run a small job over an empty folder. Raises: `NoIsolation` when it cannot be shut in or does not run."""
+    done = await run_in_sandbox(JobKind.SQL, "SELECT 1 AS one", folder, {}, JobLimits(seconds=60))
+    if done.code:
+        raise NoIsolation(f"a small job failed ({done.code}): the interpreter must be readable for all users")

@@ -110,7 +110,7 @@ class Outputs:
                 raise Problem(403, "forbidden", N_("You cannot release what you made yourself."), remedy=remedy)
             review = Review(requester.id, requester.name, release, reason, clock.now())
             agreed = sum(one.released for one in reviews) + release
-            state = output.state
+            state: OutputState = output.state
             if not release:
                 state = OutputState.WITHHELD
             elif agreed >= output.reviews_needed:
