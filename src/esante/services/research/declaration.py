@@ -12,12 +12,13 @@ from esante.services.research.accounts.service import Accounts
 from esante.services.research.applications.declaration import APPLICATIONS
 from esante.services.research.applications.service import Applications
 from esante.services.research.cli import research
+from esante.services.research.environment.declaration import ENVIRONMENT, EnvironmentSettings
 from esante.services.research.opt_out.declaration import OPT_OUT
 from esante.services.research.pages.application_pages import home_of
 from esante.services.research.permits.declaration import PERMITS
 from esante.services.research.permits.service import Permits
 
-_PARTS: list[Part] = [ACCOUNTS, PERMITS, APPLICATIONS, OPT_OUT]
+_PARTS: list[Part] = [ACCOUNTS, PERMITS, APPLICATIONS, OPT_OUT, ENVIRONMENT]
 _WHOLE = combine(_PARTS)
 
 
@@ -27,6 +28,7 @@ async def _home(platform: Platform, requester: Requester) -> Mapping[str, Any]:
 
 SERVICE = Service(
     package="esante.services.research",
+    settings=EnvironmentSettings,
     build=_WHOLE.build,
     routes=_WHOLE.routes,
     consumers=_WHOLE.consumers,
