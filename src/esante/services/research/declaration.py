@@ -11,6 +11,7 @@ from esante.services.research.accounts.declaration import ACCOUNTS
 from esante.services.research.accounts.service import Accounts
 from esante.services.research.applications.declaration import APPLICATIONS
 from esante.services.research.applications.service import Applications
+from esante.services.research.catalogue.declaration import CATALOGUE
 from esante.services.research.cli import research
 from esante.services.research.environment.declaration import ENVIRONMENT, EnvironmentSettings
 from esante.services.research.opt_out.declaration import OPT_OUT
@@ -18,7 +19,7 @@ from esante.services.research.pages.application_pages import home_of
 from esante.services.research.permits.declaration import PERMITS
 from esante.services.research.permits.service import Permits
 
-_PARTS: list[Part] = [ACCOUNTS, PERMITS, APPLICATIONS, OPT_OUT, ENVIRONMENT]
+_PARTS: list[Part] = [ACCOUNTS, PERMITS, APPLICATIONS, OPT_OUT, CATALOGUE, ENVIRONMENT]
 _WHOLE = combine(_PARTS)
 
 
