@@ -90,7 +90,11 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
 def _connect(job: dict[str, Any]) -> Any:
     import duckdb
 
-    config: dict[str, Any] = {"threads": 2, "memory_limit": f"{job['limits']['memory'] * 6 // 10}B", "temp_directory": SCRATCH}
+    config: dict[str, Any] = {
+        "threads": 2,
+        "memory_limit": f"{job['limits']['memory'] * 6 // 10}B",
+        "temp_directory": SCRATCH,
+    }
     conn = duckdb.connect(config=config)
     conn.execute("SET autoinstall_known_extensions = false")
     conn.execute("SET autoload_known_extensions = false")
