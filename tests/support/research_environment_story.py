@@ -11,8 +11,6 @@ JOB = "SELECT sex, count(DISTINCT person) AS persons FROM population_person GROU
 
 async def check_page(visitor: Visitor) -> None:
     """Check that a page fits, is accessible, and made no error."""
-    import time
-    await visitor.page.screenshot(path=f"/tmp/t-ehds-environment/shot-{time.time():.1f}.png", full_page=True)
     assert await overflowing_elements(visitor.page) == ""
     assert await axe_violations(visitor.page) == []
     assert browser_errors(visitor) == []
