@@ -26,7 +26,8 @@ from esante.services.research.views_sql.shape import Shape, options_of
 TEXT, NUMBER, BOOLEAN = "text", "number", "boolean"
 _NUMBERS = frozenset({"decimal", "integer", "positiveInt", "unsignedInt"})
 _TEXTS = frozenset(
-    "string code id markdown uri url canonical oid uuid date dateTime instant time base64Binary xhtml".split()
+    {"string", "code", "id", "markdown", "uri", "url", "canonical", "oid", "uuid", "base64Binary", "xhtml"}
+    | {"date", "dateTime", "instant", "time"}
 )
 _ORDERED = {"<": "<", ">": ">", "<=": "<=", ">=": ">="}
 
@@ -286,7 +287,7 @@ def _kind(code: Code) -> str:
 
 
 def _text(code: Code) -> Code:
-    if code.many or code.choice or _kind(code) == NUMBER and code.type == NUMBER:
+    if code.many or code.choice or (_kind(code) == NUMBER and code.type == NUMBER):
         raise NotCompiled("a text of several values")
     return Code(f"CAST({code.sql} AS VARCHAR)", TEXT) if _kind(code) == BOOLEAN else replace(code, type=TEXT)
 
