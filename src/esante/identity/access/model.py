@@ -252,8 +252,15 @@ class Consent:
     capacities: tuple[Capacity, ...] = ()
     """What professionals stated about the person's capacity, without what was revoked."""
     deceased_at: datetime | None = None
+    surviving_id: UUID | None = None
+    """The entry of the directory to which `person_id` leads since a merge; None: to itself."""
     rules: "PolicySet | None" = field(default=None, compare=False, repr=False)
     """The rules of the country, with what operators changed; None: those that are packaged."""
+
+    @property
+    def holder_id(self) -> UUID:
+        """The key under which the person signs in and is known."""
+        return self.surviving_id or self.person_id
 
 
 @dataclass(frozen=True, slots=True)
