@@ -115,8 +115,9 @@ def _by_statement(statement: ViewStatement, schema: pa.Schema, bodies: Sequence[
     names = ", ".join(f'"{name}"' for name in schema.names)
     with duckdb.connect(config={"threads": 2}) as conn:
         conn.register("given", given)
-        found = conn.execute(f"SELECT {names} FROM ({statement.over('given', [PERSON])})")  # noqa: S608 - of definitions
-        return found.to_arrow_table().cast(schema)
+        found = conn.sql(f"SELECT {names} FROM ({statement.over('given', [PERSON])})")  # noqa: S608 - of definitions
+        rows: pa.Table = found.to_arrow_table()
+        return rows.cast(schema)
 
 
 def _fitting(value: Any, type_: pa.DataType) -> Any:
