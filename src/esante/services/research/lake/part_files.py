@@ -1,24 +1,16 @@
 """Parquet files of an extraction: parts are written one by one, and the folder gets its name when it is whole."""
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from esante.services.research.datasets.model import PERSON, DatasetTable
+from esante.services.research.datasets.model import PERSON
 
-_TYPES: Mapping[str, pa.DataType] = {
-    "boolean": pa.bool_(),
-    "integer": pa.int64(),
-    "positiveInt": pa.int64(),
-    "unsignedInt": pa.int64(),
-    "decimal": pa.float64(),
-}
 _OPEN, _FILE = 0o755, 0o644
 """Whoever reaches the folder may read it: only the sandbox of its permit does, by its own user."""
 
@@ -59,16 +51,12 @@ class ExtractionFolders:
         return growing
 
 
-def covered_schema(table: DatasetTable, covered: Collection[str]) -> pa.Schema:
-    """Return the schema of the columns of a table that a permit covers, after the pseudonym."""
-    fields = [(one.name, _TYPES.get(one.type, pa.string())) for one in table.columns if one.name in covered]
-    return pa.schema([(PERSON, pa.string()), *fields])
-
-
-def write_part(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as a file, whole or not at all; what does not fit the type of its column becomes null."""
-    columns = [pa.array([_fitting(row[field.name], field.type) for row in rows], field.type) for field in schema]
-    _write(path, pa.Table.from_arrays(columns, schema=schema))
+def write_part(path: Path, table: pa.Table) -> None:
+    """Write rows as a file, whole or not at all."""
+    unfinished = path.with_suffix(".writing")
+    pq.write_table(table, unfinished, compression="zstd")
+    unfinished.chmod(_FILE)
+    unfinished.rename(path)
 
 
 def remove_persons(folder: Path, pseudonyms: Collection[str]) -> None:
@@ -78,7 +66,7 @@ def remove_persons(folder: Path, pseudonyms: Collection[str]) -> None:
         table = pq.read_table(path)
         is_theirs = pc.is_in(table[PERSON], value_set=wanted)
         if pc.any(is_theirs).as_py():
-            _write(path, table.filter(pc.invert(is_theirs)))
+            write_part(path, table.filter(pc.invert(is_theirs)))
 
 
 def count_rows(folder: Path) -> int:
@@ -92,24 +80,3 @@ def pseudonyms_in(folder: Path) -> frozenset[str]:
     for path in folder.glob("*/*.parquet"):
         found.update(pc.unique(pq.read_table(path, columns=[PERSON])[PERSON]).to_pylist())
     return frozenset(found)
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    unfinished = path.with_suffix(".writing")
-    pq.write_table(table, unfinished, compression="zstd")
-    unfinished.chmod(_FILE)
-    unfinished.rename(path)
-
-
-def _fitting(value: Any, type_: pa.DataType) -> Any:
-    """Return a value as a column of a type holds it."""
-    if value is None or pa.types.is_string(type_):
-        return value if value is None or isinstance(value, str) else str(value)
-    if pa.types.is_boolean(type_):
-        return value if isinstance(value, bool) else None
-    if isinstance(value, bool | str | list):
-        return None
-    try:
-        return int(value) if pa.types.is_integer(type_) else float(value)
-    except (ValueError, OverflowError):
-        return None

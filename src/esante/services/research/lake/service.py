@@ -20,7 +20,7 @@ from esante.identity.access import Requester
 from esante.identity.directory import Directory
 from esante.services.record import Record
 from esante.services.research.datasets.catalogue import tables_by_name
-from esante.services.research.datasets.model import DatasetTable
+from esante.services.research.datasets.model import PERSON, DatasetTable
 from esante.services.research.lake import extraction_store
 from esante.services.research.lake.model import (
     Extraction,
@@ -32,7 +32,6 @@ from esante.services.research.lake.model import (
 from esante.services.research.lake.part_files import (
     ExtractionFolders,
     count_rows,
-    covered_schema,
     pseudonyms_in,
     remove_persons,
     write_part,
@@ -202,13 +201,10 @@ class Lake:
     ) -> tuple[int, int]:
         """Write a part of each table; return the number of persons in them, and of rows."""
         found = rows_of(tables, permit.columns, resources, self._key.of_permit(permit.permit_id))
-        for table in tables:
-            # Sorted by all columns, so that the order tells nothing of the order of keys.
-            rows = sorted(found[table.name], key=lambda row: [str(value) for value in row.values()])
-            write_part(
-                folder / table.name / f"{number:06d}.parquet", rows, covered_schema(table, permit.columns[table.name])
-            )
-        return len({row["person"] for rows in found.values() for row in rows}), sum(map(len, found.values()))
+        for name, rows in found.items():
+            write_part(folder / name / f"{number:06d}.parquet", rows)
+        persons = {person for rows in found.values() for person in rows[PERSON].to_pylist()}
+        return len(persons), sum(map(len, found.values()))
 
     async def _finish(self, conn: Connection, extraction: Extraction) -> Extraction:
         """Apply the opt-outs as of now to what was written; the folder gets its name once this is stored."""

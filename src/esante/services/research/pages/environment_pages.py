@@ -69,7 +69,7 @@ class EnvironmentPages:
             tables=tables,
             dataset_names={one.name: one.titles for one in load_datasets()},
             page=await self._environment.jobs(requester, permit_id, text, cursor),
-            kind=text_of(form, "kind", again[0]),
+            job_kind=text_of(form, "kind", again[0]),
             job_text=text_of(form, "text", again[1] or _example(permit.columns)),
             protect=form is None or "protect" in form,
             max_text=MAX_TEXT,
