@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.core.time_limits",),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web", "esante.core.disclosure", "esante.core.outbound"),
-    ("esante.core.fhir", "esante.core.witness", "esante.core.sepa", "esante.core.soap"),
+    ("esante.core.fhir", "esante.core.witness", "esante.core.sepa", "esante.core.soap", "esante.core.open_data"),
     ("esante.core.xds",),
     ("esante.identity.directory",),
     ("esante.identity.access",),

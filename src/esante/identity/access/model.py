@@ -104,9 +104,9 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """An authenticated requester: a patient, a practitioner, an organisation (its software), an operator or a vendor.
+    """An authenticated patient, practitioner, organisation (its software), operator, vendor or researcher.
 
-    `id` is the key in the directory (of an operator or a vendor of software: of the account). `profession` is a key of
+    `id` is the key in the directory (of an operator, vendor or researcher: of the account). `profession` is a key of
     the access matrix: the profession in which a practitioner acts (of their role), or the kind of an organisation.
     `organization_id` is the organisation acted for. `client` is the name of the software that acts, `client_id` its
     registration ("" for none).
@@ -269,8 +269,15 @@ class Consent:
     capacities: tuple[Capacity, ...] = ()
     """What professionals stated about the person's capacity, without what was revoked."""
     deceased_at: datetime | None = None
+    surviving_id: UUID | None = None
+    """The entry of the directory to which `person_id` leads since a merge; None: to itself."""
     rules: "PolicySet | None" = field(default=None, compare=False, repr=False)
     """The rules of the country, with what operators changed; None: those that are packaged."""
+
+    @property
+    def holder_id(self) -> UUID:
+        """The key under which the person signs in and is known."""
+        return self.surviving_id or self.person_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _CONTINUING = ("delegation", "workplace")
 """Ways in which somebody who is signed in goes on as another requester: they were authenticated before."""
 _API_KINDS = ("patient", "practitioner", "organization", "operator")
-"""Who may call the API by the session of the portal; vendors of software have pages only."""
+"""Who may call the API by the session of the portal; vendors of software and researchers have pages only."""
 _StatusKey = tuple[UUID, UUID | None, UUID | None]
 """A requester, and where a delegate acts for them: the delegate and the organisation."""
 K = TypeVar("K")
