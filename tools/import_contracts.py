@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("esante.core.xds",),
     ("esante.identity.directory",),
     ("esante.identity.access",),
+    ("esante.identity.signin",),
     ("esante.notifications",),
     ("esante.contract",),
     ("esante.contract_parts",),
