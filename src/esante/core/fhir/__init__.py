@@ -11,8 +11,8 @@ The package knows FHIR and nothing of health services. Its functions for every c
 - `build_document_view(bundle)`: a document as a typed model for a page.
 - `count_elements(data)`, `MAX_ELEMENTS`: the limit for JSON that is inspected.
 
-Its sub-packages `definitions`, `fhirpath`, `profiles`, `rest`, `search`, `store`, `validation` and `view` have public
-interfaces of their own.
+Its sub-packages `definitions`, `fhirpath`, `narrative`, `profiles`, `rest`, `search`, `store`, `validation` and `view`
+have public interfaces of their own.
 """
 
 from esante.core.fhir.definitions import DefinitionsMissing

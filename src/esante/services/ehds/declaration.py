@@ -2,10 +2,19 @@
 
 from esante.contract import Service
 from esante.contract_parts import combine
+from esante.core.types import Json
+from esante.services.ehds import actors
 from esante.services.ehds.cli import ehds
+from esante.services.ehds.formats import api
+from esante.services.ehds.formats.declaration import PART as FORMATS
 from esante.services.ehds.requirements.declaration import REQUIREMENTS
 
-_WHOLE = combine([REQUIREMENTS])
+_WHOLE = combine([FORMATS, REQUIREMENTS])
+
+
+def _capabilities(base_url: str) -> Json:
+    return api.capabilities(base_url) | actors.capabilities(base_url)
+
 
 SERVICE = Service(
     package="esante.services.ehds",
@@ -14,6 +23,7 @@ SERVICE = Service(
     consumers=_WHOLE.consumers,
     tasks=_WHOLE.tasks,
     dispositions=_WHOLE.dispositions,
+    capabilities=_capabilities,
     navigation=_WHOLE.navigation,
     kept=_WHOLE.kept,
     commands=[ehds],

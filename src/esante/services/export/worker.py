@@ -85,8 +85,8 @@ class ExportWorker(JobWorker[Job]):
         segments = await batch.write(self._objects, job)
         rows: list[Row] = store.segment_rows(job.id, segments)
         for copy in batch.persons:
-            fields = {"job_id": job.id, "count": copy.count}
-            rows += self._extracts.audit_rows(DataExported, copy.view, copy.categories, (), **fields)
+            about = copy.view, copy.categories, ()
+            rows += self._extracts.audit_rows(DataExported, *about, job_id=job.id, count=copy.count)
         now = clock.now()
         job = replace(job, segments=job.segments + len(segments))
         if finished:

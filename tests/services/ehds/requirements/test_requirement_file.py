@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[4]
 ARTICLE = """
 [[article]]
 id = "3"
+title = { fr = "a", de = "a", en = "a", lb = "a" }
 legal_source = "Article 3"
 read = "none"
 verified = false

@@ -1,6 +1,7 @@
 """The document view: a FHIR document Bundle as a typed model for a page.
 
-`build_document_view(bundle)` returns a `DocumentView`; the other names are the parts of it.
+`build_document_view(bundle)` returns a `DocumentView`; `build_tables(resources, library)` the tables of some
+resources, `ReferenceLibrary(bundle)` what they refer to; the other names are the parts of these.
 """
 
 from esante.core.fhir.view.document import build_document_view
@@ -24,6 +25,8 @@ from esante.core.fhir.view.model import (
     TableRow,
     When,
 )
+from esante.core.fhir.view.reference_library import ReferenceLibrary
+from esante.core.fhir.view.tables import build_tables
 
 __all__ = [
     "Allergy",
@@ -39,10 +42,12 @@ __all__ = [
     "PatientIdentifier",
     "Procedure",
     "Reaction",
+    "ReferenceLibrary",
     "ResourceTable",
     "Section",
     "Subject",
     "TableRow",
     "When",
     "build_document_view",
+    "build_tables",
 ]

@@ -22,7 +22,7 @@ MAX_SHOWN = 4_096
 ANSWER_SECONDS = 10.0
 LOOPBACK = "127.0.0.1"
 _SECRET = re.compile(
-    r"(?i)((?:access_token|refresh_token|client_assertion|client_secret|password)[\"']?\s*[:=]\s*[\"']?)[^\"'&\s]+"
+    r"(?i)((?:access_token|refresh_token|id_token|client_assertion|client_secret|password)[\"']?\s*[:=]\s*[\"']?)[^\"'&\s]+"
 )
 _ABSOLUTE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _BEARER = re.compile(r"(?i)bearer [\w.~+/=-]+")

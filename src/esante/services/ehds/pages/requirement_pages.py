@@ -1,11 +1,14 @@
 """The public page of the requirements with their evidence, also as JSON."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from esante.core.web import NOT_FOUND, Problem, decode_offset_cursor, encode_cursor, language_of, render
-from esante.services.ehds.requirements.model import AREAS, STANDING_NAMES, Line, Standing
+from esante.services.ehds.requirements.model import AREAS, STANDING_NAMES, Article, Line
 from esante.services.ehds.requirements.rules import report_as_json
 from esante.services.ehds.requirements.service import Requirements
 
@@ -45,20 +48,23 @@ async def _show(request: Request, requirements: Requirements) -> Response:
         request,
         "ehds/requirements.html",
         report=report,
-        lines=found[offset : offset + PAGE_SIZE],
-        found=len(found),
+        groups=_by_article(found[offset : offset + PAGE_SIZE]),
         next=encode_cursor(offset + PAGE_SIZE) if len(found) > offset + PAGE_SIZE else None,
         q=text,
         area=area,
         standing=standing,
         areas=AREAS,
         standings=STANDING_NAMES,
-        Standing=Standing,
     )
+
+
+def _by_article(lines: Sequence[Line]) -> list[tuple[Article, list[Line]]]:
+    """Return lines by their articles, in the order in which they come."""
+    return [(article, list(each)) for article, each in groupby(lines, lambda line: line.article)]
 
 
 def _matches(line: Line, words: list[str], language: str) -> bool:
     """Return whether every word stands in the requirement, its source or its tests."""
     one = line.requirement
-    text = " ".join((one.id, one.text[language], line.article.legal_source, *one.tests)).casefold()
+    text = " ".join((one.id, one.text[language], line.article.title[language], *one.tests)).casefold()
     return all(word in text for word in words)

@@ -1,6 +1,5 @@
 """The commands of the requirements: record a run of the tests as evidence, print the report."""
 
-import getpass
 import json
 import sys
 import textwrap
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from esante.command_line import ensure_journal_month, operator_of_shell, platform_command
+from esante.command_line import by_option, ensure_journal_month, operator_of_shell, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
@@ -21,9 +20,7 @@ _run_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("file", type=_run_file)
 @click.option("--revision", required=True, help="The revision of the program that was tested.")
-@click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
+@by_option
 @platform_command
 async def record(platform: "Platform", file: Path, revision: str, by: str) -> None:
     """Record the run of the tests in FILE (JUnit XML of `make test`) as evidence, which the public page shows."""

@@ -22,9 +22,13 @@ AREAS: Mapping[str, str] = {
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where requirements come from; `read`: descriptions of it by others ("secondary"), or nothing ("none")."""
+    """Where requirements come from, with its title by language.
+
+    `read`: descriptions of it by others ("secondary"), or nothing ("none").
+    """
 
     id: str
+    title: dict[str, str]
     legal_source: str
     read: str
     verified: bool

@@ -38,6 +38,8 @@ def parse_requirements(text: str) -> Sequence[tuple[Requirement, Article]]:
             f"there is no article {one.article}": one.article not in articles,
             f"there is no area {one.area}": one.area not in AREAS,
             "its text lacks a language": one.text.keys() != LANGUAGES,
+            "its article lacks a language": one.article in articles
+            and articles[one.article].title.keys() != LANGUAGES,
             "its tests are named twice": len(set(one.tests)) < len(one.tests),
             "it needs tests, or what is missing in every language": bool(one.tests)
             == (one.missing.keys() == LANGUAGES),

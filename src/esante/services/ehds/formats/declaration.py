@@ -1,0 +1,24 @@
+"""The declaration of the exchange format."""
+
+from collections.abc import Iterable
+
+from starlette.routing import BaseRoute
+
+from esante.contract import Platform
+from esante.contract_parts import Part
+from esante.identity.access import Access
+from esante.identity.directory import Directory
+from esante.services.ehds.formats import api
+from esante.services.ehds.formats.service import Formats
+from esante.services.record import Record
+
+
+def _build(platform: Platform) -> Iterable[object]:
+    yield Formats(platform.db, platform[Record], platform[Directory], platform.fhir_url)
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return api.routes(platform[Formats], platform[Access])
+
+
+PART = Part(build=_build, routes=_routes)

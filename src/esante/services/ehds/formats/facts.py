@@ -1,0 +1,182 @@
+"""Resources of a record as the rules of documents see them: dates, codes, states, and what makes two of them one."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from esante.core.fhir import decode
+from esante.core.fhir.search import ResourceRow
+from esante.core.types import Json
+
+ABSENT_SYSTEM = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
+_ABSENT_CODES: Mapping[str, frozenset[str]] = {
+    "http://snomed.info/sct": frozenset(
+        ["716186003", "409137002", "428607008", "429625007", "160245001", "787481004", "787483001", "787482006"]
+    )
+}
+"""Codes of SNOMED CT by which a resource says that nothing of its kind is known."""
+_NO_INFORMATION = frozenset(["no-allergy-info", "no-medication-info", "no-problem-info", "no-procedure-info"])
+_NO_INFORMATION_MORE = frozenset(["no-device-info", "no-immunization-info"])
+_CURRENT: Mapping[str, frozenset[str]] = {
+    "Condition": frozenset(["", "active", "recurrence", "relapse"]),
+    "AllergyIntolerance": frozenset(["", "active"]),
+    "MedicationStatement": frozenset(["active", "intended", "on-hold", "unknown"]),
+    "MedicationRequest": frozenset(["active", "on-hold", "unknown"]),
+    "DeviceUseStatement": frozenset(["active", "intended", "on-hold"]),
+    "CarePlan": frozenset(["active", "on-hold", "draft"]),
+    "Flag": frozenset(["active"]),
+    "Consent": frozenset(["active", "proposed"]),
+}
+"""The states in which a resource of a type is part of the present."""
+_VOID = frozenset(["entered-in-error", "cancelled", "not-done", "refuted", "rejected"])
+_DATES = (
+    "effectiveDateTime", "effectiveInstant", "effectivePeriod", "onsetDateTime", "onsetPeriod", "performedDateTime",
+    "performedPeriod", "occurrenceDateTime", "whenHandedOver", "timingDateTime", "timingPeriod", "period", "started",
+    "authoredOn", "dateTime", "date", "recordedDate", "recordedOn", "dateAsserted", "created", "issued",
+)  # fmt: skip
+_CODES = ("code", "vaccineCode", "medicationCodeableConcept")
+_ADMINISTRATIVE = frozenset([
+    "id", "meta", "text", "identifier", "subject", "patient", "encounter", "recorder", "asserter", "performer",
+    "author", "requester", "informationSource", "context", "recordedDate", "dateAsserted", "issued", "contained",
+])  # fmt: skip
+"""Elements that say who told something and where, not what was told."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A resource of a record from one of its sources; `id` is the part of its logical id after the person's key."""
+
+    type: str
+    id: UUID
+    source: UUID
+    resource: Json
+
+    @classmethod
+    def of(cls, row: ResourceRow) -> "Fact":
+        """Return the fact of a stored row."""
+        return cls(row.type, row.id, row.source, decode(row.body))
+
+    @property
+    def address(self) -> str:
+        """The relative URL: type and logical id."""
+        return f"{self.type}/{self.resource['id']}"
+
+    @cached_property
+    def date(self) -> str:
+        """The FHIR date of what it is about, "" where it gives none; a period counts by its beginning."""
+        for name in _DATES:
+            value = self.resource.get(name)
+            if isinstance(value, dict):
+                value = value.get("start") or value.get("end")
+            if isinstance(value, str):
+                return value
+        return ""
+
+    @cached_property
+    def codings(self) -> tuple[tuple[str, str], ...]:
+        """What it is about: system and code of each coding."""
+        concepts = (self.resource.get(name) for name in _CODES)
+        return tuple(pair for concept in concepts for pair in codings_of(concept))
+
+    @property
+    def code_key(self) -> tuple[tuple[str, str], ...] | str:
+        """What it is about, for comparison: its codings, else its text, else its key."""
+        concept: Any = next((found for name in _CODES if (found := self.resource.get(name))), None)
+        text = concept.get("text") if isinstance(concept, dict) else None
+        return tuple(sorted(self.codings)) or str(text or self.id)
+
+    @property
+    def category_codes(self) -> frozenset[str]:
+        """The codes of its category and, of an encounter, of its class."""
+        found = {code for one in listed(self.resource.get("category")) for _, code in codings_of(one)}
+        class_ = self.resource.get("class")
+        return frozenset(found | ({str(class_.get("code"))} if isinstance(class_, dict) else set()))
+
+    @property
+    def status(self) -> str:
+        """Its clinical status, else its status; "" without one."""
+        clinical = [code for _, code in codings_of(self.resource.get("clinicalStatus"))]
+        if clinical:
+            return clinical[0]
+        return str(self.resource.get("status", "")) if self.type not in ("Condition", "AllergyIntolerance") else ""
+
+    @property
+    def is_void(self) -> bool:
+        """Whether it was made in error, refuted or did not happen, so that no document tells it as a fact."""
+        verified = {code for _, code in codings_of(self.resource.get("verificationStatus"))}
+        return bool(_VOID & {str(self.resource.get("status", "")), *verified})
+
+    def is_current(self, today: str) -> bool:
+        """Return whether it is part of the present; `today`: a FHIR date."""
+        if self.status not in _CURRENT.get(self.type, frozenset([self.status])):
+            return False
+        ends = (
+            self.resource.get("abatementDateTime"),
+            *map(_end, map(self.resource.get, ("effectivePeriod", "period"))),
+        )
+        return not any(isinstance(end, str) and end[:10] < today[: len(end[:10])] for end in ends)
+
+    @property
+    def says_none(self) -> bool:
+        """Whether it says in coded form that nothing of its kind is known to exist."""
+        return any(
+            (system == ABSENT_SYSTEM and code.startswith("no-known")) or code in _ABSENT_CODES.get(system, ())
+            for system, code in self.codings
+        )
+
+    @property
+    def says_unknown(self) -> bool:
+        """Whether it says in coded form that there is no information."""
+        return any(
+            system == ABSENT_SYSTEM and code in _NO_INFORMATION | _NO_INFORMATION_MORE for system, code in self.codings
+        )
+
+    @cached_property
+    def said(self) -> bytes:
+        """A digest of what it says, whoever said it: two facts with the same are one line."""
+        content = {name: value for name, value in self.resource.items() if name not in _ADMINISTRATIVE}
+        return hashlib.blake2b(
+            orjson.dumps(content, option=orjson.OPT_SORT_KEYS, default=str), digest_size=16
+        ).digest()
+
+    def references(self) -> Iterator[str]:
+        """Yield the addresses that it refers to, each once."""
+        yield from dict.fromkeys(_addresses(self.resource))
+
+
+def listed(value: Any) -> list[Any]:
+    """Return the values of an element, whether it repeats or not."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def codings_of(concept: Any) -> list[tuple[str, str]]:
+    """Return system and code of each coding of a CodeableConcept."""
+    if not isinstance(concept, dict):
+        return []
+    return [
+        (str(one.get("system", "")), str(one["code"]))
+        for one in listed(concept.get("coding"))
+        if isinstance(one, dict) and one.get("code")
+    ]
+
+
+def _end(period: Any) -> Any:
+    return period.get("end") if isinstance(period, dict) else None
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _addresses(item)
+    elif isinstance(value, dict):
+        address = value.get("reference")
+        if isinstance(address, str):
+            yield address
+        for item in value.values():
+            if isinstance(item, (dict, list)):
+                yield from _addresses(item)
