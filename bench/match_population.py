@@ -132,7 +132,9 @@ def _birth_date(random: Random, person: Person) -> Person:
     if draw < 0.01 and born.day <= 12:
         return replace(person, birth_date=date(born.year, born.day, born.month))
     if draw < 0.03:
-        return replace(person, birth_date=born.replace(year=born.year + random.choice((-10, -1, 1, 10))))
+        return replace(
+            person, birth_date=born.replace(year=born.year + random.choice((-10, -1, 1, 10)), day=min(born.day, 28))
+        )
     return person
 
 

@@ -17,7 +17,7 @@ from esante.identity.directory.matching.match_api import match_capability, match
 from esante.identity.directory.matching.service import Matching
 from esante.identity.directory.merging.model import PersonsMerged, PersonsSeparated
 from esante.identity.directory.merging.service import Merging
-from esante.identity.directory.pages import duplicates, merges
+from esante.identity.directory.pages import duplicates, error_rate, merges
 from esante.identity.directory.pix.pix_api import pix_capability, pix_routes
 from esante.identity.directory.service import Directory
 
@@ -46,6 +46,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
         *pix_routes(platform.db, directory, authorize),
         *routes(directory, authorize, platform.fhir_url),
         *duplicates.routes(platform[Duplicates], platform[Merging], directory.catalogue, authenticate),
+        *error_rate.routes(),
         *merges.routes(platform[Duplicates], platform[Merging], directory, authenticate),
     ]
 
