@@ -4,7 +4,7 @@
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
 adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
-encounters exchange.
+encounters exchange restrictions.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -38,6 +38,7 @@ from bench import (
     immediate_payment,
     incentives,
     parts,
+    restrictions,
     soc_intake,
     vaccination,
     vaccination_card,
@@ -64,6 +65,7 @@ PARTS = {
     **healthnet_messages.PARTS,
     **exchange.PARTS,
     **encounters.PARTS,
+    **restrictions.PARTS,
 }
 
 
