@@ -9,16 +9,18 @@ from esante.contract_parts import Part
 from esante.identity.access import Access
 from esante.identity.directory import Directory
 from esante.services.ehds.formats import api
+from esante.services.ehds.formats.intake import Intake
 from esante.services.ehds.formats.service import Formats
 from esante.services.record import Record
 
 
 def _build(platform: Platform) -> Iterable[object]:
     yield Formats(platform.db, platform[Record], platform[Directory], platform.fhir_url)
+    yield Intake(platform[Record], platform.journal)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return api.routes(platform[Formats], platform[Access])
+    return api.routes(platform[Formats], platform[Intake], platform[Access], platform.fhir_url)
 
 
 PART = Part(build=_build, routes=_routes)
