@@ -13,8 +13,8 @@ from esante.core.fhir.view import (
 from esante.core.fhir.view.model import TableKind
 from esante.core.web import N_, P_
 
-Column = tuple[str, Callable[[Any], str], bool]
-"""A heading (msgid), the text of the cell, and whether that text is a FHIR code with words of its own."""
+Column = tuple[str, Callable[[Any], str | When], bool]
+"""A heading (msgid), the text or time of the cell, and whether that text is a FHIR code with words of its own."""
 
 CODES: Mapping[str, str] = {
     "active": N_("active"),
@@ -39,20 +39,8 @@ CODES: Mapping[str, str] = {
 _NOTES = ("note", "doNotPerform", "conclusion", "statusReason")
 
 
-def _moment(moment: str) -> str:
-    """Return a FHIR date or dateTime for a reader: the day, with hours and minutes where they are known."""
-    day, _, time = moment.partition("T")
-    return f"{day} {time[:5]}" if time else day
-
-
-def _when(row: TableRow) -> str:
-    return _span(row.when)
-
-
-def _span(when: When) -> str:
-    """Return a time or a time span; an end without a beginning, and the reverse, keep their dash."""
-    start, end = _moment(when.start), _moment(when.end)
-    return when.text or (f"{start} – {end}".strip() if end else start)
+def _when(row: TableRow) -> When:
+    return row.when
 
 
 def _value(row: Observation) -> str:

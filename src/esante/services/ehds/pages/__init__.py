@@ -1,0 +1,1 @@
+"""The pages of the record in the European Health Data Space."""
