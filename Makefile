@@ -64,13 +64,13 @@ test-programs:
 
 test: install test-programs  ## check and every test but the long ones (some only: make test ARGS=tests/core/storage)
 	@$(MAKE) --no-print-directory check; checked=$$?; \
-	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS)'; \
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" $(ARGS); tested=$$?; \
+	echo '$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" --junitxml=reports/tests.xml $(ARGS)'; \
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not long" --junitxml=reports/tests.xml $(ARGS); tested=$$?; \
 	[ $$checked -eq 0 ] || echo "FAILED: make check, see above the tests."; \
 	exit $$((checked || tested))
 
 test-long: install test-programs  ## the long tests, and the tours of pages in all languages
-	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" $(ARGS)
+	ESANTE_TEST_LANGUAGES="fr de en lb" $(BIN)/python -m pytest -m "long or tour" --junitxml=reports/tests-long.xml $(ARGS)
 
 healthnet-lab: install test-programs  ## the health network in namespaces, with real packets (as root)
 	$(BIN)/python -m pytest tests/services/healthnet/lab $(ARGS)

@@ -3,6 +3,7 @@
 Imports are late: a command that needs no platform starts at once.
 """
 
+import getpass
 import hashlib
 import os
 import sys
@@ -26,6 +27,10 @@ data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for everything a run writes: database, objects, keys.  [default: ./var, or ESANTE_DATA]",
+)
+
+by_option = click.option(
+    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
 )
 
 

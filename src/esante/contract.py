@@ -137,7 +137,8 @@ class _Closing(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NavigationItem:
-    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator, vendor).
+    """A place in the main navigation of the portal, for people of a role (patient, practitioner, operator, vendor,
+    researcher).
 
     `label` is a msgid (of the context "menu" where its translations have soft hyphens for narrow screens), `icon` the
     name of a symbol in the portal's icons. Items are shown by ascending `order`. `menu`: shown in the personal menu
@@ -329,8 +330,8 @@ class Service:
     tasks          work beside the requests
     dispositions   handlers of what is planned for the end of a period (closing, deletion, expiry)
     capabilities   a part of the CapabilityStatement of the platform at a base URL: `resource`, `operation`,
-                   `interaction`, `security` of `rest`, `instantiates`, `patchFormat`; parts of one resource type
-                   are merged
+                   `interaction`, `security` of `rest`, `instantiates`, `implementationGuide`, `patchFormat`; parts of
+                   one resource type are merged
     categories     labels of the categories of data that its events name
     navigation, actions, tiles    of the portal, by role
     kept           personal data that the package keeps, for the privacy notice

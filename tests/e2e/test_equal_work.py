@@ -21,27 +21,34 @@ from starlette.routing import Match, Route
 
 from esante.app import create_app, mount, open_platform
 from esante.contract import Platform
-from esante.core.fhir.store import Version
+from esante.core.fhir.store import Version, remove_sources
 from esante.core.journal import advance
 from esante.core.storage import NIL
 from esante.core.web import COOKIE
 from esante.identity.access import Access, Against, Confidentiality, care_opposition, requester_of
 from esante.identity.access.representation.model import Capacity, CapacityKind, Representation, RepresentationKind
-from esante.services.record import CLINICAL, Deposit, Record
+from esante.services.record import CLINICAL, Deposit, Filters, Record
 from esante.services.record.clinical.routes import ClinicalRoutes
 from esante.services.record.clinical_types import KEPT
+from esante.services.record.documents.store import find_document
 from esante.services.record.indexing.extraction import extract_facts
+from esante.services.record.restrictions.store import fetch_source_ids
 from esante.settings import Settings
 from tests.conftest import create_database
 from tests.support.hidden_calls import FACT_NUMBER, OWN_NUMBER, Call, Hidden, all_calls, observation
 from tests.support.small_world import LOCAL_SYSTEM, SmallWorld, build_small_world, register_practitioner, sign_in
 from tests.support.submissions import CONSULTATION, LABORATORY, LETTER, build_discharge_letter, build_pdf
+from tests.support.summaries import summary_bytes, token_of
 from tests.support.work import Work, counted_work
 
 BASE_URL = "http://records.example"
 DOCTOR, CODE_HOLDER, STRANGER, OTHER_PATIENT, PARENT = "doctor", "code_holder", "stranger", "other", "parent"
 LARGE = 300 * 1024
 """Bytes of a document that lies in the object store."""
+
+
+SECRET_PROBLEM = "bipolar"
+"""The entry of the summary that its person restricts."""
 
 
 @dataclass
@@ -136,6 +143,25 @@ async def filled(empty: Template) -> Template:
     return Template(dsn, replace(empty.small, data=data))
 
 
+@pytest.fixture(scope="module")
+async def summarised(filled: Template) -> Template:
+    """The same country with a summary of which the patient may restrict lines."""
+    async with filled.copied() as world:
+        holders = world.small.holders
+        await world.platform[Record].deposit(holders["hospital"], world.person, summary_of(world), Deposit())
+        await index_all(world)
+        dsn, data = world.platform.dsn, filled.small.data.with_name("summarised")
+        shutil.copytree(world.small.data, data)
+    return Template(dsn, replace(filled.small, data=data))
+
+
+def summary_of(world: World) -> bytes:
+    """Return a summary of the patient, a FHIR document."""
+    person = world.small.persons[0]
+    number = {"system": LOCAL_SYSTEM, "value": person.identifiers[0].value}
+    return summary_bytes(patient={"identifier": [number], "name": [{"family": person.family}]})
+
+
 async def add_people(platform: Platform, small: SmallWorld) -> None:
     """Register a doctor with a code and a stranger, let the patient give access, and sign all in."""
     access, patient = platform[Access], small.holders["patient"]
@@ -213,11 +239,11 @@ async def hide(world: World, level: Confidentiality, content: bytes) -> Hidden:
     )
 
 
-def fact_id(person_id: UUID, content: bytes, type_: str) -> str:
-    """Return the logical id that a resource of a document gets when it is indexed."""
+def fact_id(person_id: UUID, content: bytes, type_: str, *, secret: bool = False) -> str:
+    """Return the logical id that a resource of a document gets when it is indexed; the last of those restricted."""
     persons = {name: type_.person for name, type_ in CLINICAL.items() if type_.person}
-    facts = extract_facts(orjson.loads(content), person_id, KEPT, persons)
-    return next(str(fact.resource["id"]) for fact in facts if fact.type == type_)
+    facts = [fact for fact in extract_facts(orjson.loads(content), person_id, KEPT, persons) if fact.type == type_]
+    return str(facts[-1 if secret else 0].resource["id"])
 
 
 async def one_indexed(world: World, level: Confidentiality) -> Hidden:
@@ -309,6 +335,61 @@ async def test_what_a_minor_opposes_causes_no_work_for_a_parent(filled: Template
                 difference = await compare(work, (without, with_hidden), (call, call), PARENT)
                 differences += [f"{call}\n{difference}"] if difference else []
     assert not differences, f"{len(differences)} requests\n" + "\n\n".join(differences)
+
+
+@pytest.mark.parametrize(
+    ("level", "roles"),
+    [
+        pytest.param(HIDDEN, (DOCTOR,), id="hidden"),
+        pytest.param(RESTRICTED, (CODE_HOLDER,), id="restricted", marks=LONG),
+        pytest.param(HIDDEN, (STRANGER, OTHER_PATIENT), id="without-access", marks=LONG),
+    ],
+)
+async def test_restricted_lines_cause_no_work(
+    summarised: Template, work: Work, level: Confidentiality, roles: tuple[str, ...]
+) -> None:
+    """A document with restricted lines is like one that was deposited without them."""
+    differences = []
+    async with summarised.copied() as without, summarised.copied() as with_hidden:
+        hidden = await restrict_lines(with_hidden, level)
+        await deposit_without_lines(without, hidden)
+        for by in roles:
+            for call in all_calls(hidden, LOCAL_SYSTEM, without.csrf[by]):
+                difference = await compare(work, (without, with_hidden), (call, call), by)
+                differences += [f"{by}: {call}\n{difference}"] if difference else []
+    assert not differences, f"{len(differences)} requests\n" + "\n\n".join(differences)
+
+
+async def restrict_lines(world: World, level: Confidentiality) -> Hidden:
+    """Let the patient restrict a problem of the summary; what is hidden is that problem, and who asserted it."""
+    content, patient, record = summary_of(world), world.small.holders["patient"], world.platform[Record]
+    timeline = await record.timeline(patient, world.person, Filters(type=("60591-5",)))
+    token = token_of(orjson.loads(content), SECRET_PROBLEM)
+    await record.restrictions.restrict(patient, world.person, timeline.documents[0].id, [token], level)
+    problem = ("Condition", fact_id(world.person, content, "Condition", secret=True))
+    return Hidden(
+        person_id=world.person,
+        document=timeline.documents[0],
+        resource=problem,
+        author=("Practitioner", fact_id(world.person, content, "Practitioner", secret=True)),
+        fact=problem,
+        laboratory=world.small.holders["laboratory"].id,
+        content=content,
+    )
+
+
+async def deposit_without_lines(world: World, hidden: Hidden) -> None:
+    """Make the summary what it would be had it been deposited without the problem: nothing else is left of it."""
+    db, restrictions = world.platform.db, world.platform[Record].restrictions
+    tokens = frozenset({token_of(orjson.loads(hidden.content), SECRET_PROBLEM)})
+    async with db.transaction() as conn:
+        document = await find_document(conn, world.person, hidden.document.id)
+        assert document is not None
+        await restrictions._set(conn, document, [document], tokens, HIDDEN)
+        for source in await fetch_source_ids(conn, world.person, [document.id]):
+            await remove_sources(conn, world.person, [source])
+        await conn.execute("DELETE FROM document_whole")
+        await conn.execute("UPDATE document SET restricted_lines = ''")
 
 
 async def add_parent(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Twins of a server of the shared record, each with one fault: what they pass on differs at one point."""
+"""Twins of a server, each with one fault: what they pass on differs at one point."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,6 +72,44 @@ def set_field(name: str, value: object) -> Callable[[httpx.Request, Answer], Ans
         return answer.with_json({key: one for key, one in content.items() if one is not None})
 
     return apply
+
+
+def edit(change: Callable[[Any], None]) -> Callable[[httpx.Request, Answer], Answer]:
+    """Return a change of the JSON answer, which a function changes in place."""
+
+    def apply(_: httpx.Request, answer: Answer) -> Answer:
+        content = answer.json()
+        change(content)
+        return answer.with_json(content)
+
+    return apply
+
+
+def edit_entries(change: Callable[[Any], None]) -> Callable[[httpx.Request, Answer], Answer]:
+    """Return a change of the resources of the Bundle that is answered, each changed in place."""
+
+    def apply(bundle: Any) -> None:
+        for entry in bundle.get("entry", ()):
+            change(entry["resource"])
+
+    return edit(apply)
+
+
+def remember(kept: dict[str, Answer], wanted: str, given: str) -> Change:
+    """Return a change that answers requests whose address holds `given` as the last one that holds `wanted`."""
+
+    def apply(request: httpx.Request, answer: Answer) -> Answer | None:
+        address = str(request.url)
+        if wanted in address and answer.status == 200:
+            kept["answer"] = answer
+        return kept["answer"] if given in address and wanted not in address else None
+
+    return apply
+
+
+def replace_status(before: int, after: int) -> Callable[[httpx.Request, Answer], Answer | None]:
+    """Return a change of one status to another."""
+    return lambda _, answer: answer.with_status(after) if answer.status == before else None
 
 
 def set_status(status: int) -> Callable[[httpx.Request, Answer], Answer]:

@@ -90,9 +90,13 @@ async def texts_in_language(page: Page, language: str) -> list[str]:
 
 
 async def overflowing_elements(page: Page) -> str:
-    """Return the elements that overflow to the right; "" when the page needs no horizontal scrolling."""
+    """Return the elements that overflow to the right; "" when the page needs no horizontal scrolling.
+
+    Two frames are waited for: lengths in `vw` may be those of the width before until the next one is drawn.
+    """
     return await page.evaluate(
-        """() => {
+        """async () => {
+            for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
             const root = document.documentElement;
             if (root.scrollWidth <= root.clientWidth) return '';
             const out = [...document.querySelectorAll('main *, header *')].filter(

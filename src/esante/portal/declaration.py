@@ -33,7 +33,7 @@ SERVICE = Service(
     start=_start,
     navigation=[
         NavigationItem(role=role, url="/", label=N_("Home"), icon="home")
-        for role in ("patient", "practitioner", "operator", "vendor")
+        for role in ("patient", "practitioner", "operator", "vendor", "researcher")
     ]
     + [
         NavigationItem(role="everyone", url="/help", label=N_("Help"), order=10),

@@ -23,6 +23,7 @@ HELP_ROLES = {
     "practitioner": N_("Health professionals"),
     "organization": N_("Hospitals and laboratories"),
     "vendor": N_("Software vendors"),
+    "researcher": N_("Researchers"),
     "operator": N_("Agency staff"),
 }
 """The audiences of the help page, in their order."""

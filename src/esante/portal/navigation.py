@@ -7,7 +7,7 @@ from esante.contract import HomeTile, NavigationItem, Platform, QuickAction
 from esante.core.types import Json
 from esante.identity.access import requester_from_principal
 
-ROLES = ("patient", "practitioner", "organization", "operator", "vendor")
+ROLES = ("patient", "practitioner", "organization", "operator", "vendor", "researcher")
 EVERYONE, RECORD = "everyone", "record"
 """The roles of the places in the foot of every page, and on a professional's page of a patient."""
 

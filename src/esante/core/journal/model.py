@@ -14,7 +14,10 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The person or system that acted, and the organisation it acted for (EHDS, Annex II, 3.2 a)."""
 
     kind: str
-    """`patient`, `practitioner`, `organization`, `operator`, `vendor`, `system`; `expired`: content was removed."""
+    """`patient`, `practitioner`, `organization`, `operator`, `vendor`, `researcher`, `system`.
+
+    `expired`: content was removed.
+    """
     id: UUID | None = None
     name: str = ""
     role: str = ""

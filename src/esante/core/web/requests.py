@@ -47,11 +47,11 @@ async def stream_body(request: Request, limit: int, file: IO[bytes]) -> int:
     return size
 
 
-async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
+async def read_form(request: Request, limit: int = FORM_LIMIT, *, fields: int = 100) -> FormData:
     """Return a form that one of our own pages sent.
 
     In a session it must have the session's token (field `_csrf`, or header X-CSRF-Token). Without a session (sign-in)
-    the headers by which the browser names the sending page decide.
+    the headers by which the browser names the sending page decide. `fields`: how many it may have.
     Raises: `Problem` 403 for a form from another site, 413 for one of more than `limit` bytes or of undeclared length,
     400 for one that cannot be parsed.
     """
@@ -63,7 +63,7 @@ async def read_form(request: Request, limit: int = FORM_LIMIT) -> FormData:
     if session is None and not _is_same_origin(request):
         raise _cross_site_form()
     try:
-        form = await request.form(max_fields=100, max_files=4, max_part_size=limit)
+        form = await request.form(max_fields=fields, max_files=4, max_part_size=limit)
     except Exception as error:
         raise Problem(400, "structure", N_("We could not read this form."), remedy=N_("Send it again.")) from error
     token = form.get("_csrf") or request.headers.get("x-csrf-token", "")

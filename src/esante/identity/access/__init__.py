@@ -95,6 +95,7 @@ from esante.identity.access.pages.routes import page_routes
 from esante.identity.access.reasons import CONTEXTS, HOLDER, OPERATION
 from esante.identity.access.regulation.policy_set import PolicySet, load_policy_set, policy, policy_set, use_policy_set
 from esante.identity.access.representation.model import Representation, RepresentationKind
+from esante.identity.access.representation.rules import exercises_rights
 from esante.identity.access.rules import (
     decide,
     decide_opening,
@@ -197,6 +198,7 @@ __all__ = [
     "decide",
     "decide_opening",
     "delegate_requester",
+    "exercises_rights",
     "explain",
     "generate_secret",
     "hash_secret",

@@ -89,9 +89,9 @@ class Delegate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
-    """An authenticated requester: a patient, a practitioner, an organisation (its software), an operator or a vendor.
+    """An authenticated patient, practitioner, organisation (its software), operator, vendor or researcher.
 
-    `id` is the key in the directory (of an operator or a vendor of software: of the account). `profession` is a key of
+    `id` is the key in the directory (of an operator, vendor or researcher: of the account). `profession` is a key of
     the access matrix: the profession in which a practitioner acts (of their role), or the kind of an organisation.
     `organization_id` is the organisation acted for. `client` is the name of the software that acts, `client_id` its
     registration ("" for none).

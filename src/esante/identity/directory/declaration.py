@@ -12,6 +12,8 @@ from esante.core.web import N_
 from esante.identity.access import Access
 from esante.identity.directory.api import capabilities, routes
 from esante.identity.directory.cli import directory
+from esante.identity.directory.matching.match_api import match_capability, match_routes
+from esante.identity.directory.matching.service import Matching
 from esante.identity.directory.service import Directory
 
 
@@ -24,15 +26,22 @@ class DirectorySettings:
 
 def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings.of(DirectorySettings)
-    yield Directory(platform.db, platform.journal, settings.matricule_check)
+    directory = Directory(platform.db, platform.journal, settings.matricule_check)
+    yield directory
+    yield Matching(platform.db, platform.journal, directory)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    return [*routes(platform[Directory], platform[Access].authorize_lookup, platform.fhir_url)]
+    directory, authorize = platform[Directory], platform[Access].authorize_lookup
+    return [
+        *match_routes(platform[Matching], directory.catalogue, authorize, platform.fhir_url),
+        *routes(directory, authorize, platform.fhir_url),
+    ]
 
 
 def _capabilities(base_url: str) -> Json:
-    return {"resource": capabilities()}
+    operations: Json = {"type": "Patient", "operation": [match_capability()]}
+    return {"resource": [*capabilities(), operations]}
 
 
 SERVICE = Service(

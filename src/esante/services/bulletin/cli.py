@@ -1,13 +1,12 @@
 """The commands of the bulletin."""
 
 import asyncio
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from esante.command_line import ProgressBar, platform_command
+from esante.command_line import ProgressBar, by_option, platform_command
 from esante.contract import Platform
 from esante.services.bulletin.dissemination.publisher import PortalPublisher
 from esante.services.bulletin.dissemination.udata_client import PortalError
@@ -23,9 +22,6 @@ def _month(text: str) -> str:
         raise click.BadParameter("a month is written 2026-10") from error
 
 
-by_option = click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
 month_argument = click.argument("month", metavar="YYYY-MM", callback=lambda *given: _month(given[2]))
 
 

@@ -1,9 +1,9 @@
 """The commands of the European Health Data Space."""
 
-import json
-import sys
-
 import click
+
+from esante.services.ehds.formats.cli import check
+from esante.services.ehds.requirements.cli import record, report
 
 
 @click.group()
@@ -11,25 +11,6 @@ def ehds() -> None:
     """The record in the European Health Data Space (Regulation (EU) 2025/327)."""
 
 
-@ehds.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--json", "as_json", is_flag=True, help="Print an array of {file, guide, article, ok, findings}.")
-def check(files: tuple[str, ...], *, as_json: bool) -> None:
-    """Tell what of R4, IPS and the European guides the document in each FILE breaks (- for standard input).
-
-    Each finding has its place, the rule, the guide with its article, and what to do. Exit status 1 when there is an
-    error, 2 when a file cannot be read.
-    """
-    from esante.core.fhir import DefinitionsMissing
-    from esante.services.ehds.formats.files import check_file
-
-    try:
-        found = [check_file(name) for name in files]
-    except DefinitionsMissing as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    if as_json:
-        click.echo(json.dumps([one.as_json() for one in found], ensure_ascii=False, indent=1))
-    else:
-        click.echo("\n".join(line for one in found for line in one.lines()))
-    sys.exit(0 if all(one.ok for one in found) else 1 if all(one.is_readable for one in found) else 2)
+ehds.add_command(report)
+ehds.add_command(record)
+ehds.add_command(check)

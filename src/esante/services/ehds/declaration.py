@@ -1,13 +1,20 @@
 """Declaration of the record in the European Health Data Space."""
 
 from esante.contract import Service
-from esante.contract_parts import Part, combine
+from esante.contract_parts import combine
+from esante.core.types import Json
+from esante.services.ehds import actors
 from esante.services.ehds.cli import ehds
-from esante.services.ehds.formats.api import capabilities as format_capabilities
+from esante.services.ehds.formats import api
 from esante.services.ehds.formats.declaration import PART as FORMATS
+from esante.services.ehds.requirements.declaration import REQUIREMENTS
 
-_PARTS: list[Part] = [FORMATS]
-_WHOLE = combine(_PARTS)
+_WHOLE = combine([FORMATS, REQUIREMENTS])
+
+
+def _capabilities(base_url: str) -> Json:
+    return api.capabilities(base_url) | actors.capabilities(base_url)
+
 
 SERVICE = Service(
     package="esante.services.ehds",
@@ -16,7 +23,7 @@ SERVICE = Service(
     consumers=_WHOLE.consumers,
     tasks=_WHOLE.tasks,
     dispositions=_WHOLE.dispositions,
-    capabilities=format_capabilities,
+    capabilities=_capabilities,
     navigation=_WHOLE.navigation,
     kept=_WHOLE.kept,
     commands=[ehds],

@@ -147,7 +147,7 @@ class PersonalExports:
         for document in export.documents:
             name = names.of(file_name(document))
             try:
-                content = await self._extracts.read_content(document)
+                content = await self._extracts.read_content(export.view, document)
             except (FileNotFoundError, ValueError):
                 log.exception("the bytes of document %s are lost or damaged; it is left out", document.id)
                 missing.append(name)

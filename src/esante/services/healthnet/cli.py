@@ -1,13 +1,12 @@
 """The commands of the health network."""
 
-import getpass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from esante.command_line import ensure_journal_month, platform_command
+from esante.command_line import by_option, ensure_journal_month, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
@@ -139,9 +138,7 @@ async def prefixes(platform: "Platform", form: str) -> None:
 
 @healthnet.command("import-prefixes")
 @click.argument("file", type=_file)
-@click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
+@by_option
 @platform_command
 async def import_prefixes(platform: "Platform", file: Path, by: str) -> None:
     """Give sites the networks that a FILE of NetBox has (CSV or JSON), all or none; each fault with its place."""
@@ -273,9 +270,7 @@ async def request_certificate(platform: "Platform") -> None:
 @ca.command()
 @click.argument("certificate", type=_file)
 @click.argument("root", type=_file)
-@click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
+@by_option
 @platform_command
 async def install(platform: "Platform", certificate: Path, root: Path, by: str) -> None:
     """Take the CERTIFICATE that the ROOT signed for this installation into use."""

@@ -1,11 +1,10 @@
 """The commands of incentives."""
 
-import getpass
 from pathlib import Path
 
 import click
 
-from esante.command_line import ProgressBar, ensure_journal_month, platform_command
+from esante.command_line import ProgressBar, by_option, ensure_journal_month, platform_command
 from esante.contract import Platform
 from esante.core.storage import uuid8
 from esante.core.web import Problem
@@ -40,9 +39,7 @@ def check(file: Path) -> None:
 
 @incentives.command()
 @_QUARTER
-@click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
+@by_option
 @click.option("--confirm", is_flag=True, help="Confirm what another person decided: orders of payment are made.")
 @platform_command
 async def decide(platform: Platform, quarter: str, by: str, *, confirm: bool) -> None:

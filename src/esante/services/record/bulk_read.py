@@ -14,7 +14,7 @@ import orjson
 
 from esante.core.fhir import search
 from esante.core.fhir.search import PageLimits, SearchScope
-from esante.core.storage import Database, Objects, Row
+from esante.core.storage import Database, Row
 from esante.identity.access import HOLDER, AccessEvent, Requester, Verdict
 from esante.services.record.audit import AuditWriter
 from esante.services.record.clinical.read import ClinicalReader
@@ -22,7 +22,9 @@ from esante.services.record.clinical.view import View, scope_queries
 from esante.services.record.clinical_types import CLINICAL, KEPT
 from esante.services.record.documents import store
 from esante.services.record.documents.document_reference import document_reference
+from esante.services.record.indexing.sources import whole_source
 from esante.services.record.model import Document, Filters, Order, Status
+from esante.services.record.restrictions.wholes import Wholes
 
 PAGE = PageLimits(count=500, size=4 * 1024 * 1024)
 """The largest number of resources of a page, and of their bytes."""
@@ -66,8 +68,8 @@ class CopyPage:
 class BulkReader:
     """Reads copies of records."""
 
-    def __init__(self, db: Database, objects: Objects, audit_writer: AuditWriter, reader: ClinicalReader) -> None:
-        self._db, self._objects, self._audit_writer, self._reader = db, objects, audit_writer, reader
+    def __init__(self, db: Database, audit_writer: AuditWriter, reader: ClinicalReader, wholes: Wholes) -> None:
+        self._db, self._audit_writer, self._reader, self._wholes = db, audit_writer, reader, wholes
 
     async def load_view(self, requester: Requester, person_id: UUID) -> View:
         """Return what a requester may see of a person now."""
@@ -124,6 +126,7 @@ class BulkReader:
         shown = [
             one for one in batch if view.visibility.includes(one) and span.includes(one.deposited_at, one.changed_at)
         ]
+        shown = await self._wholes.shown(view.visibility, shown)
         return shown, batch[-1].id.hex if len(batch) == PAGE.count else None
 
     async def read_document_references(self, view: View, span: Span, place: str, base_url: str) -> CopyPage:
@@ -135,7 +138,7 @@ class BulkReader:
         ]
         return CopyPage(copies, following)
 
-    async def read_content(self, document: Document) -> bytes | None:
+    async def read_content(self, view: View, document: Document) -> bytes | None:
         """Return the bytes of a document that `read_documents` returned; None when it was deleted meanwhile.
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
@@ -143,8 +146,9 @@ class BulkReader:
         found = await store.find_document(self._db, document.person_id, document.id)
         if found is None:
             return None
-        content = await store.fetch_content(self._db, document.person_id, document.id)
-        return await self._objects.get(document.sha256) if content is None else content
+        # Lines may have been restricted meanwhile, or no longer be.
+        [found] = await self._wholes.shown(view.visibility, [found])
+        return await self._wholes.content(found)
 
     def audit_rows(
         self,
@@ -170,7 +174,11 @@ class BulkReader:
         place: str | None = ""
         while place is not None:
             documents, place = await self.read_documents(view, span, place)
-            ended += [one.id for one in documents if one.status is not Status.CURRENT]
+            ended += [
+                whole_source(one.id) if one.is_whole else one.id
+                for one in documents
+                if one.status is not Status.CURRENT
+            ]
         return ended
 
 

@@ -110,6 +110,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the person knows that it ends."""
     confirmation: str = ""
     """Why its depositor confirmed that it is about the person of the record, where it differs (see `findings`)."""
+    restricted_lines: Confidentiality | None = None
+    """Who may see the lines of it that the person restricted; None: none are restricted."""
+    is_whole: bool = False
+    """Size and digests are of the document with its restricted lines, for who may see these."""
 
     @property
     def depositor_id(self) -> UUID:
@@ -360,6 +364,24 @@ class Corrected(PersonConfirmedEvent, frozen=True, kw_only=True):
 
     moved: str
     why: str = ""
+
+
+@event("record.lines_restricted")
+class LinesRestricted(AccessEvent, frozen=True, kw_only=True):
+    """The patient changed which lines of a document others may see.
+
+    `count`: how many lines and sections are restricted now, 0 for none any more. `level`: who may still see them.
+    `risk`: as in `ConfidentialitySet`.
+    """
+
+    CHOICE: ClassVar[bool] = True
+    ACTION: ClassVar[str] = "U"
+    WORDS: ClassVar[str] = N_("%(actor)s changed which lines of a document others can see: %(categories)s.")
+    OWN_WORDS: ClassVar[str] = N_("You changed which lines of a document others can see: %(categories)s.")
+
+    count: int
+    level: str
+    risk: str = ""
 
 
 @event("record.confidentiality_set", version=3)

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import Protocol
 from uuid import UUID
 
+from msgspec import structs
+
 from esante.core.journal import Entry
 from esante.identity.access import (
     OPERATION,
@@ -26,6 +28,7 @@ from esante.identity.access import (
     read_filter,
 )
 from esante.services.record.errors import Denied, not_found
+from esante.services.record.indexing.sources import Source
 from esante.services.record.model import MISFILED, Document, Filters
 
 _STRICTNESS = tuple(Confidentiality)
@@ -189,6 +192,18 @@ class Visibility:
             item = Item(category="")
             return decide(self.consent, self.requester, self._action, item, self._purpose, self.at)
         return decide_opening(self.consent, self.requester, self.at)
+
+
+def shows_lines(visibility: Visibility, document: Document | Source) -> bool:
+    """Return whether a requester who may see a document may see its restricted lines, if it has any.
+
+    They are decided on like a document of their own confidentiality: its author, and emergency access where it reaches
+    that far, see them; nobody sees more of a document than of the record.
+    """
+    if document.restricted_lines is None:
+        return False
+    level = stricter(document.confidentiality, document.restricted_lines)
+    return visibility.includes(structs.replace(document, confidentiality=level))
 
 
 def require_visible(visibility: Visibility, document: Document | None) -> tuple[Document, Verdict]:

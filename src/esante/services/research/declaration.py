@@ -3,8 +3,10 @@
 from esante.contract import Service
 from esante.contract_parts import Part, combine
 from esante.services.research.cli import research
+from esante.services.research.opt_out.declaration import OPT_OUT
+from esante.services.research.permits.declaration import PERMITS
 
-_PARTS: list[Part] = []
+_PARTS: list[Part] = [OPT_OUT, PERMITS]
 _WHOLE = combine(_PARTS)
 
 SERVICE = Service(

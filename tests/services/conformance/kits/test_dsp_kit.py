@@ -1,103 +1,36 @@
 """The kit of the shared record: the platform meets all of it, and each broken twin is told what is broken."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs
 
 import httpx
 import orjson
 import pytest
-from joserfc.jwk import ECKey
 
-from esante.core.storage import uuid7
-from esante.identity.access import Access, Grant, GrantKind
 from esante.services.conformance.kits.catalogue import kits
-from esante.services.conformance.kits.model import Run, Verdict
-from esante.services.conformance.kits.runner import run_kit
+from esante.services.conformance.kits.model import Verdict
 from tests.support.broken_twins import Answer, Change, Twin, at, drop_header, set_field, set_status
-from tests.support.processes import Server, run_esante
-from tests.support.small_world import LOCAL_SYSTEM, build_small_world, open_test_platform
+from tests.support.kit_world import KitWorld, assert_only_fault, failed, not_passed
 
 KIT = kits()["dsp"]
 
 
-@dataclass
-class Target:
-    """A served world, and the options with which the kit is run against it."""
-
-    address: str
-    options: Mapping[str, str]
-
-    async def run(self, transport: httpx.AsyncBaseTransport | None = None) -> Run:
-        return await run_kit(KIT, self.address, self.options, lambda *_: None, transport)
-
-
-@pytest.fixture(scope="module")
-async def target(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]:
-    data = tmp_path_factory.mktemp("kit") / "data"
-    world = await build_small_world(data)
-    async with open_test_platform(data) as platform:
-        hospital = world.holders["hospital"]
-        stay = Grant(
-            id=uuid7(),
-            person_id=world.persons[0].id,
-            kind=GrantKind.STAY,
-            holder_kind=hospital.kind,
-            holder_id=hospital.id,
-            holder=hospital.name,
-            since=datetime.now(UTC) - timedelta(minutes=1),
-        )
-        await platform.db.write(platform[Access].grants.grant_rows(stay))
-    key = ECKey.generate_key("P-384", parameters={"kid": "1"}, private=True)
-    registration = data.with_name("client.json")
-    registration.write_bytes(
-        orjson.dumps(
-            {
-                "client_id": "kit-hospital",
-                "client_name": "Kit",
-                "maker": "Exempla Software",
-                "organization": f"{LOCAL_SYSTEM}|hospital",
-                "scope": "system/DocumentReference.cruds system/Patient.rs",
-                "jwks": {"keys": [key.as_dict(private=False)]},
-            }
-        )
-    )
-    await asyncio.to_thread(run_esante, "client", "register", "--data", data, registration)
-    options = {
-        "patient": f"{LOCAL_SYSTEM}|person-0",
-        "token": world.tokens["hospital"],
-        "client": "kit-hospital",
-        "key": orjson.dumps(key.as_dict(private=True)).decode(),
-        "scope": "system/DocumentReference.cruds system/Patient.rs",
-    }
-    server = await asyncio.to_thread(Server(data).start)
-    yield Target(f"{server.base}/fhir", options)
-    server.stop()
-
-
-def failed(run: Run) -> list[str]:
-    return [one.requirement for one in run.outcomes if one.verdict is Verdict.FAILED]
-
-
-async def test_platform_meets_every_requirement(target: Target) -> None:
-    run = await target.run()
-    assert [(one.requirement, one.what) for one in run.outcomes if one.verdict is not Verdict.PASSED] == []
+async def test_platform_meets_every_requirement(kit_world: KitWorld) -> None:
+    run = await kit_world.run("dsp", kit_world.options)
+    assert not_passed(run) == []
     assert run.passed and len(run.outcomes) == len(KIT.requirements) == 28
 
 
-async def test_transcript_has_no_secret(target: Target) -> None:
-    run = await target.run()
+async def test_transcript_has_no_secret(kit_world: KitWorld) -> None:
+    run = await kit_world.run("dsp", kit_world.options)
     text = str(run.outcomes)
     exchanges = [exchange for one in run.outcomes for exchange in one.exchanges]
     assert len(exchanges) > 28 and "client_assertion=" in text
-    assert target.options["token"] not in text and "eyJ" not in text
+    assert kit_world.options["token"] not in text and "eyJ" not in text
 
 
-async def test_options_that_are_missing_do_not_count_as_faults(target: Target) -> None:
-    options = {"patient": target.options["patient"], "token": target.options["token"]}
-    run = await run_kit(KIT, target.address, options, lambda *_: None)
+async def test_options_that_are_missing_do_not_count_as_faults(kit_world: KitWorld) -> None:
+    options = {name: kit_world.options[name] for name in ("patient", "token")}
+    run = await kit_world.run("dsp", options)
     skipped = {one.requirement for one in run.outcomes if one.verdict is Verdict.NOT_APPLICABLE}
     assert (skipped, failed(run)) == ({"DSP-06", "DSP-07", "DSP-08"}, [])
 
@@ -263,12 +196,5 @@ TWINS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("broken", [one.id for one in KIT.requirements])
-async def test_broken_twin_is_told_its_fault_and_no_other(target: Target, broken: str) -> None:
-    run = await target.run(Twin(TWINS[broken]))
-    assert failed(run) == [broken], [(one.requirement, one.what) for one in run.outcomes if one.what]
-    outcome = next(one for one in run.outcomes if one.requirement == broken)
-    assert outcome.what and outcome.remedy and outcome.exchanges
-    blocked = {one.requirement for one in run.outcomes if one.verdict is Verdict.BLOCKED}
-    needing = {one.id for one in KIT.requirements if broken in one.needs}
-    assert needing <= blocked and not run.passed
-    assert run.started_at <= run.ended_at <= datetime.now(UTC)
+async def test_broken_twin_is_told_its_fault_and_no_other(kit_world: KitWorld, broken: str) -> None:
+    assert_only_fault(await kit_world.run("dsp", kit_world.options, Twin(TWINS[broken])), broken)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from esante.core.storage import uuid7
 from esante.identity.directory import Directory, Identifier, Organization
+from esante.services.exchange.hospital.model import CertificateEnded
 from tests.services.exchange.mllp.messages import header, message, pid
 from tests.support.exchange import make_card
 from tests.support.processes import environment, run_esante
@@ -41,7 +42,7 @@ async def data(tmp_path_factory):
 
 
 @pytest.mark.long
-def test_certificate_is_registered_listed_and_ended_by_commands(data):
+async def test_certificate_is_registered_listed_and_ended_by_commands_under_a_name(data):
     card = make_card("Lost")
     file = data.parent / "lost.pem"
     file.write_bytes(card.pem)
@@ -49,9 +50,14 @@ def test_certificate_is_registered_listed_and_ended_by_commands(data):
     assert fingerprint in run_esante("hospital", "register", file, CODE, "--data", data).stdout
     again = run_esante("hospital", "register", file, CODE, "--data", data, check=False)
     assert (again.returncode, "already" in again.stderr) == (1, True)
-    run_esante("hospital", "end", fingerprint, "--reason", "lost", "--data", data)
+    run_esante("hospital", "end", fingerprint, "--reason", "lost", "--by", "Olga Operator", "--data", data)
     listed = run_esante("hospital", "list", "--organization", CODE, "--data", data).stdout
     assert fingerprint in listed and "ended" in listed and "Hôpital du Sud" in listed
+    async with open_test_platform(data) as platform:
+        (row,) = await platform.db.fetch(
+            "SELECT convert_from(content, 'utf8') AS text FROM journal_entry WHERE type = $1", CertificateEnded.TYPE
+        )
+    assert '"Olga Operator"' in row["text"]
 
 
 @pytest.mark.long

@@ -18,8 +18,9 @@ _KEYS = ("code", "name", "url")
 def merge_capabilities(parts: Iterable[Json], url: str) -> Json:
     """Return the CapabilityStatement of the API at `url`.
 
-    Each part may hold `resource`, `operation`, `interaction`, `security` and `compartment` (of `rest`), `instantiates`
-    and `patchFormat`. Resources of one type are merged: lists united, other values taken from the last part.
+    Each part may hold `resource`, `operation`, `interaction`, `security` and `compartment` (of `rest`),
+    `instantiates`, `implementationGuide` and `patchFormat`. Resources of one type are merged: lists united, other
+    values taken from the last part.
     """
     merged: Json = {}
     resources: dict[str, Json] = {}

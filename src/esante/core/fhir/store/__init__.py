@@ -1,7 +1,13 @@
 """Clinical resources of a person in PostgreSQL: their versions, with the index of their search parameters."""
 
 from esante.core.fhir.store.index_store import INDEX_ZONE, refresh_index
-from esante.core.fhir.store.removal import existing_resources, oldest_version, remove_sources, remove_versions
+from esante.core.fhir.store.removal import (
+    existing_resources,
+    is_revised,
+    oldest_version,
+    remove_sources,
+    remove_versions,
+)
 from esante.core.fhir.store.table import RESOURCE
 from esante.core.fhir.store.versions import (
     HISTORY_START,
@@ -51,6 +57,7 @@ __all__ = [
     "follow_version",
     "format_instant",
     "instant_after",
+    "is_revised",
     "lock_person",
     "lock_versions",
     "now",

@@ -15,6 +15,17 @@ async def remove_sources(conn: Connection, person_id: UUID, sources: Collection[
     return int(status.rpartition(" ")[2])
 
 
+async def is_revised(conn: Connection, person_id: UUID, source: UUID) -> bool:
+    """Return whether a document says more of its resources now than when it was deposited (`follow_version`)."""
+    return bool(
+        await conn.fetchval(
+            "SELECT EXISTS (SELECT FROM fhir_resource WHERE person_id = $1 AND source = $2 AND version > 0)",
+            person_id,
+            source,
+        )
+    )
+
+
 async def remove_versions(
     conn: Connection, person_id: UUID, source: UUID, before: datetime, limit: int
 ) -> list[tuple[str, UUID]]:

@@ -36,7 +36,7 @@ _CACHE_SIZE = 10_000
 _SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _API_KINDS = ("patient", "practitioner", "organization", "operator")
-"""Who may call the API by the session of the portal; vendors of software have pages only."""
+"""Who may call the API by the session of the portal; vendors of software and researchers have pages only."""
 _StatusKey = tuple[UUID, UUID | None, UUID | None]
 """A requester, and where a delegate acts for them: the delegate and the organisation."""
 K = TypeVar("K")

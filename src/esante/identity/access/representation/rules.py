@@ -41,6 +41,14 @@ def acts_alone_in_all(consent: Consent, day: date) -> bool:
     return may_act_alone(replace(consent, capacities=tuple(unlimited)), "", day)
 
 
+def exercises_rights(consent: Consent, requester_id: UUID, day: date) -> bool:
+    """Return whether somebody exercises all rights of a person on a day: the person, or their legal representative."""
+    if requester_id == consent.person_id:
+        return acts_alone_in_all(consent, day)
+    found = representation_of(consent, requester_id, day)
+    return found is not None and found.kind in LEGAL_REPRESENTATIVES
+
+
 def cannot_act(consent: Consent, day: date) -> bool:
     """Return whether a professional stated that a person cannot act on a day."""
     return any(one.kind is CapacityKind.INCAPACITY and one.is_in_force(day) for one in consent.capacities)

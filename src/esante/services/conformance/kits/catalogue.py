@@ -6,6 +6,7 @@ from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from pkgutil import iter_modules
+from typing import Any
 
 import msgspec
 
@@ -32,7 +33,12 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     version: str
     titles: dict[str, str]
     requirement: tuple[_Row, ...]
+    uses: tuple[str, ...] = ()
     option: tuple[_OptionRow, ...] = ()
+
+
+class _SharedOptions(msgspec.Struct, forbid_unknown_fields=True):
+    option: tuple[_OptionRow, ...]
 
 
 @cache
@@ -44,8 +50,7 @@ def kits() -> Mapping[str, Kit]:
 
 def _load(name: str) -> Kit:
     folder = f"{package.__name__}.{name}"
-    text = (files(folder) / "data" / "requirements.toml").read_text(encoding="utf-8")
-    file = msgspec.convert(tomllib.loads(text), _File)
+    file = msgspec.convert(_read_toml(folder, "requirements.toml"), _File)
     checks: Mapping[str, Check] = import_module(f"{folder}.checks").CHECKS
     ids = [row.id for row in file.requirement]
     unknown = {need for number, row in enumerate(file.requirement) for need in row.needs if need not in ids[:number]}
@@ -53,11 +58,22 @@ def _load(name: str) -> Kit:
         raise ValueError(
             f"kit {name}: requirements and checks do not agree: {sorted(set(ids) ^ checks.keys() | unknown)}"
         )
+    shared = msgspec.convert(_read_toml(package.__name__, "options.toml"), _SharedOptions).option
+    missing = set(file.uses) - {one.name for one in shared}
+    if missing:
+        raise ValueError(f"kit {name}: no such shared option: {sorted(missing)}")
     return Kit(
         name=name.replace("_", "-"),
         version=file.version,
         titles=file.titles,
         requirements=[Requirement(**msgspec.structs.asdict(row)) for row in file.requirement],
-        options=[Option(**msgspec.structs.asdict(row)) for row in file.option],
+        options=[
+            Option(**msgspec.structs.asdict(row))
+            for row in (*(one for one in shared if one.name in file.uses), *file.option)
+        ],
         checks=checks,
     )
+
+
+def _read_toml(folder: str, name: str) -> dict[str, Any]:
+    return tomllib.loads((files(folder) / "data" / name).read_text(encoding="utf-8"))

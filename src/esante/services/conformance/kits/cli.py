@@ -47,7 +47,8 @@ def _command(kit: Kit) -> click.Command:
     """Return the command that runs a kit."""
 
     def execute(target: str, json_: bool, out: Path | None, sign_with: Path | None, **given: str | None) -> None:
-        options = {name: _value(value) for name, value in given.items() if value}
+        values = {one.name: given[one.name.replace("-", "_")] for one in kit.options}
+        options = {name: _value(value) for name, value in values.items() if value}
         with ProgressBar(kit.name) as progress:
             run = asyncio.run(run_kit(kit, target, options, progress))
         content = report(run, kit)

@@ -1,1 +1,1 @@
-"""The pages of the record in the European Health Data Space."""
+"""The pages of the European Health Data Space."""

@@ -1,22 +1,18 @@
 """The commands of the national contact point, for operators."""
 
-import getpass
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from esante.command_line import data_option, ensure_journal_month, operator_of_shell, platform_command
+from esante.command_line import by_option, data_option, ensure_journal_month, operator_of_shell, platform_command
 from esante.settings import Settings
 
 if TYPE_CHECKING:
     from esante.contract import Platform
 
 _folder = click.Path(exists=True, path_type=Path, file_okay=False)
-_by = click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
 _country = click.argument("country")
 _reason = click.option("--reason", required=True, help="Why, for the journal.")
 
@@ -72,7 +68,7 @@ def export_own(data: Path | None, folder: Path) -> None:
 @click.option(
     "--fingerprint", "confirmed", multiple=True, help="SHA-256 of a seal, compared with its country.  [repeatable]"
 )
-@_by
+@by_option
 @platform_command
 async def import_country(platform: "Platform", folder: Path, confirmed: tuple[str, ...], by: str) -> None:
     """Register or renew the contact point of another country from FOLDER; all faults are listed."""
@@ -121,7 +117,7 @@ async def list_countries(platform: "Platform") -> None:
 @ncp.command()
 @_country
 @_reason
-@_by
+@by_option
 @platform_command
 async def suspend(platform: "Platform", country: str, reason: str, by: str) -> None:
     """Stop all exchange with COUNTRY at once."""
@@ -134,7 +130,7 @@ async def suspend(platform: "Platform", country: str, reason: str, by: str) -> N
 @ncp.command()
 @_country
 @_reason
-@_by
+@by_option
 @platform_command
 async def resume(platform: "Platform", country: str, reason: str, by: str) -> None:
     """Exchange with COUNTRY again."""
@@ -147,7 +143,7 @@ async def resume(platform: "Platform", country: str, reason: str, by: str) -> No
 @ncp.command()
 @_country
 @_reason
-@_by
+@by_option
 @platform_command
 async def remove(platform: "Platform", country: str, reason: str, by: str) -> None:
     """Remove the contact point of COUNTRY."""

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import click
 
-from esante.command_line import ensure_journal_month, platform_command
+from esante.command_line import by_option, ensure_journal_month, operator_of_shell, platform_command
 from esante.contract import Platform
-from esante.core.journal import SYSTEM
 from esante.core.time_zone import day_of
 from esante.identity.directory import Directory, Organization
 from esante.services.exchange.hospital.certificates import NotRegistered, OrganizationCertificates
@@ -24,8 +23,9 @@ def hospital() -> None:
 @hospital.command()
 @click.argument("file", type=_FILE)
 @click.argument("organization")
+@by_option
 @platform_command
-async def register(platform: Platform, file: Path, organization: str) -> None:
+async def register(platform: Platform, file: Path, organization: str, by: str) -> None:
     """Register the certificate in FILE (PEM) for ORGANIZATION (an identifier such as the provider code).
 
     Its key may then sign assertions about the users of the organisation, and open connections for HL7 V2 messages.
@@ -34,7 +34,7 @@ async def register(platform: Platform, file: Path, organization: str) -> None:
     await ensure_journal_month(platform)
     pem = await asyncio.to_thread(file.read_bytes)
     try:
-        new = await platform[OrganizationCertificates].register(pem, found, actor=SYSTEM)
+        new = await platform[OrganizationCertificates].register(pem, found, actor=operator_of_shell(by).actor)
     except NotRegistered as error:
         raise click.ClickException(f"{file}: {error}") from error
     click.echo(f"registered for {found.name}: {_line(new)}")
@@ -43,13 +43,14 @@ async def register(platform: Platform, file: Path, organization: str) -> None:
 @hospital.command()
 @click.argument("fingerprint")
 @click.option("--reason", required=True, help="Why; stands in the journal.")
+@by_option
 @platform_command
-async def end(platform: Platform, fingerprint: str, reason: str) -> None:
+async def end(platform: Platform, fingerprint: str, reason: str, by: str) -> None:
     """End the certificate with FINGERPRINT (SHA-256, 64 digits) at once."""
     await ensure_journal_month(platform)
     try:
         known = bytes.fromhex(fingerprint.replace(":", ""))
-        ended = await platform[OrganizationCertificates].end(known, reason, actor=SYSTEM)
+        ended = await platform[OrganizationCertificates].end(known, reason, actor=operator_of_shell(by).actor)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"ended: {_line(ended)}")

@@ -8,16 +8,13 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ensure_journal_month, operator_of_shell, platform_command
+from esante.command_line import by_option, ensure_journal_month, operator_of_shell, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
     from esante.services.healthnet.federation.model import Agreement
 
 T = TypeVar("T")
-_by = click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
 _id = click.argument("agreement_id", type=click.UUID)
 
 
@@ -45,7 +42,7 @@ async def list_agreements(platform: "Platform", text: str) -> None:
 @federation.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path, dir_okay=False))
 @click.option("--key", required=True, help="The key of the other network, compared with its operator.")
-@_by
+@by_option
 @platform_command
 async def propose(platform: "Platform", file: Path, key: str, by: str) -> None:
     """Propose the agreement in FILE, which another operator signed."""
@@ -59,7 +56,7 @@ async def propose(platform: "Platform", file: Path, key: str, by: str) -> None:
 @_id
 @click.option("--refuse", is_flag=True, help="Refuse the proposal; a reason is needed.")
 @click.option("--reason", default="", help="Why, for the journal.")
-@_by
+@by_option
 @platform_command
 async def decide(platform: "Platform", agreement_id: UUID, reason: str, by: str, *, refuse: bool) -> None:
     """Approve a proposal, or refuse it; somebody else must have proposed it."""
@@ -73,7 +70,7 @@ async def decide(platform: "Platform", agreement_id: UUID, reason: str, by: str,
 @federation.command()
 @_id
 @click.option("--reason", required=True, help="Why, for the journal.")
-@_by
+@by_option
 @platform_command
 async def end(platform: "Platform", agreement_id: UUID, reason: str, by: str) -> None:
     """End an agreement at once: the other network is cut off."""

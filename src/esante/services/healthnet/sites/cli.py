@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from esante.command_line import ensure_journal_month, operator_of_shell, platform_command
+from esante.command_line import by_option, ensure_journal_month, operator_of_shell, platform_command
 
 if TYPE_CHECKING:
     from esante.contract import Platform
     from esante.services.healthnet.sites.model import NetworkSite, SiteRequest
 
 T = TypeVar("T")
-_by = click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
 _key = click.argument("key", metavar="SITE")
 _reason = click.option("--reason", required=True, help="Why, for the journal.")
 
@@ -51,7 +48,7 @@ _PLACE = (
     click.option("--contact", required=True, help="The name of whom to call."),
     click.option("--phone", required=True),
     click.option("--email", required=True),
-    _by,
+    by_option,
 )
 
 
@@ -90,7 +87,7 @@ async def request_platform(platform: "Platform", /, name: str, by: str, **place:
 @_key
 @click.option("--refuse", is_flag=True, help="Refuse the request; a reason is needed.")
 @click.option("--reason", default="", help="Why, for the journal.")
-@_by
+@by_option
 @platform_command
 async def decide(platform: "Platform", key: str, reason: str, by: str, *, refuse: bool) -> None:
     """Approve the request of a SITE, which gives it addresses, or refuse it; somebody else must have asked."""
@@ -106,7 +103,7 @@ async def decide(platform: "Platform", key: str, reason: str, by: str, *, refuse
 @_key
 @click.option("--end", "is_over", is_flag=True, help="End the quarantine.")
 @_reason
-@_by
+@by_option
 @platform_command
 async def quarantine(platform: "Platform", key: str, reason: str, by: str, *, is_over: bool) -> None:
     """Put a SITE into quarantine, which keeps what the policy chose, or out of it."""
@@ -121,7 +118,7 @@ async def quarantine(platform: "Platform", key: str, reason: str, by: str, *, is
 @_key
 @click.option("--end", "is_over", is_flag=True, help="End the suspension.")
 @_reason
-@_by
+@by_option
 @platform_command
 async def suspend(platform: "Platform", key: str, reason: str, by: str, *, is_over: bool) -> None:
     """Take a SITE off the network until the suspension ends."""
@@ -135,7 +132,7 @@ async def suspend(platform: "Platform", key: str, reason: str, by: str, *, is_ov
 @site.command()
 @_key
 @_reason
-@_by
+@by_option
 @platform_command
 async def end(platform: "Platform", key: str, reason: str, by: str) -> None:
     """End the connection of a SITE for good; its certificates are revoked."""

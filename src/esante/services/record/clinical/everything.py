@@ -139,7 +139,8 @@ class EverythingEndpoints:
                 status=422,
                 code="not-supported",
             )
-        _, content = await self.record.content(requester, person_id, composition.source)
+        document_id = await self.record.document_of(person_id, composition.source)
+        _, content = await self.record.content(requester, person_id, document_id)
         return Response(content, media_type=FHIR_JSON)
 
 

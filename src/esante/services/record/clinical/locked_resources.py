@@ -8,7 +8,7 @@ from esante.core.fhir import store
 from esante.core.fhir.store import Version
 from esante.core.web import N_, Problem
 from esante.services.record import errors, rules
-from esante.services.record.clinical.view import View
+from esante.services.record.clinical.view import View, refusal_of
 from esante.services.record.errors import Denied
 from esante.services.record.indexing.sources import Source
 
@@ -47,7 +47,7 @@ class LockedResources:
             if key in self.from_documents:
                 raise _from_document()
             if (source := self.unseen.get(key)) is not None:
-                raise Denied(errors.not_found(), visibility.verdict(source), category=source.category)
+                raise Denied(errors.not_found(), refusal_of(visibility, source), category=source.category)
             raise Denied(errors.not_found())
         source = self.sources[before.source]
         if not visibility.includes(source):

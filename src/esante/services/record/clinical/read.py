@@ -24,7 +24,16 @@ from esante.services.record.clinical.events import (
     ClinicalSearched,
     resource_fields,
 )
-from esante.services.record.clinical.view import AllowedTypes, LogicalId, ScopeQueries, View, categories_of
+from esante.services.record.clinical.view import (
+    AllowedTypes,
+    LogicalId,
+    ScopeQueries,
+    View,
+    categories_of,
+    is_shown,
+    key_of,
+    refusal_of,
+)
 from esante.services.record.clinical_types import KEPT
 from esante.services.record.errors import Denied
 from esante.services.record.indexing import source_store
@@ -140,6 +149,14 @@ class ClinicalReader:
         await self._audit_search(requester, view, shown, "Provenance", len(tellings))
         return [_provenance(view, each) for each in tellings]
 
+    async def other_documents(self, view: View, document_id: UUID, ids: Collection[UUID]) -> set[UUID]:
+        """Return the documents of a view, other than one, that are given to others with one of some resources.
+
+        Not journalled.
+        """
+        others = [one.id for one in view.sources.values() if one.is_document and one.id != document_id]
+        return {one.source for one in await store.fetch_occurrences(self._db, view.person_id, KEPT, ids, others)}
+
     async def provenances_of(self, view: View, ids: Collection[UUID], at: datetime = store.LATEST) -> list[Json]:
         """Return the Provenance of resources that were found with this view, as of a moment; not journalled."""
         return [_provenance(view, each) for each in await self._tellings_by_resource(view, ids, at)]
@@ -235,16 +252,16 @@ class ClinicalReader:
         visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
         source = _first_visible(visibility, sources := await pending or [])
         unindexed = self.indexer.load_unindexed(person_id, visibility.filter)
-        version = await self._bodies.load((*full, source.id)) if source else None
+        version = await self._bodies.load((*full, key_of(visibility, source))) if source else None
         if documents := await unindexed:
             await self.indexer.index(person_id, documents)
             source = _first_visible(visibility, sources := await self._sources_of.load(full) or [])
-            version = await self._bodies.load((*full, source.id)) if source else None
+            version = await self._bodies.load((*full, key_of(visibility, source))) if source else None
         if source and version:
             return version, source, visibility
         if not sources:
             raise Denied(errors.not_found())
-        raise Denied(errors.not_found(), visibility.verdict(sources[-1]), category=sources[-1].category)
+        raise Denied(errors.not_found(), refusal_of(visibility, sources[-1]), category=sources[-1].category)
 
     async def _check_allowed(self, version: Version, types: AllowedTypes) -> None:
         """Raise `Denied` as for an absent resource unless the token allows this one."""
@@ -299,7 +316,7 @@ class ClinicalReader:
 
 
 def _first_visible(visibility: rules.Visibility, sources: Iterable[Source]) -> Source | None:
-    return next((source for source in sources if visibility.includes(source)), None)
+    return next((source for source in sources if is_shown(visibility, source)), None)
 
 
 def _provenance(view: View, tellings: Sequence[SourceOccurrence]) -> Json:

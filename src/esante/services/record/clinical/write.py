@@ -21,7 +21,7 @@ from esante.services.record.clinical.events import ClinicalRead
 from esante.services.record.clinical.locked_resources import LockedResources
 from esante.services.record.clinical.matching import ResourceMatcher, person_changed
 from esante.services.record.clinical.read import ClinicalReader, gone
-from esante.services.record.clinical.view import LogicalId, ScopeQueries, View
+from esante.services.record.clinical.view import LogicalId, ScopeQueries, View, is_shown
 from esante.services.record.clinical_types import CLINICAL, TypeRules
 from esante.services.record.documents.content.validation import parse_resource
 from esante.services.record.errors import Denied
@@ -299,7 +299,7 @@ class ClinicalWriter:
     async def lock(self, conn: Connection, view: View, keys: Collection[store.ResourceKey]) -> LockedResources:
         """Lock those resources that the requester may see, until the end of the transaction, to change them."""
         found = await source_store.fetch_resource_sources(conn, list(keys)) if keys else {}
-        visible = {key: [one for one in all_ if view.visibility.includes(one)] for key, all_ in found.items()}
+        visible = {key: [one for one in all_ if is_shown(view.visibility, one)] for key, all_ in found.items()}
         direct = [key for key, sources in visible.items() if any(not source.is_document for source in sources)]
         versions = await store.lock_versions(conn, direct)
         source_keys = [(view.person_id, version.source) for version in versions.values()]

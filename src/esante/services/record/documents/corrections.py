@@ -6,7 +6,7 @@ import asyncpg
 from msgspec.structs import replace
 
 from esante.core import clock
-from esante.core.storage import Connection, Database, Objects, insert, uuid7
+from esante.core.storage import Connection, Database, insert, uuid7
 from esante.identity.access import (
     Access,
     Action,
@@ -31,6 +31,7 @@ from esante.services.record.identification.check import DIFFERS, PersonDiffers, 
 from esante.services.record.identification.model import TRAITS, Comparison
 from esante.services.record.model import Corrected, Document, Status, Withdrawn
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.rules import last_kept_day
 
 
@@ -40,13 +41,13 @@ class CorrectionService:
     def __init__(
         self,
         db: Database,
-        objects: Objects,
         audit: AuditWriter,
         directory: Directory,
         access: Access,
         workers: WorkerPool,
+        wholes: Wholes,
     ) -> None:
-        self._db, self._objects, self._audit = db, objects, audit
+        self._db, self._audit, self._wholes = db, audit, wholes
         self._directory, self._access, self._workers = directory, access, workers
 
     async def withdraw(
@@ -98,7 +99,8 @@ class CorrectionService:
             if requester.kind == "patient":
                 raise Denied(errors.not_the_author(), verdict, document)
             write_verdict = _require_write_access(requester, right_consent, document)
-            content = await store.fetch_content(conn, person_id, document.id)
+            document = await self._wholes.deposited(conn, document)  # whose lines are restricted is the wrong person
+            content = await self._wholes.content(document, conn)
             comparison, findings = await self._compare(requester, right_person, document, content)
             if comparison.differences and not confirmed:
                 raise Denied(PersonDiffers(comparison), DIFFERS, document)
@@ -114,6 +116,8 @@ class CorrectionService:
                 changed_at=now,
                 confidentiality=Confidentiality.NORMAL,
                 submission_id=key,
+                restricted_lines=None,
+                is_whole=False,
                 expires_on=last_kept_day(now),
                 notified_on=None,
                 findings=findings,
@@ -136,14 +140,9 @@ class CorrectionService:
         return moved
 
     async def _compare(
-        self, requester: Requester, person: Person, document: Document, content: bytes | None
+        self, requester: Requester, person: Person, document: Document, content: bytes
     ) -> tuple[Comparison, tuple[str, ...]]:
-        """Return in what a document differs from another person, and its findings in the record of that person.
-
-        `content` None: the object store holds it.
-        """
-        if content is None:
-            content = await self._objects.get(document.sha256)
+        """Return in what a document differs from another person, and its findings in the record of that person."""
         subject, text = await read_subject(content, document.media_type, self._workers, requester.id)
         async with self._directory.lookups.admitted() as lookup:
             comparison = compare_document(person, subject, text)

@@ -43,6 +43,7 @@ from esante.services.record.identification.check import (
     require_answer,
 )
 from esante.services.record.identification.model import Comparison, Demographics
+from esante.services.record.indexing.source_store import opening_row
 from esante.services.record.model import (
     Compiled,
     Deposit,
@@ -57,6 +58,9 @@ from esante.services.record.model import (
     Status,
 )
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.restrictions.reduced_document import Reduced
+from esante.services.record.restrictions.service import LineRestrictions
+from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.object_removal import ObjectRemoval
 from esante.services.record.retention.rules import last_kept_day
 
@@ -87,6 +91,8 @@ class PreparedDeposit:
     findings: tuple[Finding, ...]
     verdict: Verdict
     comparison: Comparison
+    reduced: Reduced | None = None
+    """What others are given of it, where it has lines that are restricted in the version that it replaces."""
 
 
 class DepositService:
@@ -100,9 +106,12 @@ class DepositService:
         directory: Directory,
         access: Access,
         workers: WorkerPool,
+        wholes: Wholes,
+        restrictions: LineRestrictions,
     ) -> None:
         self._db, self._objects, self._audit = db, objects, audit
         self._directory, self._access, self._workers = directory, access, workers
+        self._wholes, self._restrictions = wholes, restrictions
         self._removal = ObjectRemoval(db, objects)
         self._same_bytes: DataLoader[store.SameBytesKey, list[Document]] = DataLoader(
             db, partial(store.find_same_bytes, db)
@@ -225,7 +234,8 @@ class DepositService:
         found: dict[bytes, Document] = {}
         keys = [(visibility.consent.person_id, digest, visibility.filter) for digest in by_digest]
         batches = await asyncio.gather(*map(self._same_bytes.load, keys))
-        for document in (document for documents in batches for document in documents or ()):
+        same = [document for documents in batches for document in documents or ()]
+        for document in await self._wholes.shown(visibility, same):
             deposit = by_digest[document.sha256]
             if document.depositor_id == deposit.document.depositor_id:
                 if deposit.item.replaces not in (None, document.id, document.replaces):
@@ -269,7 +279,10 @@ class DepositService:
             expires_on=_agreed_last_day(old) or deposit.document.expires_on,
             confidentiality=rules.stricter(old.confidentiality, deposit.document.confidentiality),
         )
-        return replace(deposit, document=document)
+        carried = await self._restrictions.carry_over(conn, old, document, deposit.item.content)
+        if isinstance(carried, Reduced):
+            return replace(deposit, document=carried.whole, reduced=carried)
+        return replace(deposit, document=carried)
 
     def rows(self, requester: Requester, deposit: PreparedDeposit) -> list[Row]:
         """Return the rows of the document, of its bytes where they are small, and of the audit entry."""
@@ -282,6 +295,10 @@ class DepositService:
         if deposit.comparison.differences:
             fields |= {"differs": keys_of(deposit.comparison), "justification": document.confirmation}
         entry = self._audit.rows(event, requester, document.person_id, deposit.verdict, [document], **fields)
+        if (reduced := deposit.reduced) is not None:
+            opening = opening_row(document.person_id, document.id, document.deposited_at)
+            stored = store.document_rows(reduced.document, reduced.content)
+            return [*stored, reduced.whole_row, opening, *reduced.resources, *entry]
         return [*store.document_rows(document, deposit.item.content), *entry]
 
 

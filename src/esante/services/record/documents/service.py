@@ -48,6 +48,8 @@ from esante.services.record.model import (
 )
 from esante.services.record.rendering.preview import Previews
 from esante.services.record.rendering.worker_pool import WorkerPool
+from esante.services.record.restrictions.service import LineRestrictions
+from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.service import Retention
 from esante.services.record.statements.service import Statements
 from esante.services.record.uploads.kept_uploads import KeptUploads
@@ -75,23 +77,27 @@ class Record:
     were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
     memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
     when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
-    decides on documents for services whose data belong to one; `viewers` say where services show them, by category,
-    `descriptions` what they say of them.
+    decides on documents for services whose data belong to one; `restrictions` restricts lines of documents; `viewers`
+    say where services show documents, by category, `descriptions` what they say of them.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
         self._db, self._objects = db, objects
         self._documents: DataLoader[store.DocumentKey, Document] = DataLoader(db, partial(store.fetch_documents, db))
         self._contents: DataLoader[store.DocumentKey, bytes] = DataLoader(db, partial(store.fetch_contents, db))
+        self._wholes = Wholes(db, objects)
         self._directory, self._access = directory, access
         self._journal, self._audit = journal, AuditWriter(db, journal)
         self._workers = WorkerPool()
-        self._deposits = DepositService(db, objects, self._audit, directory, access, self._workers)
-        self._corrections = CorrectionService(db, objects, self._audit, directory, access, self._workers)
+        self.restrictions = LineRestrictions(db, objects, self._audit, access, self._wholes)
+        self._deposits = DepositService(
+            db, objects, self._audit, directory, access, self._workers, self._wholes, self.restrictions
+        )
+        self._corrections = CorrectionService(db, self._audit, directory, access, self._workers, self._wholes)
         self.current = CurrentDocuments(db, access)
         self.previews = Previews(self._workers)
         self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
-        self.extracts = BulkReader(db, objects, self._audit, self.clinical)
+        self.extracts = BulkReader(db, self._audit, self.clinical, self._wholes)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
         self.deposit_tracker = DepositTracker(db, journal, access)
@@ -199,11 +205,8 @@ class Record:
             wanted = visibility.filter
             batch = await store.fetch_page(self._db, person_id, wanted, filters, order, position, limit + _SPARE)
             more = len(batch) == limit + _SPARE
-            shown += [
-                document
-                for document in batch
-                if visibility.includes(document) and rules.matches(document, filters) and matching(document)
-            ]
+            visible = await self._wholes.shown(visibility, [one for one in batch if visibility.includes(one)])
+            shown += [document for document in visible if rules.matches(document, filters) and matching(document)]
             if batch:
                 position = batch[-1].event_date, batch[-1].id
         rest, shown = shown[limit:], shown[:limit]
@@ -215,7 +218,8 @@ class Record:
 
     async def document(self, requester: Requester, person_id: UUID, document_id: UUID) -> Document:
         """Return the metadata of a document; journalled as a listing. Raises: `Problem` 404."""
-        document, verdict, _ = await self._find(requester, person_id, document_id)
+        document, verdict, visibility = await self._find(requester, person_id, document_id)
+        [document] = await self._wholes.shown(visibility, [document])
         await self._audit.append(Listed, requester, person_id, verdict, [document], count=1)
         return document
 
@@ -266,6 +270,9 @@ class Record:
             visibility, found = await self._visibility(requester, person_id), await pending
             match = found if found is not None and matching(found) else None
             document, verdict = rules.require_visible(visibility, match)
+        [document] = await self._wholes.shown(visibility, [document])
+        if document.is_whole:
+            return document, await self._wholes.content(document), verdict
         content = None if document.size > INLINE_LIMIT else await self._contents.load((person_id, document_id))
         if content is None:
             content = await self._objects.get(document.sha256)
@@ -276,7 +283,7 @@ class Record:
         document, verdict, visibility = await self._find(requester, person_id, document_id)
         wanted = visibility.filter
         series = await store.fetch_readable_versions(self._db, person_id, document.series_id, wanted)
-        shown = tuple(version for version in series if visibility.includes(version))
+        shown = tuple(await self._wholes.shown(visibility, [one for one in series if visibility.includes(one)]))
         await self._audit.append(Listed, requester, person_id, verdict, shown, count=len(shown))
         return shown
 
@@ -297,7 +304,8 @@ class Record:
         reason = check_reason(reason)
         async with self._audit.refusals(requester, person_id, "withdraw"):
             visibility = await self._visibility(requester, person_id)
-            return await self._corrections.withdraw(requester, visibility, document_id, reason)
+            withdrawn = await self._corrections.withdraw(requester, visibility, document_id, reason)
+        return (await self._wholes.shown(visibility, [withdrawn]))[0]
 
     async def correct_person(
         self,
@@ -350,7 +358,11 @@ class Record:
                 await self._audit.append(
                     ConfidentialitySet, requester, person_id, verdict, [document], conn=conn, **values
                 )
-        return replace(document, confidentiality=level)
+        return (await self._wholes.shown(visibility, [replace(document, confidentiality=level)]))[0]
+
+    async def document_of(self, person_id: UUID, source: UUID) -> UUID:
+        """Return the key of the document whose resources have a source, which the requester saw; not journalled."""
+        return await self._wholes.document_of(person_id, source)
 
     async def look(self, conn: Connection, foci: Iterable[Focus]) -> FocusSnapshot:
         """Return some resources and who may see them, within a transaction; not journalled."""

@@ -58,11 +58,12 @@ DOCUMENT = Table(
         "expires_on": "date",
         "notified_on": "date",
         "confirmation": "text",
+        "restricted_lines": "text",
     },
 )
 CONTENT = Table("document_content", Kind.PERSON, {"person_id": "uuid", "document_id": "uuid", "content": "bytea"})
 
-_FIELDS = Document.__struct_fields__
+_FIELDS = tuple(name for name in Document.__struct_fields__ if name != "is_whole")
 _COLUMNS = ", ".join("document_id" if name == "id" else name for name in _FIELDS)
 _LAST = UUID(int=2**128 - 1)
 
@@ -222,14 +223,33 @@ SameBytesKey = tuple[UUID, bytes, ReadFilter]
 """A person, a SHA-256, and who asks."""
 
 
+# In the inner query `confidentiality` is that of the lines, so that the filter decides on them.
+_SEES_LINES = f"EXISTS (SELECT FROM (SELECT restricted_lines AS confidentiality) AS lines WHERE {readable_by_row()})"
+_OF_DOCUMENT = ", ".join(f"document.{name}" for name in _COLUMNS.split(", "))
+_SAME_BYTES = f"""
+WITH k AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::bytea[], {by_arrays(3)})
+    WITH ORDINALITY AS k (person_id, digest, {BY_COLUMNS}, place))
+SELECT {_OF_DOCUMENT}, place FROM k JOIN document USING (person_id)
+WHERE sha256 = digest AND status = 'current' AND restricted_lines = '' AND {readable_by_row()}
+UNION ALL
+SELECT {_OF_DOCUMENT}, place FROM k JOIN document USING (person_id)
+WHERE sha256 = digest AND status = 'current' AND restricted_lines <> '' AND {readable_by_row()} AND NOT {_SEES_LINES}
+UNION ALL
+SELECT {_OF_DOCUMENT}, place
+FROM k JOIN document_whole w USING (person_id) JOIN document USING (person_id, document_id)
+WHERE w.sha256 = digest AND status = 'current' AND {readable_by_row()} AND {_SEES_LINES}
+ORDER BY document_id
+"""  # noqa: S608 - column names of the dataclass
+
+
 async def find_same_bytes(db: Database, keys: Sequence[SameBytesKey]) -> dict[SameBytesKey, list[Document]]:
-    """Return the current documents with the same bytes that those who ask may read."""
+    """Return the current documents with the same bytes that those who ask may read.
+
+    Of a document with restricted lines, these are the bytes that they would be given.
+    """
     persons, digests, filters = zip(*keys, strict=True)
     rows = await db.fetch(
-        f"SELECT {_COLUMNS}, place FROM unnest($1::uuid[], $2::bytea[], {by_arrays(3)})"  # noqa: S608
-        f" WITH ORDINALITY AS k (person_id, sha256, {BY_COLUMNS}, place)"
-        f" JOIN document USING (person_id, sha256) WHERE status = 'current' AND {readable_by_row()}"
-        " ORDER BY document_id",
+        _SAME_BYTES,
         persons,
         digests,
         *filter_columns(filters),
@@ -322,6 +342,7 @@ def document_rows(document: Document, content: bytes | None) -> list[Row]:
         "findings": " ".join(document.findings),
         "identifiers": orjson.dumps(document.identifiers).decode(),
         "expires_on": document.expires_on or last_kept_day(document.deposited_at),
+        "restricted_lines": document.restricted_lines.value if document.restricted_lines else "",
     }
     rows: list[Row] = [(DOCUMENT, tuple(values[column] for column in DOCUMENT.columns))]
     if content is not None and len(content) <= INLINE_LIMIT:
@@ -342,6 +363,7 @@ def _document(row: Any) -> Document:
     values = dict(zip(_FIELDS, row, strict=False))
     values["status"] = _STATUSES[values["status"]]
     values["confidentiality"] = _LEVELS[values["confidentiality"]]
+    values["restricted_lines"] = _LEVELS.get(values["restricted_lines"])
     values["findings"] = tuple(values["findings"].split())
     identifiers = values["identifiers"]
     values["identifiers"] = (

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
+from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from uuid import UUID
@@ -170,8 +171,12 @@ def _rows_of_json(person_id: UUID, document: UnindexedDocument, content: bytes) 
 
 
 def _rows(person_id: UUID, document: UnindexedDocument, bundle: Json) -> list[Row]:
-    """Return the rows of a document's resources, which exist since it was deposited."""
+    return resource_rows(person_id, document.id, document.deposited_at, bundle)
+
+
+def resource_rows(person_id: UUID, source: UUID, deposited_at: datetime, bundle: Json) -> list[Row]:
+    """Return the rows of a document's resources from a source, which exist since it was deposited."""
     return [
-        store.create_version(fact.resource, person_id, fact.id, document.id, 0, document.deposited_at)[1]
+        store.create_version(fact.resource, person_id, fact.id, source, 0, deposited_at)[1]
         for fact in extract_facts(bundle, person_id, KEPT, _PERSON_ELEMENTS)
     ]

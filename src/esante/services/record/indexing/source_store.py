@@ -59,8 +59,8 @@ _IS_UNINDEXED = (
     "author_kind <> 'system' AND NOT EXISTS"
     " (SELECT FROM document_opening o WHERE o.person_id = d.person_id AND o.document_id = d.document_id)"
 )
-_DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at, series_id, event_date"
-_CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at, NULL::uuid, NULL::date"
+_DOCUMENT = f"person_id, document_id, true, {_COLUMNS}, deposited_at, series_id, event_date, restricted_lines"
+_CONTRIBUTION = f"person_id, contribution_id, false, {_COLUMNS}, began_at, NULL::uuid, NULL::date, ''"
 _LEVELS = {level.value: level for level in Confidentiality}
 
 
@@ -168,11 +168,15 @@ async def fetch_sources(db: Database | Connection, keys: Sequence[SourceKey]) ->
 
 _FIELDS = ", ".join(f"'{name}', coalesce(d.{name}, c.{name})" for name in _COLUMNS.split(", "))
 _SOURCES_OF_RESOURCE = f"""
-SELECT json_agg(json_build_object('id', r.source, 'is_document', d.document_id IS NOT NULL, {_FIELDS},
+SELECT json_agg(json_build_object(
+    'id', coalesce(w.document_id, r.source), 'found_in', r.source, 'is_document', d.document_id IS NOT NULL, {_FIELDS},
     'at', coalesce(d.deposited_at, c.began_at),
-    'series_id', d.series_id, 'event_date', d.event_date) ORDER BY r.since DESC, r.source DESC) AS sources
+    'series_id', d.series_id, 'event_date', d.event_date, 'restricted_lines', nullif(d.restricted_lines, ''))
+    ORDER BY r.since DESC, r.source DESC) AS sources
 FROM {RESOURCE.name} r
-LEFT JOIN document d ON d.person_id = r.person_id AND d.document_id = r.source AND d.status = 'current'
+LEFT JOIN document_whole w ON w.person_id = r.person_id AND w.source_id = r.source
+LEFT JOIN document d ON d.person_id = r.person_id AND d.document_id = coalesce(w.document_id, r.source)
+    AND d.status = 'current'
 LEFT JOIN contribution c ON c.person_id = r.person_id AND c.contribution_id = r.source
 WHERE r.until = 'infinity' AND (d.document_id IS NOT NULL OR c.contribution_id IS NOT NULL) AND
 """  # noqa: S608
@@ -223,7 +227,7 @@ def opening_row(person_id: UUID, document_id: UUID, at: datetime, problem: str =
 
 def _source(row: Any) -> Source:
     _, id_, is_document, category, level, author_kind, author_id, author, organization_id, organization, *rest = row
-    at, series_id, event_date = rest
+    at, series_id, event_date, restricted_lines = rest
     return Source(
         id=id_,
         is_document=is_document,
@@ -237,4 +241,5 @@ def _source(row: Any) -> Source:
         at=at,
         series_id=series_id,
         event_date=event_date,
+        restricted_lines=_LEVELS.get(restricted_lines),
     )

@@ -20,7 +20,7 @@ from esante.identity.access import Confidentiality, Requester
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """What the access decision needs of a source, and its author; `at`: the moment since which it exists (UTC).
 
-    `series_id` and `event_date`: of a document.
+    `series_id`, `event_date` and `restricted_lines`: of a document.
     """
 
     id: UUID
@@ -35,6 +35,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     series_id: UUID | None = None
     event_date: date | None = None
+    restricted_lines: Confidentiality | None = None
+    """Of a document of which lines are restricted, who may see these; None: none are."""
+    found_in: UUID | None = None
+    """Where a resource is asked for, the source in which it was found: the document, or its whole (`whole_source`)."""
 
     misfiled: ClassVar[bool] = False
     """Always false: a document filed under the wrong patient is withdrawn, and so no longer a source."""
@@ -80,6 +84,15 @@ def relabelled_source(source: Source, category: str, confidentiality: Confidenti
     """Return the contribution of the same author in another category or with another confidentiality."""
     key = _contribution_id(source.author_kind, source.author_id, source.organization_id, category, confidentiality)
     return structs.replace(source, id=key, category=category, confidentiality=confidentiality)
+
+
+@lru_cache(4096)
+def whole_source(document_id: UUID) -> UUID:
+    """Return the source of the resources of a document as it was deposited, where lines of it are restricted.
+
+    The resources whose source is the document itself are those that it has without these lines.
+    """
+    return uuid8(hashlib.blake2b(document_id.bytes, key=b"whole", digest_size=16).digest())
 
 
 @lru_cache(4096)

@@ -17,9 +17,10 @@ from esante.services.record.documents.content.validation_messages import FINDING
 from esante.services.record.documents.service import Record
 from esante.services.record.identification.model import TRAITS
 from esante.services.record.model import Document, Filters, Status, difference_words
-from esante.services.record.pages import deposit_form, formatting, forms, requests, retention, statements
+from esante.services.record.pages import deposit_form, formatting, forms, lines, requests, retention, statements
 from esante.services.record.pages.content_view import SANDBOX_HEADERS, ImageSources, image_routes, load_content_view
 from esante.services.record.pages.file_names import file_name, readable_name
+from esante.services.record.pages.lines import may_be_divided
 from esante.services.record.pages.page_context import (
     DOCUMENT_VARIABLES,
     BannerLoader,
@@ -60,6 +61,7 @@ def routes(record: Record, access: Access, directory: Directory, fhir_url: str) 
         *retention.routes(record, access, contexts),
         *requests.routes(record, access),
         *statements.routes(record, contexts, banner, fhir_url),
+        *lines.routes(record, contexts),
     ]
     for timeline, document, resolve in audiences:
         routes += [
@@ -158,7 +160,8 @@ class _RecordPages:
             unconfirmed=FINDINGS[UNCONFIRMED] if UNCONFIRMED in document.findings else None,
             differences=difference_words(document.findings),
             holders=await self._holders(page, document),
-            saved=request.query_params.get("saved") == "yes",
+            saved=request.query_params.get("saved", ""),
+            divisible=page.is_own and may_be_divided(document),
             proposed=request.query_params.get("proposed") == "yes",
             risk_missing=request.query_params.get("risk") == "missing",
             risks=choice_terms(today()).risks,

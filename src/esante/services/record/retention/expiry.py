@@ -21,6 +21,7 @@ from esante.identity.access import (
     StepOutcome,
 )
 from esante.services.record.deadlines import store as deadline_store
+from esante.services.record.restrictions.store import fetch_source_ids
 from esante.services.record.retention import store
 from esante.services.record.retention.events import ContentDeleted
 from esante.services.record.retention.log_expiry import LogExpiry
@@ -145,7 +146,8 @@ class Expiry:
     async def _delete_documents(self, conn: Connection, disposition: Disposition, documents: Collection[UUID]) -> int:
         if documents:
             person_id = disposition.person_id
-            await fhir_store.remove_sources(conn, person_id, documents)
+            wholes = await fetch_source_ids(conn, person_id, documents)
+            await fhir_store.remove_sources(conn, person_id, [*documents, *wholes])
             deleted = await store.delete_documents(conn, person_id, documents, clock.now())
             await self._journal_deletion(
                 conn, disposition, deleted.categories, documents, len(documents), deleted.current

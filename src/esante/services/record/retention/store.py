@@ -151,6 +151,11 @@ async def delete_documents(
 ) -> DeletedDocuments:
     """Delete documents with their bytes for good; contents in the object store are noted for their removal."""
     keys = list(documents)
+    wholes = await conn.fetch(
+        "DELETE FROM document_whole WHERE person_id = $1 AND document_id = ANY ($2::uuid[]) RETURNING sha256, size",
+        person_id,
+        keys,
+    )
     for table in ("document_opening", "document_content"):
         await conn.execute(
             f"DELETE FROM {table} WHERE person_id = $1 AND document_id = ANY ($2::uuid[])",  # noqa: S608
@@ -166,7 +171,7 @@ async def delete_documents(
         person_id,
         keys,
     )
-    await note_removals(conn, {row["sha256"] for row in rows if row["size"] > INLINE_LIMIT}, now)
+    await note_removals(conn, {row["sha256"] for row in (*rows, *wholes) if row["size"] > INLINE_LIMIT}, now)
     current = sum(row["status"] == "current" for row in rows)
     return DeletedDocuments(frozenset(row["category"] for row in rows), current)
 
@@ -344,7 +349,8 @@ async def is_referred_to(conn: Connection, digest: bytes) -> bool:
     """Return whether any document of anybody has a content of the object store."""
     return bool(
         await conn.fetchval(
-            f"SELECT EXISTS (SELECT FROM document WHERE sha256 = $1 AND size > {INLINE_LIMIT})",  # noqa: S608
+            f"SELECT EXISTS (SELECT FROM document WHERE sha256 = $1 AND size > {INLINE_LIMIT})"  # noqa: S608
+            f" OR EXISTS (SELECT FROM document_whole WHERE sha256 = $1 AND size > {INLINE_LIMIT})",
             digest,
         )
     )

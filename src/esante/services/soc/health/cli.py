@@ -1,6 +1,5 @@
 """The commands of the health detections: the watch list, invented persons, the benchmark."""
 
-import getpass
 import json
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ProgressBar, ensure_journal_month, operator_of_shell, platform_command
+from esante.command_line import ProgressBar, by_option, ensure_journal_month, operator_of_shell, platform_command
 from esante.contract import Platform
 from esante.core.storage import uuid7
 from esante.core.web import Problem
@@ -18,9 +17,6 @@ from esante.services.soc.health.context.people import Mark
 from esante.services.soc.health.lists.service import MarkLists
 from esante.services.soc.health.results.service import DetectionResults
 
-_BY = click.option(
-    "--by", default=getpass.getuser, help="The person named in the journal.  [default: the account of the shell]"
-)
 _REASON = click.option("--reason", required=True, help="Why, for those who audit the list.")
 
 
@@ -37,7 +33,7 @@ def invented() -> None:
 @watch.command("propose")
 @click.argument("identifier")
 @_REASON
-@_BY
+@by_option
 @platform_command
 async def propose_watch(platform: Platform, identifier: str, reason: str, by: str) -> None:
     """Propose to watch the record of the person with an IDENTIFIER (matricule)."""
@@ -58,7 +54,7 @@ async def propose_watch(platform: Platform, identifier: str, reason: str, by: st
 @click.option("--postal-code", required=True)
 @click.option("--city", required=True)
 @_REASON
-@_BY
+@by_option
 @platform_command
 async def propose_invented(platform: Platform, /, reason: str, by: str, born: datetime, **traits: Any) -> None:
     """Propose an invented person; they are in the directory once another operator confirms."""
@@ -81,7 +77,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
 
     @group.command("confirm")
     @click.argument("person_id", type=click.UUID)
-    @_BY
+    @by_option
     @platform_command
     async def confirm(platform: Platform, person_id: UUID, by: str) -> None:
         """Confirm what another operator proposed."""
@@ -90,7 +86,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
 
     @group.command("end")
     @click.argument("person_id", type=click.UUID)
-    @_BY
+    @by_option
     @platform_command
     async def end(platform: Platform, person_id: UUID, by: str) -> None:
         """End a mark, or withdraw a proposal."""
@@ -98,7 +94,7 @@ def _add_common(group: click.Group, mark: Mark) -> None:
         click.echo(f"ended: {person_id}")
 
     @group.command("list")
-    @_BY
+    @by_option
     @platform_command
     async def show(platform: Platform, by: str) -> None:
         """Print the list for auditors: who, why, who proposed and who confirmed it."""
@@ -143,7 +139,7 @@ def benchmark(seed: int, weeks: int, scale: float, out: Path | None, *, as_json:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON, month by month.")
-@_BY
+@by_option
 @platform_command
 async def detections(platform: Platform, by: str, *, as_json: bool) -> None:
     """Print what became of the alerts of each health detection in the last twelve months.

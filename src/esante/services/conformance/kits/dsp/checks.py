@@ -2,14 +2,8 @@
 
 import base64
 import hashlib
-import time
 from typing import Any
 from uuid import uuid4
-
-import orjson
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, JWKRegistry
 
 from esante.services.conformance.kits.checks import (
     Checks,
@@ -19,62 +13,46 @@ from esante.services.conformance.kits.checks import (
     expect_resource,
     expect_status,
 )
+from esante.services.conformance.kits.client_sign_in import (
+    assertion,
+    expect_oauth_error,
+    expect_token,
+    other_key,
+    request_token,
+    signing_key,
+    token_form,
+)
 from esante.services.conformance.kits.dsp.resources import new_document, transaction
-from esante.services.conformance.kits.model import NotApplicable
-from esante.services.conformance.kits.session import Reply, Session
+from esante.services.conformance.kits.fhir_requests import (
+    capability_statement,
+    codes_of,
+    declared_resources,
+    expect_r4_json,
+    fhir_get,
+    fhir_headers,
+    fhir_search,
+    find_test_patient,
+    found_ids,
+    id_of,
+    path_of,
+)
+from esante.services.conformance.kits.session import Session
 
 CHECKS = Checks()
 _OTHER_TYPE = "http://loinc.org|11502-2"
-_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-def _headers(session: Session) -> dict[str, str]:
-    token = session.values.get("token") or session.option("token")
-    return {
-        "Authorization": f"Bearer {token}",
-        "Content-Type": "application/fhir+json",
-        "Accept": "application/fhir+json",
-    }
-
-
-async def _get(session: Session, path: str, **headers: str) -> Reply:
-    return await session.send("GET", path, headers=_headers(session) | headers)
-
-
-async def _search(session: Session, path: str) -> dict[str, Any]:
-    """Return the searchset of a search that must succeed."""
-    reply = await _get(session, path)
-    expect_status(reply, 200, remedy="Answer a search that is allowed with 200.")
-    bundle = expect_resource(reply, "Bundle")
-    expect(bundle.get("type") == "searchset", f"The Bundle is a {bundle.get('type')}.", "Answer with a searchset.")
-    return bundle
-
-
-def _path_of(session: Session, location: str) -> str:
-    """Return an address that a Location or a reference gives, without its version."""
-    path = location.partition("/_history")[0]
-    return session.root_address(path) if path.startswith("/") else path
+_SCOPE = "system/DocumentReference.cruds system/Patient.rs system/List.rs"
 
 
 @CHECKS.of("DSP-01")
 async def _capabilities(session: Session) -> None:
-    reply = await session.send("GET", "metadata")
-    expect_status(reply, 200, remedy="Serve /metadata to everybody.")
-    statement = expect_resource(reply, "CapabilityStatement")
-    version = statement.get("fhirVersion")
-    expect(version == "4.0.1", f"fhirVersion is {version!r}.", "Serve FHIR R4, 4.0.1.")
-    formats = {str(one).lower() for one in statement.get("format", ())}
-    expect(any("json" in one for one in formats), "format does not name JSON.", "Add application/fhir+json to format.")
+    expect_r4_json(await capability_statement(session))
 
 
 @CHECKS.of("DSP-02")
 async def _declared_resources(session: Session) -> None:
-    rest = expect_resource(await session.send("GET", "metadata"), "CapabilityStatement").get("rest", ())
-    found = {
-        one["type"]: {i["code"] for i in one.get("interaction", ())} for r in rest for one in r.get("resource", ())
-    }
+    found = declared_resources(await capability_statement(session))
     for type_, wanted in (("DocumentReference", {"read", "search-type"}), ("Patient", {"search-type"})):
-        missing = wanted - found.get(type_, set())
+        missing = wanted - codes_of(found.get(type_, {}), "interaction")
         expect(not missing, f"{type_} lacks the interactions {sorted(missing)}.", "Declare them in rest.resource.")
 
 
@@ -102,53 +80,23 @@ async def _unknown_token(session: Session) -> None:
     expect_status(reply, 401, remedy="Refuse tokens that were not issued by 401.")
 
 
-def _signing_key(session: Session) -> Any:
-    """Return the client's private key."""
-    text = session.option("key")
-    try:
-        return JWKRegistry.import_key(orjson.loads(text))
-    except (JoseError, ValueError) as error:
-        raise NotApplicable(f"The option key is no JWK: {type(error).__name__}.") from error
-
-
-def _assertion(session: Session, key: Any) -> dict[str, str]:
-    """Return the form of a request for a token, signed with a key."""
-    client, endpoint = session.option("client"), session.value("token_endpoint")
-    claims = {"iss": client, "sub": client, "aud": endpoint, "exp": int(time.time()) + 240, "jti": uuid4().hex}
-    algorithm = "ES384" if isinstance(key, ECKey) else "RS384"
-    return {
-        "grant_type": "client_credentials",
-        "scope": session.options.get("scope") or "system/DocumentReference.cruds system/Patient.rs system/List.rs",
-        "client_assertion_type": _ASSERTION,
-        "client_assertion": jwt.encode({"alg": algorithm, "kid": key.kid}, claims, key, algorithms=[algorithm]),
-    }
-
-
 @CHECKS.of("DSP-06")
 async def _backend_services(session: Session) -> None:
-    form = _assertion(session, _signing_key(session))
-    reply = await session.send("POST", session.value("token_endpoint"), form=form)
-    expect_status(reply, 200, remedy="Answer a valid assertion with a token.")
-    found = reply.json()
-    bearer = str(found.get("token_type", "")).lower() == "bearer" and found.get("access_token")
-    expect(bearer, "There is no access_token of the type bearer.", "Answer with token_type bearer and access_token.")
-    lifetime = found.get("expires_in")
-    expect(isinstance(lifetime, int) and lifetime > 0, "expires_in is missing.", "Say how long the token is valid.")
+    scope = session.options.get("scope") or _SCOPE
+    form = token_form(session, assertion(session, signing_key(session)), scope)
+    expect_token(await request_token(session, form))
     session.values["used_form"] = form
 
 
 async def _expect_invalid_client(session: Session, form: dict[str, str]) -> None:
-    reply = await session.send("POST", session.value("token_endpoint"), form=form)
-    expect_status(reply, 400, 401, remedy="Refuse the assertion.")
-    error = reply.json().get("error")
-    expect(error in ("invalid_client", "invalid_grant"), f"The error is {error!r}.", "Answer with invalid_client.")
+    reply = await request_token(session, form)
+    expect_oauth_error(reply, "invalid_client", "invalid_grant", remedy="Refuse the assertion.")
 
 
 @CHECKS.of("DSP-07")
 async def _forged_assertion(session: Session) -> None:
-    real = _signing_key(session)
-    forged = ECKey.generate_key("P-384", parameters={"kid": real.kid}, private=True)
-    await _expect_invalid_client(session, _assertion(session, forged))
+    forged = assertion(session, other_key(signing_key(session)))
+    await _expect_invalid_client(session, session.value("used_form") | {"client_assertion": forged})
 
 
 @CHECKS.of("DSP-08")
@@ -158,18 +106,12 @@ async def _replayed_assertion(session: Session) -> None:
 
 @CHECKS.of("DSP-09")
 async def _patient(session: Session) -> None:
-    identifier = session.option("patient")
-    system, _, value = identifier.partition("|")
-    found = entries(await _search(session, f"Patient?identifier={identifier}"), "Patient")
-    expect(len(found) == 1, f"{len(found)} persons were found.", "Find the one person who has the identifier.")
-    held = [(one.get("system"), one.get("value")) for one in found[0].get("identifier", ())]
-    expect((system, value) in held, "The person found does not carry the identifier.", "Return its identifiers.")
-    session.values["patient"] = found[0]["id"]
+    await find_test_patient(session)
 
 
 @CHECKS.of("DSP-10")
 async def _unknown_patient(session: Session) -> None:
-    bundle = await _search(session, f"Patient?identifier=urn:ietf:rfc:3986|urn:uuid:{uuid4()}")
+    bundle = await fhir_search(session, f"Patient?identifier=urn:ietf:rfc:3986|urn:uuid:{uuid4()}")
     expect(not entries(bundle, "Patient"), "A person was found.", "Match identifiers exactly.")
 
 
@@ -177,17 +119,17 @@ async def _unknown_patient(session: Session) -> None:
 async def _publish(session: Session) -> None:
     text = f"Essai de conformité {uuid4()}"
     reply = await session.send(
-        "POST", "DocumentReference", json=new_document(session, text), headers=_headers(session)
+        "POST", "DocumentReference", json=new_document(session, text), headers=fhir_headers(session)
     )
     expect_status(reply, 201, remedy="Answer a deposit with 201.")
     location = reply.headers.get("location", "")
     expect("DocumentReference/" in location, "Location does not lead to the document.", "Send Location.")
-    session.values |= {"document": _path_of(session, location), "text": text}
+    session.values |= {"document": path_of(session, location), "text": text}
 
 
 @CHECKS.of("DSP-12")
 async def _read(session: Session) -> None:
-    reply = await _get(session, session.value("document"))
+    reply = await fhir_get(session, session.value("document"))
     expect_status(reply, 200, remedy="Serve the document at its Location.")
     document = expect_resource(reply, "DocumentReference")
     expect(document.get("status") == "current", f"The status is {document.get('status')}.", "Keep it current.")
@@ -196,7 +138,7 @@ async def _read(session: Session) -> None:
 
 
 async def _attachment(session: Session) -> dict[str, Any]:
-    document = expect_resource(await _get(session, session.value("document")), "DocumentReference")
+    document = expect_resource(await fhir_get(session, session.value("document")), "DocumentReference")
     return dict(document["content"][0]["attachment"])
 
 
@@ -205,7 +147,7 @@ async def _retrieve(session: Session) -> None:
     attachment = await _attachment(session)
     url = attachment.get("url", "")
     expect(url, "attachment.url is missing.", "Say where the bytes are.")
-    reply = await _get(session, _path_of(session, url), Accept="text/plain")
+    reply = await fhir_get(session, path_of(session, url), Accept="text/plain")
     expect_status(reply, 200, remedy="Serve the bytes at attachment.url with the same token.")
     media = reply.headers.get("content-type", "").partition(";")[0]
     expect(media == "text/plain", f"The media type is {media}.", "Serve it with its own media type.")
@@ -223,37 +165,33 @@ async def _hash(session: Session) -> None:
         expect(given == digest, "hash is not the SHA-1 of the bytes.", "Give the SHA-1 in base64.")
 
 
-def _id_of(address: str) -> str:
-    return address.rpartition("/")[2]
-
-
 @CHECKS.of("DSP-15")
 async def _search_by_patient(session: Session) -> None:
     path = f"DocumentReference?patient={session.value('patient')}&status=current&_count=50&_sort=-date"
-    found = [one["id"] for one in entries(await _search(session, path), "DocumentReference")]
-    expect(_id_of(session.value("document")) in found, "The document is not among them.", "Find what was deposited.")
+    found = await found_ids(session, path)
+    expect(id_of(session.value("document")) in found, "The document is not among them.", "Find what was deposited.")
 
 
 @CHECKS.of("DSP-16")
 async def _search_by_post(session: Session) -> None:
     form = {"patient": session.value("patient"), "status": "current", "_count": "50", "_sort": "-date"}
-    headers = _headers(session) | {"Content-Type": "application/x-www-form-urlencoded"}
+    headers = fhir_headers(session) | {"Content-Type": "application/x-www-form-urlencoded"}
     reply = await session.send("POST", "DocumentReference/_search", form=form, headers=headers)
     expect_status(reply, 200, remedy="Offer the search by POST, too.")
     found = [one["id"] for one in entries(expect_resource(reply, "Bundle"), "DocumentReference")]
-    expect(_id_of(session.value("document")) in found, "The document is not among them.", "Search as by GET.")
+    expect(id_of(session.value("document")) in found, "The document is not among them.", "Search as by GET.")
 
 
 @CHECKS.of("DSP-17")
 async def _criteria(session: Session) -> None:
     base = f"DocumentReference?patient={session.value('patient')}&_count=50&_sort=-date"
-    own = _id_of(session.value("document"))
+    own = id_of(session.value("document"))
     for criterion, wanted in (
         ("type=http://loinc.org|18842-5", True),
         (f"type={_OTHER_TYPE}", False),
         ("status=superseded", False),
     ):
-        found = [one["id"] for one in entries(await _search(session, f"{base}&{criterion}"), "DocumentReference")]
+        found = await found_ids(session, f"{base}&{criterion}")
         what = f"With {criterion} the document is {'not ' if wanted else ''}found."
         expect((own in found) == wanted, what, "Apply the search parameters type and status.")
 
@@ -261,13 +199,13 @@ async def _criteria(session: Session) -> None:
 @CHECKS.of("DSP-18")
 async def _paging(session: Session) -> None:
     second = new_document(session, f"Essai de conformité {uuid4()}")
-    await session.send("POST", "DocumentReference", json=second, headers=_headers(session))
-    page = await _search(session, f"DocumentReference?patient={session.value('patient')}&_count=1")
+    await session.send("POST", "DocumentReference", json=second, headers=fhir_headers(session))
+    page = await fhir_search(session, f"DocumentReference?patient={session.value('patient')}&_count=1")
     first = [one["id"] for one in entries(page, "DocumentReference")]
     expect(len(first) == 1, f"The page has {len(first)} documents.", "Obey _count.")
     following = [one["url"] for one in page.get("link", ()) if one.get("relation") == "next"]
     expect(following, "There is no link next.", "Link the next page.")
-    next_page = await _search(session, _path_of(session, following[0]))
+    next_page = await fhir_search(session, path_of(session, following[0]))
     found = [one["id"] for one in entries(next_page, "DocumentReference")]
     expect(found and not set(found) & set(first), "The next page has the same document.", "Go on where it ended.")
 
@@ -275,7 +213,7 @@ async def _paging(session: Session) -> None:
 @CHECKS.of("DSP-19")
 async def _provide(session: Session) -> None:
     bundle = transaction(session, new_document(session, f"Transaction {uuid4()}"))
-    reply = await session.send("POST", "", json=bundle, headers=_headers(session))
+    reply = await session.send("POST", "", json=bundle, headers=fhir_headers(session))
     expect_status(reply, 200, remedy="Answer a transaction with 200.")
     answer = expect_resource(reply, "Bundle")
     expect(
@@ -286,12 +224,12 @@ async def _provide(session: Session) -> None:
     for response in responses:
         created = str(response.get("status", "")).startswith("201") and response.get("location")
         expect(created, f"An entry has the response {response}.", "Answer 201 with location for each entry.")
-    session.values["submission"] = _id_of(responses[0]["location"].partition("/_history")[0])
+    session.values["submission"] = id_of(responses[0]["location"].partition("/_history")[0])
 
 
 @CHECKS.of("DSP-20")
 async def _submission_set(session: Session) -> None:
-    bundle = await _search(session, f"List?patient={session.value('patient')}&code=submissionset&_count=50")
+    bundle = await fhir_search(session, f"List?patient={session.value('patient')}&code=submissionset&_count=50")
     found = [one["id"] for one in entries(bundle, "List")]
     known = session.value("submission") in found
     expect(known, "The submission set is not found.", "Find it by its patient and code.")
@@ -303,11 +241,11 @@ async def _all_or_nothing(session: Session) -> None:
     good, bad = new_document(session, title), new_document(session, f"Faux {uuid4()}")
     good["content"][0]["attachment"]["title"] = title
     bad["subject"] = {"reference": f"Patient/{uuid4().hex}"}
-    reply = await session.send("POST", "", json=transaction(session, good, bad), headers=_headers(session))
+    reply = await session.send("POST", "", json=transaction(session, good, bad), headers=fhir_headers(session))
     expect(400 <= reply.status < 500, f"The status is {reply.status}.", "Refuse the whole transaction by 4xx.")
     expect_outcome(reply)
     path = f"DocumentReference?patient={session.value('patient')}&_count=50&_sort=-date"
-    found = entries(await _search(session, path), "DocumentReference")
+    found = entries(await fhir_search(session, path), "DocumentReference")
     titles = {one["content"][0]["attachment"].get("title") for one in found}
     expect(title not in titles, "The correct document of the refused transaction was kept.", "Store all or nothing.")
 
@@ -316,10 +254,10 @@ async def _all_or_nothing(session: Session) -> None:
 async def _replace(session: Session) -> None:
     address = session.value("document")
     new = new_document(session, f"Remplace {uuid4()}")
-    new["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{_id_of(address)}"}}]
-    reply = await session.send("POST", "DocumentReference", json=new, headers=_headers(session))
+    new["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{id_of(address)}"}}]
+    reply = await session.send("POST", "DocumentReference", json=new, headers=fhir_headers(session))
     expect_status(reply, 201, remedy="Take a document that replaces another one.")
-    before = expect_resource(await _get(session, address), "DocumentReference")
+    before = expect_resource(await fhir_get(session, address), "DocumentReference")
     expect(
         before.get("status") == "superseded", f"It is {before.get('status')}.", "Make what was replaced superseded."
     )
@@ -327,7 +265,9 @@ async def _replace(session: Session) -> None:
 
 @CHECKS.of("DSP-23")
 async def _broken_json(session: Session) -> None:
-    reply = await session.send("POST", "DocumentReference", content=b'{"resourceType": ', headers=_headers(session))
+    reply = await session.send(
+        "POST", "DocumentReference", content=b'{"resourceType": ', headers=fhir_headers(session)
+    )
     expect_status(reply, 400, 422, remedy="Answer a body that cannot be parsed with 400.")
     expect_outcome(reply)
 
@@ -337,21 +277,21 @@ async def _no_subject(session: Session) -> None:
     session.values.setdefault("patient", "none")
     document = new_document(session, "x")
     del document["subject"]
-    reply = await session.send("POST", "DocumentReference", json=document, headers=_headers(session))
+    reply = await session.send("POST", "DocumentReference", json=document, headers=fhir_headers(session))
     expect_status(reply, 400, 422, remedy="Refuse a document without a patient.")
     expect_outcome(reply)
 
 
 @CHECKS.of("DSP-25")
 async def _unknown_document(session: Session) -> None:
-    reply = await _get(session, f"DocumentReference/{uuid4().hex}")
+    reply = await fhir_get(session, f"DocumentReference/{uuid4().hex}")
     expect_status(reply, 404, remedy="Answer 404.")
     expect_outcome(reply)
 
 
 @CHECKS.of("DSP-26")
 async def _media_type(session: Session) -> None:
-    headers = _headers(session) | {"Content-Type": "text/plain"}
+    headers = fhir_headers(session) | {"Content-Type": "text/plain"}
     reply = await session.send("POST", "DocumentReference", content=b"text", headers=headers)
     expect_status(reply, 415, remedy="Refuse other media types by 415.")
     expect_outcome(reply)
@@ -360,13 +300,13 @@ async def _media_type(session: Session) -> None:
 @CHECKS.of("DSP-27")
 async def _strict(session: Session) -> None:
     path = f"DocumentReference?patient={session.value('patient')}&unknown-parameter=1"
-    reply = await _get(session, path, Prefer="handling=strict")
+    reply = await fhir_get(session, path, Prefer="handling=strict")
     expect_status(reply, 400, remedy="Refuse unknown parameters where strict handling is asked for.")
     expect_outcome(reply)
 
 
 @CHECKS.of("DSP-28")
 async def _no_store(session: Session) -> None:
-    reply = await _get(session, f"DocumentReference?patient={session.value('patient')}&_count=1")
+    reply = await fhir_get(session, f"DocumentReference?patient={session.value('patient')}&_count=1")
     control = reply.headers.get("cache-control", "").lower()
     expect("no-store" in control or "private" in control, f"Cache-Control is {control!r}.", "Send no-store.")

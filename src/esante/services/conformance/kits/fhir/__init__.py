@@ -1,0 +1,1 @@
+"""The kit of any server of clinical data: HL7 FHIR R4, its REST interface."""

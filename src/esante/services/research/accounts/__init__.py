@@ -1,0 +1,1 @@
+"""Researchers (health data users): registration, access keys, acceptance and suspension by operators."""
