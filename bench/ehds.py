@@ -117,6 +117,7 @@ def _resource(type_: str, number: int, place: int, patient: str) -> Json:
     day = f"{1976 + number}-{place % 12 + 1:02}-{place % 28 + 1:02}"
     about = {"patient" if type_ == "Immunization" else "subject": {"reference": patient}}
     coded = {"coding": [{"system": "http://loinc.org", "code": f"{1000 + place}-{place % 10}", "display": "Measured"}]}
+    named = {"text": f"Product {place}"}
     made: Json = {"resourceType": type_, **about}
     match type_:
         case "Observation":
@@ -130,14 +131,14 @@ def _resource(type_: str, number: int, place: int, patient: str) -> Json:
                 "note": [{"text": "n" * 200}],
             }
         case "Condition":
-            made |= {"code": {"text": f"Problem {place} of {number}"}, "onsetDateTime": day}
+            made |= {"code": {"text": f"Problem {place} of {number // 10}"}, "onsetDateTime": day}
         case "Procedure":
             made |= {"status": "completed", "code": coded, "performedDateTime": day}
         case "MedicationStatement":
-            made |= {"status": "completed" if number % 10 else "active", "medicationCodeableConcept": coded}
+            made |= {"status": "completed" if number % 10 else "active", "medicationCodeableConcept": named}
             made |= {"effectiveDateTime": day}
         case "Immunization":
-            made |= {"status": "completed", "vaccineCode": coded, "occurrenceDateTime": day}
+            made |= {"status": "completed", "vaccineCode": named, "occurrenceDateTime": day}
     return made
 
 

@@ -34,6 +34,16 @@ CODES: Mapping[str, str] = {
     "refuted": N_("refuted"),
     "low": P_("criticality", "low"),
     "high": P_("criticality", "high"),
+    "N": N_("normal"),
+    "H": N_("high"),
+    "HH": N_("critically high"),
+    "L": N_("low"),
+    "LL": N_("critically low"),
+    "A": N_("abnormal"),
+    "POS": N_("positive"),
+    "NEG": N_("negative"),
+    "DET": N_("detected"),
+    "ND": N_("not detected"),
 }
 """Words (msgids) for codes; a code without words stands as it is."""
 _NOTES = ("note", "doNotPerform", "conclusion", "statusReason")
@@ -76,7 +86,7 @@ _COLUMNS: Mapping[TableKind, tuple[Column, ...]] = {
         _NAME,
         (N_("Result"), _value, False),
         (N_("Reference range"), _range, False),
-        (N_("Assessment"), lambda row: row.flag_text or row.flag, False),
+        (N_("Assessment"), lambda row: row.flag if row.flag in CODES else row.flag_text or row.flag, True),
         _DATE,
         _STATUS,
         _NOTE,

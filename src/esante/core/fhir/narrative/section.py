@@ -14,6 +14,7 @@ from esante.core.web import LANGUAGES, N_, show_date, translator
 XHTML_DIV = '<div xmlns="http://www.w3.org/1999/xhtml">'
 NOTHING = N_("There are no entries.")
 _INDENT = "– "
+_USUAL = ("active", "completed", "final", "confirmed")
 
 
 def render_section(
@@ -32,13 +33,17 @@ def render_section(
 
 
 def describe_resource(resource: Json, library: ReferenceLibrary, language: str = "en") -> list[tuple[str, str]]:
-    """Return what a section says of a resource: heading and text of each cell, what it is about first."""
+    """Return what a section says of a resource: heading and text of each cell, what it is about first.
+
+    A state in which such a resource usually is goes without saying.
+    """
     words = _Words.of(language)
     tables = build_tables([resource], library)
     if not tables:
         return []
     row = tables[0].rows[0]
-    cells = [(words.gettext(column[0]), _cell(column, row, words)) for column in table_columns(tables[0].kind)]
+    columns = [one for one in table_columns(tables[0].kind) if one[1](row) not in _USUAL]
+    cells = [(words.gettext(column[0]), _cell(column, row, words)) for column in columns]
     return [(label, text) for label, text in cells if text]
 
 

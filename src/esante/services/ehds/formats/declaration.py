@@ -33,7 +33,7 @@ PART = Part(
     build=_build,
     routes=_routes,
     navigation=[
-        NavigationItem(role="patient", url="/summary", label=P_("menu", "Summary"), icon="summary", order=22),
+        NavigationItem(role="patient", url="/summary", label=P_("menu", "Summary"), icon="summary", order=37),
         NavigationItem(role="record", url="/summary", label=N_("Summary"), icon="summary"),
     ],
 )
