@@ -14,14 +14,14 @@ from esante.core.fhir.search import ResourceRow
 from esante.core.types import Json
 
 ABSENT_SYSTEM = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
-_ABSENT_CODES: Mapping[str, frozenset[str]] = {
-    "http://snomed.info/sct": frozenset(
-        ["716186003", "409137002", "428607008", "429625007", "160245001", "787481004", "787483001", "787482006"]
-    )
-}
+SNOMED = "http://snomed.info/sct"
+_ABSENT_CODES = frozenset(
+    ["716186003", "409137002", "428607008", "429625007", "160245001", "787481004", "787483001", "787482006"]
+)
 """Codes of SNOMED CT by which a resource says that nothing of its kind is known."""
-_NO_INFORMATION = frozenset(["no-allergy-info", "no-medication-info", "no-problem-info", "no-procedure-info"])
-_NO_INFORMATION_MORE = frozenset(["no-device-info", "no-immunization-info"])
+_NO_INFORMATION = frozenset(
+    f"no-{what}-info" for what in ("allergy", "medication", "problem", "procedure", "device", "immunization")
+)
 _CURRENT: Mapping[str, frozenset[str]] = {
     "Condition": frozenset(["", "active", "recurrence", "relapse"]),
     "AllergyIntolerance": frozenset(["", "active"]),
@@ -129,11 +129,12 @@ class Fact:
             return clinical[0]
         return self._text("status") if self.type not in ("Condition", "AllergyIntolerance") else ""
 
-    @cached_property
+    @property
     def is_void(self) -> bool:
         """Whether it was made in error, refuted or did not happen, so that no document tells it as a fact."""
-        verified = {code for _, code in codings_of(self._get("verificationStatus"))}
-        return bool(_VOID & {self._text("status"), *verified})
+        if self._text("status") in _VOID:
+            return True
+        return any(code in _VOID for _, code in codings_of(self._get("verificationStatus")))
 
     def is_current(self, today: str) -> bool:
         """Return whether it is part of the present; `today`: a FHIR date."""
@@ -149,16 +150,14 @@ class Fact:
     def says_none(self) -> bool:
         """Whether it says in coded form that nothing of its kind is known to exist."""
         return any(
-            (system == ABSENT_SYSTEM and code.startswith("no-known")) or code in _ABSENT_CODES.get(system, ())
+            (system == ABSENT_SYSTEM and code.startswith("no-known")) or (system == SNOMED and code in _ABSENT_CODES)
             for system, code in self.codings
         )
 
     @property
     def says_unknown(self) -> bool:
         """Whether it says in coded form that there is no information."""
-        return any(
-            system == ABSENT_SYSTEM and code in _NO_INFORMATION | _NO_INFORMATION_MORE for system, code in self.codings
-        )
+        return any(system == ABSENT_SYSTEM and code in _NO_INFORMATION for system, code in self.codings)
 
     @cached_property
     def said(self) -> bytes:
