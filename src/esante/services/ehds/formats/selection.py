@@ -26,7 +26,7 @@ class Selected:
 
 
 def select_sections(kind: DocumentKind, facts: Sequence[Fact], today: str) -> tuple[Selected, ...]:
-    """Return the sections of a kind that have lines, or that are required.
+    """Return the sections of a kind that have lines or words of the focus, or that are required.
 
     Each fact stands in the first section that takes it. `today`: a FHIR date.
     """
@@ -43,7 +43,7 @@ def select_sections(kind: DocumentKind, facts: Sequence[Fact], today: str) -> tu
                 (taken if _takes(rule, fact, today) else left).append(fact)
             by_type[type_] = left
         section = _select(rule, taken)
-        if section.entries or rule.required:
+        if section.entries or rule.required or rule.narrative:
             sections.append(section)
     return tuple(sections)
 
