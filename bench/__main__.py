@@ -4,7 +4,7 @@
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
 adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
-encounters exchange ehds.
+encounters exchange ehds views.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
 million events, and the advice for 100,000 persons. Raw results go to
 docs/performance/latest.json.
@@ -43,6 +43,7 @@ from bench import (
     vaccination,
     vaccination_card,
     vaccination_lots,
+    views,
 )
 from bench.processor_time import folder_prefix
 
@@ -60,6 +61,7 @@ PARTS = {
     **ehds.PARTS,
     **detection.PARTS,
     **hunts.PARTS,
+    **views.PARTS,
     **soc_intake.PARTS,
     **healthnet.PARTS,
     **healthnet_supervision.PARTS,

@@ -8,7 +8,15 @@ from esante.core.storage import INLINE_LIMIT
 from esante.identity.access import DispositionExecutor
 from esante.services.record import Deposit
 
-TABLES = ("document", "document_content", "document_opening", "contribution", "fhir_resource", "retention_agreement")
+TABLES = (
+    "document",
+    "document_content",
+    "document_opening",
+    "document_whole",
+    "contribution",
+    "fhir_resource",
+    "retention_agreement",
+)
 """The tables of what a record holds."""
 CONSENTS = ("access_grant", "access_block", "access_stay", "access_stay_refusal", "access_code")
 """The tables of what a person decided about their record."""

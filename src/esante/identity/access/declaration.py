@@ -110,7 +110,8 @@ def _capabilities(base_url: str) -> Json:
 
 
 async def _recent_accesses(platform: Platform, requester: Requester) -> Mapping[str, Any]:
-    page = await scan_visits(platform.journal, requester.id, access_types(), is_by_another, limit=_TILE_ROWS)
+    persons = await platform[Access].volumes(requester.id)
+    page = await scan_visits(platform.journal, persons, access_types(), is_by_another, limit=_TILE_ROWS)
     return {"visits": page.items, "categories": platform.categories}
 
 

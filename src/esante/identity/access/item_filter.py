@@ -52,7 +52,7 @@ def read_filter(
 
     own = is_allowed(Item(category="", author_id=requester.id))
     if requester.kind == "patient":
-        if own and not (requester.id == consent.person_id and acts_alone_in_all(consent, day_of(at))):
+        if own and not (requester.id == consent.holder_id and acts_alone_in_all(consent, day_of(at))):
             return _filter_by_class(consent, requester, at, is_allowed)
         return ReadFilter(everything=own, author=requester.id if own else None)
     # Of a class, the decision asks only whether the matrix lets the profession read it: one stands for all.
@@ -73,7 +73,7 @@ def _filter_by_class(
     consent: Consent, requester: Requester, at: datetime, is_allowed: Callable[[Item], bool]
 ) -> ReadFilter:
     """Return the filter of a patient who is represented, or of who acts for them: each label is decided."""
-    withheld = () if requester.id == consent.person_id else tuple(opposed_to_representatives(consent))
+    withheld = () if requester.id == consent.holder_id else tuple(opposed_to_representatives(consent))
     classes = (consent.rules or policy_set()).at(at).categories
     every = [(level, class_) for level in Confidentiality for class_ in classes]
     labels = tuple(label_of(*one) for one in every if is_allowed(Item(category=one[1], confidentiality=one[0])))

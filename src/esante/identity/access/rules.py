@@ -108,7 +108,7 @@ def decide(
     at: datetime,
 ) -> Verdict:
     """Decide whether `requester` may read, list or write `item` of the record of `consent` (see the table)."""
-    if requester.only_person_id not in (None, consent.person_id):
+    if requester.only_person_id not in (None, consent.person_id, consent.holder_id):
         own = requester.kind == "patient"
         return (
             Verdict(False, "patient.other", "other-person") if own else Verdict(False, "launch.other", "other-launch")
@@ -116,7 +116,7 @@ def decide(
     day = day_of(at)
     rules = (consent.rules or policy_set()).on(day)
     if requester.kind == "patient":
-        if requester.id == consent.person_id:
+        if requester.id == consent.holder_id:
             return _decide_for_patient(consent, action, item, rules, at)
         representation = representation_of(consent, requester.id, day)
         if representation is None:
@@ -172,7 +172,7 @@ def opening_grant(consent: Consent, requester: Requester, at: datetime) -> Grant
     rules = (consent.rules or policy_set()).at(at)
     closed = (
         requester.kind not in _PROFESSIONAL
-        or requester.only_person_id not in (None, consent.person_id)
+        or requester.only_person_id not in (None, consent.person_id, consent.holder_id)
         or consent.state is not RecordState.OPEN
         or not consent.sharing
         or requester.id in consent.blocked

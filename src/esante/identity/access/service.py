@@ -1,5 +1,6 @@
 """The service object of access control: authentication, authorisation, consents, and the use cases by subject."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,11 +33,12 @@ from esante.identity.access.consent.lifecycle import Lifecycle
 from esante.identity.access.consent.oppositions import Oppositions
 from esante.identity.access.consent.presence_codes import PresenceCodes
 from esante.identity.access.consent.restrictions import Restrictions
+from esante.identity.access.consent.union import with_surviving
 from esante.identity.access.disposition.service import Dispositions
 from esante.identity.access.effective_access import EffectiveAccess, who_can_see
 from esante.identity.access.events import SignInRefused
 from esante.identity.access.functions.referring_doctors import referring_doctor_consumer
-from esante.identity.access.model import Consent, Grant, GrantKind, Item, RecordState, Requester
+from esante.identity.access.model import Consent, Grant, GrantKind, Item, Requester
 from esante.identity.access.regulation.policy_set import policy_set
 from esante.identity.access.representation.service import Representations
 from esante.identity.access.reviews.questions import ReviewQuestions
@@ -101,10 +103,19 @@ class Access:
         )
 
     async def consent(self, person_id: UUID) -> Consent:
-        """Return the consent of a person, in one round trip; without a record one of state NONE."""
-        found = await self._consents.load(person_id)
+        """Return the consent of a person, in one round trip; without a record one of state NONE.
+
+        Of a person whose entries were merged, the choices made under each of them hold (`merge_consents`).
+        """
+        volumes = await self._directory.merges.volumes(person_id)
+        found = await asyncio.gather(*(self._consents.load(volume) for volume in volumes))
+        known = {one.person_id: one for one in found if one is not None}
         rules = await self.assignments.current()
-        return replace(found or Consent(person_id=person_id, state=RecordState.NONE), rules=rules)
+        return replace(with_surviving(known, {person_id: volumes})[person_id], rules=rules)
+
+    async def volumes(self, person_id: UUID) -> tuple[UUID, ...]:
+        """Return the entries of the directory that are of a person by merges, the one that stands for them first."""
+        return await self._directory.merges.volumes(person_id)
 
     async def replay(
         self,
@@ -154,12 +165,10 @@ class Access:
 
     async def consents(self, conn: Connection, persons: Sequence[UUID]) -> dict[UUID, Consent]:
         """Return the consents of persons within a transaction; of persons without a record ones of state NONE."""
-        found = await store.fetch_consents(conn, persons)
+        volumes = {id_: await self._directory.merges.volumes(id_) for id_ in persons}
+        found = await store.fetch_consents(conn, sorted({one for entries in volumes.values() for one in entries}))
         rules = await self.assignments.current(conn)
-        return {
-            id_: replace(found.get(id_) or Consent(person_id=id_, state=RecordState.NONE), rules=rules)
-            for id_ in persons
-        }
+        return {id_: replace(one, rules=rules) for id_, one in with_surviving(found, volumes).items()}
 
     async def authenticate(self, request: Request) -> Requester:
         """Return the requester of an API request: by bearer token, or else by the session of the portal.
@@ -269,9 +278,24 @@ class Access:
         found = await self._directory.search_persons(query, actor=requester.actor, origin=requester.origin)
         return found[0].id if len(found) == 1 else NOBODY
 
-    async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
+    async def sign_in(
+        self,
+        request: Request,
+        requester: Requester,
+        *,
+        method: str,
+        to: str = "/",
+        assurance: str = "",
+        provider: str = "",
+    ) -> Response:
         """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
-        return await self._signin.sign_in(request, requester, method=method, to=to)
+        return await self._signin.sign_in(
+            request, requester, method=method, to=to, assurance=assurance, provider=provider
+        )
+
+    async def confirm(self, request: Request, *, method: str, assurance: str, provider: str = "", to: str) -> Response:
+        """Keep that whoever is signed in was authenticated again; return a redirect with a new cookie."""
+        return await self._signin.confirm(request, method, assurance, provider, to)
 
     async def refuse_sign_in(self, *, method: str, reason: str, origin: str, subject: str = "") -> None:
         """Count and journal a sign-in that another package refused. Raises: Problem 429 after too many."""
@@ -300,7 +324,7 @@ class Access:
 
     def consumers(self) -> list[Consumer]:
         """Return the journal consumers of access control."""
-        return [*self.lifecycle.consumers(), referring_doctor_consumer(self._directory)]
+        return [*self.lifecycle.consumers(), referring_doctor_consumer(self._directory), self._withdrawal.consumer()]
 
 
 def _professional_abroad(grant: Grant, profession: str) -> Requester:

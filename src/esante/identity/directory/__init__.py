@@ -17,6 +17,7 @@ from esante.identity.directory.lookups import (
     current_motive,
     stated_motive,
 )
+from esante.identity.directory.merging.model import MergeLinks, PersonsMerged, PersonsSeparated
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -62,6 +63,7 @@ __all__ = [
     "Identifier",
     "Lookup",
     "Lookups",
+    "MergeLinks",
     "Motive",
     "NameKey",
     "Namesakes",
@@ -74,6 +76,8 @@ __all__ = [
     "PersonRegistered",
     "PersonSearched",
     "PersonUpdated",
+    "PersonsMerged",
+    "PersonsSeparated",
     "Practitioner",
     "PractitionerRegistered",
     "ProfessionalsRead",

@@ -189,7 +189,7 @@ class _DirectoryEndpoints:
         person = await self.directory.read_person(
             id_, actor=caller.actor, origin=caller.origin, only_person_id=caller.only_person_id
         )
-        return self._patient(person) if person else None
+        return await self._patient(person) if person else None
 
     async def search_patients(self, params: SearchParams, caller: Caller) -> ResourcePage:
         """Return the Patients of an exact search; journalled."""
@@ -212,10 +212,11 @@ class _DirectoryEndpoints:
         start = decode_offset_cursor(params.cursor)
         end = start + params.count
         following = encode_cursor(end) if params.count and end < len(found) else None
-        return Page([self._patient(person) for person in found[start:end]], following)
+        return Page([await self._patient(person) for person in found[start:end]], following)
 
-    def _patient(self, person: Person) -> Json:
-        return patient_resource(person, self.directory.catalogue)
+    async def _patient(self, person: Person) -> Json:
+        links = await self.directory.merges.links(person.id)
+        return patient_resource(person, self.directory.catalogue, links)
 
     # Practitioner
 

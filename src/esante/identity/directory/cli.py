@@ -1,4 +1,4 @@
-"""The commands of the directory: suspensions, referring doctors, delegations."""
+"""The commands of the directory: suspensions, referring doctors, delegations, duplicates."""
 
 from collections.abc import Awaitable
 from datetime import datetime
@@ -7,12 +7,13 @@ from uuid import UUID
 
 import click
 
-from esante.command_line import ensure_journal_month, platform_command
+from esante.command_line import ProgressBar, ensure_journal_month, platform_command
 from esante.contract import Platform
 from esante.core.journal import SYSTEM
 from esante.core.time_zone import today
 from esante.core.web import Problem
 from esante.identity.access import Access
+from esante.identity.directory.matching.duplicates import Duplicates
 from esante.identity.directory.model import Organization, Person, Practitioner
 from esante.identity.directory.service import Directory
 
@@ -98,6 +99,16 @@ async def delegation(
         return
     await _carry_out(delegations.add(who, whom, place.id, day, actor=SYSTEM))
     click.echo(f"{who.name} acts for {whom.name} at {place.name} from {day} on")
+
+
+@directory.command()
+@platform_command
+async def duplicates(platform: Platform) -> None:
+    """Compare all entries of persons, and queue the pairs that may be of one person for operators."""
+    await ensure_journal_month(platform)
+    with ProgressBar("entries read") as progress:
+        entries, pairs = await platform[Duplicates].search(progress)
+    click.echo(f"{entries:,} entries compared: {pairs:,} pairs wait at /operator/duplicates")
 
 
 async def _carry_out(act: Awaitable[R]) -> R:

@@ -6,14 +6,18 @@ from typing import Literal
 
 from starlette.routing import BaseRoute
 
-from esante.contract import KeptData, Platform, Service
+from esante.contract import KeptData, NavigationItem, NoticeKind, Platform, Service
 from esante.core.types import Json
-from esante.core.web import N_
-from esante.identity.access import Access
+from esante.core.web import N_, P_
+from esante.identity.access import Access, Requester
 from esante.identity.directory.api import capabilities, routes
 from esante.identity.directory.cli import directory
+from esante.identity.directory.matching.duplicates import Duplicates
 from esante.identity.directory.matching.match_api import match_capability, match_routes
 from esante.identity.directory.matching.service import Matching
+from esante.identity.directory.merging.model import PersonsMerged, PersonsSeparated
+from esante.identity.directory.merging.service import Merging
+from esante.identity.directory.pages import duplicates, merges
 from esante.identity.directory.service import Directory
 
 
@@ -29,14 +33,23 @@ def _build(platform: Platform) -> Iterable[object]:
     directory = Directory(platform.db, platform.journal, settings.matricule_check)
     yield directory
     yield Matching(platform.db, platform.journal, directory)
+    yield Duplicates(platform.db, platform.journal, directory)
+    yield Merging(platform.db, platform.journal, directory)
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
     directory, authorize = platform[Directory], platform[Access].authorize_lookup
+    authenticate = platform[Access].page_requester
     return [
         *match_routes(platform[Matching], directory.catalogue, authorize, platform.fhir_url),
         *routes(directory, authorize, platform.fhir_url),
+        *duplicates.routes(platform[Duplicates], platform[Merging], directory.catalogue, authenticate),
+        *merges.routes(platform[Duplicates], platform[Merging], directory, authenticate),
     ]
+
+
+async def _open_pairs(platform: Platform, requester: Requester) -> int:
+    return await platform[Duplicates].count_open(requester)
 
 
 def _capabilities(base_url: str) -> Json:
@@ -55,6 +68,43 @@ SERVICE = Service(
             what=N_("Your name, date of birth, sex, address and identification numbers"),
             why=N_("To recognise you, and never to mistake you for somebody else."),
         )
+    ],
+    navigation=[
+        NavigationItem(
+            role="operator",
+            url="/operator/duplicates",
+            label=P_("menu", "Similar entries"),
+            icon="people",
+            order=25,
+            waiting=_open_pairs,
+        ),
+    ],
+    notices=[
+        NoticeKind(
+            name="persons_merged",
+            event=PersonsMerged,
+            text=N_(
+                "%(actor)s joined two entries of yours in the patient directory, so that all your documents are in "
+                "one place. If you have only ever had one entry, contact the helpdesk."
+            ),
+            icon="people",
+            tone="warn",
+            link="/log",
+            contact=True,
+            by_any_means=True,
+        ),
+        NoticeKind(
+            name="persons_separated",
+            event=PersonsSeparated,
+            text=N_(
+                "%(actor)s separated your entry in the patient directory from another one with which it was joined."
+            ),
+            icon="people",
+            tone="warn",
+            link="/log",
+            contact=True,
+            by_any_means=True,
+        ),
     ],
     commands=[directory],
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from esante.core.types import Json
+from esante.identity.directory.merging.model import MergeLinks
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -15,23 +16,35 @@ from esante.identity.directory.model import (
     Term,
 )
 
+NOT_MERGED = MergeLinks()
 
-def patient_resource(person: Person, catalogue: Catalogue) -> Json:
-    """Return a person as a Patient (IHE PDQm, section 2:3.78.4.2)."""
+
+def patient_resource(person: Person, catalogue: Catalogue, links: MergeLinks = NOT_MERGED) -> Json:
+    """Return a person as a Patient (IHE PDQm, section 2:3.78.4.2).
+
+    `links`: an entry that was merged into another one is not active, and names it (FHIR R4, patient.html, "link").
+    """
     return _without_empty(
         {
             "resourceType": "Patient",
             "id": str(person.id),
             "identifier": _identifiers(person.identifiers, catalogue),
-            "active": True,
+            "active": links.replaced_by is None,
             "name": [_name(person.family, person.given)],
             "gender": person.sex,
             "birthDate": person.birth_date.isoformat(),
             "deceasedDateTime": _instant(person.deceased_at) if person.deceased_at else None,
             "address": _addresses(person.address),
             "communication": [{"language": _language(code)} for code in person.languages],
+            "link": _links(links),
         }
     )
+
+
+def _links(links: MergeLinks) -> list[Json]:
+    found = [(links.replaced_by, "replaced-by")] if links.replaced_by else []
+    found += [(other, "replaces") for other in links.replaces]
+    return [{"other": {"reference": f"Patient/{other}"}, "type": type_} for other, type_ in found]
 
 
 def practitioner_resource(practitioner: Practitioner, catalogue: Catalogue) -> Json:

@@ -11,14 +11,7 @@ import msgspec
 from esante.core import clock
 from esante.core.journal import SYSTEM, Actor, Event, Journal
 from esante.core.storage import NIL, Database, DataLoader, Row, insert
-from esante.core.web import (
-    N_,
-    Page,
-    Problem,
-    bad_request,
-    decode_uuid_cursor,
-    encode_cursor,
-)
+from esante.core.web import N_, Page, Problem, bad_request, decode_uuid_cursor, encode_cursor
 from esante.identity.directory import rules, store, tables
 from esante.identity.directory.cache import EntryCache
 from esante.identity.directory.entry_validation import (
@@ -30,6 +23,7 @@ from esante.identity.directory.entry_validation import (
 from esante.identity.directory.functions.delegations import Delegations
 from esante.identity.directory.functions.referring_doctors import ReferringDoctors
 from esante.identity.directory.lookups import Lookups, UnlimitedLookups
+from esante.identity.directory.merging.relation import MergeRelation
 from esante.identity.directory.model import (
     Organization,
     OrganizationRegistered,
@@ -60,7 +54,7 @@ class Directory:
     `matricule_check`: "strict" refuses matricules with a wrong date or check digit; "warn" accepts them and records
     the fault in the journal (the CNS issues test numbers that fail). Every refusal is a Problem. `suspensions`: who
     may not use the platform; `referring_doctors` and `delegations`: functions of professionals; `lookups`: what every
-    look-up of a person passes.
+    look-up of a person passes; `merges`: which entries are of one person.
     Raises: ValueError for another value.
     """
 
@@ -78,6 +72,7 @@ class Directory:
         self.referring_doctors = ReferringDoctors(db, journal)
         self.delegations = Delegations(db, journal)
         self.lookups: Lookups = UnlimitedLookups()
+        self.merges = MergeRelation(db)
         self._practitioners = EntryCache(lambda ids: store.fetch_practitioners(db, ids))
         self._organizations = EntryCache(lambda ids: store.fetch_organizations(db, ids))
 
@@ -100,7 +95,7 @@ class Directory:
         """
         identifier = self._validator.search_identifier(system, value)
         async with self.lookups.admitted() as lookup:
-            found = _only_one(await store.find_persons_by_identifier(self._db, *identifier))
+            found = _only_one(await self._find_leading(*identifier))
             if found is None or born not in (None, found.birth_date):
                 await lookup.record_miss()
                 return None
@@ -120,11 +115,9 @@ class Directory:
             if query.value is not None:
                 system, value = self._validator.search_identifier(query.system, query.value)
                 query = replace(query, system=system, value=value)
-            found = [
-                person
-                for person in await self._fetch_candidates(query)
-                if rules.matches(person, query) and only_person_id in (None, person.id)
-            ]
+            matching = [person for person in await self._fetch_candidates(query) if rules.matches(person, query)]
+            found = matching if query.id is not None else await self.merges.lead(matching)
+            found = [person for person in found if only_person_id in (None, person.id)]
             criteria = tuple(field.name for field in fields(query) if getattr(query, field.name) is not None)
             event = PersonSearched(
                 by=criteria, found=len(found), motive=motive.purpose, file_reference=motive.file_reference
@@ -136,6 +129,10 @@ class Directory:
             if not found:
                 await lookup.record_miss(journalled=True)
         return found
+
+    async def _find_leading(self, system: str | None, value: str) -> list[Person]:
+        """Return the persons who have an identifier, or to whom an entry leads that has it (see `MergeRelation`)."""
+        return await self.merges.lead(await store.find_persons_by_identifier(self._db, system, value))
 
     async def _fetch_candidates(self, query: PersonQuery) -> list[Person]:
         """Return all persons who meet the leading criterion of a query."""

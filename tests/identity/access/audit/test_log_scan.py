@@ -28,7 +28,7 @@ async def test_scan_pages_lose_and_repeat_nothing(journal):
     seen, before, pages = [], None, 0
     while True:
         page = await scan_entries(
-            journal, person, [RecordRead], lambda e: e.event.rule == "odd", before=before, limit=40
+            journal, [person], [RecordRead], lambda e: e.event.rule == "odd", before=before, limit=40
         )
         seen += [found.id for found in page.items]
         pages += 1
@@ -57,7 +57,7 @@ def at(minutes, event, actor=DOCTOR):
 
 
 async def visits_of(*entries, limit=25, before=None):
-    page = await scan_visits(Entries(*entries), PERSON, [], lambda entry: True, before=before, limit=limit)
+    page = await scan_visits(Entries(*entries), [PERSON], [], lambda entry: True, before=before, limit=limit)
     return [[NOW - entry.at for entry in visit.entries] for visit in page.items]
 
 
@@ -96,7 +96,7 @@ async def test_pages_of_visits_hold_every_entry_once_and_no_pause(readings):
     entries = [at(minute, RecordRead(allowed=allowed), actor) for minute, actor, allowed in readings]
     journal, before, seen = Entries(*entries), None, []
     while True:
-        page = await scan_visits(journal, PERSON, [], lambda entry: True, before=before, limit=3)
+        page = await scan_visits(journal, [PERSON], [], lambda entry: True, before=before, limit=3)
         assert len(page.items) <= 3
         for visit in page.items:
             times = [entry.at for entry in visit.entries]
@@ -112,6 +112,6 @@ async def test_pages_of_visits_hold_every_entry_once_and_no_pause(readings):
 
 async def test_scan_of_visits_ends_after_its_bound():
     entries = [at(minute, RecordRead(), OWN) for minute in range(MAX_SCANNED + 10)]
-    page = await scan_visits(Entries(*entries), PERSON, [], lambda entry: True, limit=25)
+    page = await scan_visits(Entries(*entries), [PERSON], [], lambda entry: True, limit=25)
     assert sum(len(visit.entries) for visit in page.items) == MAX_SCANNED
     assert page.next is not None

@@ -17,6 +17,7 @@ from esante.services.record.retention.rules import FOR_LIFE
 from tests.support.lifecycle_clock import running_clock
 from tests.support.record import fhir_document, letter, refusal_of
 from tests.support.retention import CONSENTS, TABLES, consume, executor_of, large_letter, months, rows_left
+from tests.support.summaries import summary_bytes, token_of
 
 START = datetime(2028, 2, 29, 12, tzinfo=UTC)
 LAST = date(2038, 2, 28)
@@ -60,6 +61,44 @@ async def test_deposit_is_dated_by_the_rule(world, now):
     person = await open_now(world)
     document = await deposited(world, person)
     assert (await world.record.document(requester_of(person), person.id, document.id)).expires_on == LAST
+
+
+@pytest.mark.parametrize("extra", ["", "Lang. " * 14_000], ids=["inline", "object store"])
+async def test_document_with_restricted_lines_ends_in_both_forms(world, now, objects, extra):
+    person = await open_now(world)
+    content = summary_bytes(extra=extra), Deposit(confirmation="")
+    document = await deposited(world, person, content)
+    token = token_of(orjson.loads(content[0]), "bipolar")
+    await world.record.restrictions.restrict(requester_of(person), person.id, document.id, [token])
+    now.set(datetime(2037, 11, 3, 12, tzinfo=UTC))
+    executor = executor_of(world)
+    await executor.run()
+    assert set(await rows_left(world, person.id)) >= {"document", "document_whole", "fhir_resource"}
+    now.set(end_of(LAST))
+    await executor.run()
+    assert await rows_left(world, person.id) == {}
+    now.set(end_of(LAST) + timedelta(days=400))
+    assert await world.record.retention.removal.run() == (2 if extra else 0)
+
+
+async def test_content_of_a_document_with_restricted_lines_stays_in_the_object_store(world, now, objects):
+    person, other = await open_now(world), await open_now(world)
+    content = summary_bytes(extra="Lang. " * 14_000), Deposit(confirmation="")
+    document = await deposited(world, person, content)
+    token = token_of(orjson.loads(content[0]), "bipolar")
+    await world.record.restrictions.restrict(requester_of(person), person.id, document.id, [token])
+    await deposited(world, other, content)
+    async with world.db.transaction() as conn:
+        await store.delete_documents(conn, other.id, await documents_of(world, other), clock.now())
+    later = START + timedelta(days=40)
+    await months(world, later)
+    now.set(later)
+    assert await world.record.retention.removal.run() == 0
+    assert (await world.record.content(requester_of(person), person.id, document.id))[1] == content[0]
+    async with world.db.transaction() as conn:
+        await store.delete_documents(conn, person.id, [document.id], clock.now())
+    now.set(later + timedelta(days=20))
+    assert await world.record.retention.removal.run() == 2
 
 
 async def test_document_is_told_and_deleted_when_its_month_is_over_and_not_before(world, now):

@@ -103,9 +103,10 @@ class _AuditEventEndpoints:
     async def _may_read(self, requester: Requester, person_id: UUID, *, journalled: bool) -> bool:
         """Return whether a requester may read a person's log; with `journalled`, journal that they do, or tried."""
         if requester.kind == "patient":
-            if journalled and requester.id == person_id:
+            own = person_id in await self._access.volumes(requester.id)
+            if journalled and own:
                 await self._journal.append_for(requester, LogRead(face="api"), person_id=person_id)
-            return requester.id == person_id
+            return own
         consent = await self._access.consent(person_id)
         item, now = Item(category=ACCESS_LOG), clock.now()
         verdict = decide(consent, requester, Action.READ, item, Purpose.TREATMENT, now)
@@ -141,7 +142,7 @@ async def _fetch_entries(
         return in_time and entry.event is not None
 
     since: datetime | None = max(earliest) if earliest else None
-    page = await scan_entries(journal, person_id, log_types(), wanted, before=before, since=since, limit=count)
+    page = await scan_entries(journal, [person_id], log_types(), wanted, before=before, since=since, limit=count)
     return page.items, encode_cursor(page.next) if page.next else None
 
 

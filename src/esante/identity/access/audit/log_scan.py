@@ -4,7 +4,7 @@ A visit is what one requester read of the record without a longer pause: one ent
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -54,7 +54,7 @@ def is_by_another(entry: Entry) -> bool:
 
 async def scan_entries(
     journal: Journal,
-    person_id: UUID,
+    persons: Sequence[UUID],
     types: Sequence[type[Event]],
     is_wanted: Callable[[Entry], bool],
     *,
@@ -64,6 +64,7 @@ async def scan_entries(
 ) -> Page[Entry]:
     """Return up to `limit` entries that are wanted, newest first, from `before` (exclusive) back to `since`.
 
+    `persons`: the person, and after them the entries of the directory that lead to them since a merge.
     At most `MAX_SCANNED` entries are read; `next` of the page is the id before which the next page begins.
     """
     found: list[Entry] = []
@@ -76,12 +77,12 @@ async def scan_entries(
         found.append(entry)
         return True
 
-    return Page(found, await _scan(journal, person_id, types, take, before, since))
+    return Page(found, await _scan(journal, persons, types, take, before, since))
 
 
 async def scan_visits(
     journal: Journal,
-    person_id: UUID,
+    persons: Sequence[UUID],
     types: Sequence[type[Event]],
     is_wanted: Callable[[Entry], bool],
     *,
@@ -109,12 +110,26 @@ async def scan_visits(
             latest[key] = visits[-1]
         return True
 
-    return Page(visits, await _scan(journal, person_id, types, take, before))
+    return Page(visits, await _scan(journal, persons, types, take, before))
+
+
+async def _entries_of(
+    journal: Journal, persons: Sequence[UUID], types: Sequence[type[Event]], before: UUID | None
+) -> list[Entry]:
+    """Return a batch of entries, newest first, those of merged entries of the directory as the person's own."""
+    if len(persons) == 1:
+        return await journal.entries_of(persons[0], types, before=before, limit=_BATCH)
+    found = [
+        replace(entry, person_id=persons[0])
+        for person_id in persons
+        for entry in await journal.entries_of(person_id, types, before=before, limit=_BATCH)
+    ]
+    return sorted(found, key=lambda entry: entry.id, reverse=True)[:_BATCH]
 
 
 async def _scan(
     journal: Journal,
-    person_id: UUID,
+    persons: Sequence[UUID],
     types: Sequence[type[Event]],
     take: Callable[[Entry], bool],
     before: UUID | None,
@@ -125,7 +140,7 @@ async def _scan(
     Returns the id before which a next scan begins; None when there are no more entries.
     """
     for _ in range(MAX_SCANNED // _BATCH):
-        entries = await journal.entries_of(person_id, types, before=before, limit=_BATCH)
+        entries = await _entries_of(journal, persons, types, before)
         for entry in entries:
             if since and entry.at < since:
                 return None

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from esante.core import clock
-from esante.core.journal import Actor, Journal
-from esante.core.storage import NIL, Database, Row, insert
+from esante.core.journal import SYSTEM, Actor, Consumer, Entry, Journal
+from esante.core.storage import NIL, Connection, Database, Row, insert
 from esante.core.web import Sessions
 from esante.identity.access.authn.authentication import Authenticator
 from esante.identity.access.events import AppEnded, SignInsEnded
 from esante.identity.access.smart import authorization_store, client_store
-from esante.identity.directory import Directory
+from esante.identity.directory import Directory, PersonsMerged, PersonsSeparated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,19 @@ class Withdrawal:
     ) -> None:
         self._db, self._journal, self._directory = db, journal, directory
         self._sessions, self._signin = sessions, signin
+
+    def consumer(self) -> Consumer:
+        """Return the consumer of the journal that ends sign-ins of entries that were merged, or separated again.
+
+        Who signs in then does so under the entry that stands for them now.
+        """
+
+        async def end(conn: Connection, entries: list[Entry]) -> None:
+            for entry in entries:
+                if isinstance(entry.event, PersonsSeparated) or entry.event.losing_id == entry.person_id:
+                    await self.end_sign_ins(entry.person_id, actor=SYSTEM)
+
+        return Consumer("access.merged_sign_ins", [PersonsMerged, PersonsSeparated], end)
 
     async def end_sign_ins(self, holder_id: UUID, *, actor: Actor) -> EndedSignIns:
         """End all sessions, tokens and apps of a person, a practitioner or an organisation, and journal it."""

@@ -50,8 +50,10 @@ class Grants:
 
     async def list_active(self, person_id: UUID) -> list[Grant]:
         """Return a person's active grants, newest first, without those of stays that the person refused."""
-        refused = {refusal.organization_id for refusal in await refusal_store.fetch_refusals(self._db, person_id)}
-        grants = await store.fetch_active_grants(self._db, person_id)
+        volumes = await self._directory.merges.volumes(person_id)
+        refused = {refusal.organization_id for refusal in await self.list_refusals(person_id)}
+        grants = [grant for volume in volumes for grant in await store.fetch_active_grants(self._db, volume)]
+        grants.sort(key=lambda grant: grant.id, reverse=True)
         return [grant for grant in grants if not (grant.kind is GrantKind.STAY and grant.holder_id in refused)]
 
     async def list_ever(self, person_id: UUID) -> list[Grant]:
@@ -115,7 +117,9 @@ class Grants:
         """
         async with self._db.transaction() as conn:
             person_id = await require_acts_alone(conn, requester)
-            grant = await self._lock_active(conn, person_id, grant_id)
+            grant = None
+            for volume in await self._directory.merges.volumes(person_id):
+                grant = grant or await self._lock_active(conn, volume, grant_id)
             if grant is None:
                 raise Problem(404, "not-found", NOT_FOUND, remedy=N_("It may have already ended."))
             if grant.kind is GrantKind.STAY:
@@ -138,7 +142,8 @@ class Grants:
         """
         async with self._db.transaction() as conn:
             person_id = await require_acts_alone(conn, requester)
-            await self.prove_presence(conn, person_id, organization_id, requester, "patient")
+            for volume in await self._directory.merges.volumes(person_id):
+                await self.prove_presence(conn, volume, organization_id, requester, "patient")
 
     async def prove_presence(
         self, conn: Connection, person_id: UUID, organization_id: UUID, requester: Requester, cause: str
@@ -185,7 +190,8 @@ class Grants:
 
     async def list_refusals(self, person_id: UUID) -> list[StayRefusal]:
         """Return the organisations whose stays a person refused, newest first."""
-        return await refusal_store.fetch_refusals(self._db, person_id)
+        volumes = await self._directory.merges.volumes(person_id)
+        return [one for volume in volumes for one in await refusal_store.fetch_refusals(self._db, volume)]
 
     async def _lock_active(self, conn: Connection, person_id: UUID, grant_id: UUID) -> Grant | None:
         """Return an active grant that gives access, its record locked; None for one that is refused."""

@@ -30,7 +30,8 @@ class Restrictions:
 
     async def list_blocks(self, person_id: UUID) -> list[Block]:
         """Return the blocks of a person, newest first."""
-        return await store.fetch_blocks(self._db, person_id)
+        volumes = await self._directory.merges.volumes(person_id)
+        return [block for volume in volumes for block in await store.fetch_blocks(self._db, volume)]
 
     async def block(
         self, requester: Requester, subject_kind: str, subject_id: UUID, *, risk_confirmed: bool = False
@@ -54,21 +55,24 @@ class Restrictions:
         async with self._db.transaction() as conn:
             person_id = await require_acts_alone(conn, requester)
             await lock_record(conn, person_id)
-            for block in await store.fetch_blocks(conn, person_id):
-                if block.subject_id == subject_id:
-                    await store.delete_block(conn, person_id, subject_id)
-                    event = _block_changed(block.subject_kind, subject_id, block.subject, blocked=False)
-                    await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
+            for volume in await self._directory.merges.volumes(person_id):
+                for block in await store.fetch_blocks(conn, volume):
+                    if block.subject_id == subject_id:
+                        await store.delete_block(conn, volume, subject_id)
+                        event = _block_changed(block.subject_kind, subject_id, block.subject, blocked=False)
+                        await self._journal.append_for(requester, event, person_id=volume, conn=conn)
 
     async def set_sharing(self, requester: Requester, sharing: bool, *, risk_confirmed: bool = False) -> None:
         """Opt the requester out of sharing (False), or in again (True)."""
         async with self._db.transaction() as conn:
             person_id = await require_acts_alone(conn, requester)
-            record = await lock_record(conn, person_id)
-            if record.sharing is not sharing:
-                await store.set_sharing(conn, person_id, sharing)
-                event = SharingChanged(sharing=sharing, risk="sharing" if risk_confirmed and not sharing else "")
-                await self._journal.append_for(requester, event, person_id=person_id, conn=conn)
+            await lock_record(conn, person_id)
+            for volume in await self._directory.merges.volumes(person_id):
+                record = await store.fetch_record(conn, volume, lock=True)
+                if record is not None and record.sharing is not sharing:
+                    await store.set_sharing(conn, volume, sharing)
+                    event = SharingChanged(sharing=sharing, risk="sharing" if risk_confirmed and not sharing else "")
+                    await self._journal.append_for(requester, event, person_id=volume, conn=conn)
 
 
 async def name_of_professional(directory: Directory, kind: str, id_: UUID) -> str:

@@ -1,6 +1,7 @@
 """The patient's access log ("who looked")."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,7 +35,8 @@ def routes(access: Access, journal: Journal, categories: Mapping[str, str]) -> l
 
     async def show_log(request: Request) -> Response:
         requester = await access.page_requester(request, _PATIENT)
-        return await _show_log(request, requester, journal, categories, roles)
+        persons = await access.volumes(requester.id)
+        return await _show_log(request, requester, persons, journal, categories, roles)
 
     return [Route("/log", show_log)]
 
@@ -42,6 +44,7 @@ def routes(access: Access, journal: Journal, categories: Mapping[str, str]) -> l
 async def _show_log(
     request: Request,
     requester: Requester,
+    persons: Sequence[UUID],
     journal: Journal,
     categories: Mapping[str, str],
     roles: Mapping[str, str],
@@ -61,7 +64,7 @@ async def _show_log(
         return not words or matches_words(describe_entry(entry, translate, categories, roles), words)
 
     page = await scan_visits(
-        journal, requester.id, log_types(kind), matches, before=decode_uuid_cursor(cursor), limit=_PAGE_SIZE
+        journal, persons, log_types(kind), matches, before=decode_uuid_cursor(cursor), limit=_PAGE_SIZE
     )
     return await render(
         request,

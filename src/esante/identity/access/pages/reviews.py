@@ -122,7 +122,7 @@ async def _list_activity(journal: Journal, review: Review) -> Sequence[Entry]:
     types = [type_ for type_ in access_types() if type_ not in (EmergencyDeclared, ReviewRead)]
     page = await scan_entries(
         journal,
-        review.person_id,
+        [review.person_id],
         types,
         lambda entry: getattr(entry.event, "grant_id", None) == review.grant_id,
         before=None,

@@ -47,13 +47,15 @@ class _Endpoint:
         matches = await self.matching.match(
             asked, actor=caller.actor, origin=caller.origin, only_person_id=caller.only_person_id
         )
-        return fhir_response(self._bundle(matches))
+        return fhir_response(await self._bundle(matches))
 
-    def _bundle(self, matches: Iterable[Match]) -> Json:
+    async def _bundle(self, matches: Iterable[Match]) -> Json:
         entries = [
             {
                 "fullUrl": f"{self.base_url}/Patient/{match.person.id}",
-                "resource": patient_resource(match.person, self.catalogue),
+                "resource": patient_resource(
+                    match.person, self.catalogue, await self.matching.merges.links(match.person.id)
+                ),
                 "search": _search(match.agreement),
             }
             for match in matches

@@ -37,9 +37,9 @@ def make_traits(
     address: Address,
     matricule_system: str,
 ) -> Traits:
-    """Return traits from values as they are written; of several matricules the first one counts."""
+    """Return traits from values as they are written; of several matricules the longest one counts."""
     known = set(identifiers)
-    numbers = sorted(one.value for one in known if one.system == matricule_system)
+    numbers = sorted((one.value for one in known if one.system == matricule_system), key=lambda one: (-len(one), one))
     return Traits(
         matricule=numbers[0] if numbers else "",
         identifiers=frozenset(one for one in known if one.system != matricule_system),
@@ -56,7 +56,7 @@ def compare(one: Traits, other: Traits, weights: MatchWeights) -> Agreement:
     """Return how two entries agree; the order of the two makes no difference."""
     levels = {
         "identifier": "same" if one.identifiers & other.identifiers else ABSENT,
-        "matricule": _value_level(one.matricule, other.matricule),
+        "matricule": _matricule_level(one.matricule, other.matricule),
         "family": _family_level(one.family, other.family),
         "given": _given_level(one, other),
         "birth_date": _date_level(one.birth_date, other.birth_date),
@@ -108,7 +108,9 @@ def _plain_level(one: str, other: str) -> str:
     return "same" if one == other else "different"
 
 
-def _value_level(one: str, other: str) -> str:
+def _matricule_level(one: str, other: str) -> str:
+    if len(one) != len(other):  # the old form of 11 digits says nothing about the new one of 13
+        return ABSENT
     level = _plain_level(one, other)
     return "similar" if level == "different" and is_one_edit(one, other) else level
 

@@ -35,6 +35,7 @@ class Matching:
     def __init__(self, db: Database, journal: Journal, directory: Directory) -> None:
         self._db, self._journal, self._directory = db, journal, directory
         self.matricule_system = directory.catalogue.system("matricule").uri
+        self.merges = directory.merges
 
     async def match(
         self, asked: Asked, *, actor: Actor, origin: str = "", only_person_id: UUID | None = None
@@ -70,14 +71,14 @@ class Matching:
         candidates = await fetch_candidates(
             self._db, asked.identifiers, traits.birth_date, traits.family, traits.given, days
         )
-        matches = rules.rank(
-            Match(
-                person=person,
-                agreement=rules.compare(traits, rules.traits_of(person, self.matricule_system), weights),
-            )
-            for person in candidates
-            if only_person_id in (None, person.id)
-        )
+        best: dict[UUID, Match] = {}
+        for person in candidates:
+            agreement = rules.compare(traits, rules.traits_of(person, self.matricule_system), weights)
+            (leading,) = await self.merges.lead([person])
+            known = best.get(leading.id)
+            if only_person_id in (None, leading.id) and (known is None or agreement.bits > known.agreement.bits):
+                best[leading.id] = Match(person=leading, agreement=agreement)
+        matches = rules.rank(best.values())
         if asked.certain_only:
             return [match for match in matches if match.agreement.grade == "certain"][:1]
         return matches[: asked.count]

@@ -1,6 +1,6 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from esante.services.record.documents.current import CurrentDocuments
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
 from esante.services.record.documents.description import Descriptions
 from esante.services.record.documents.series_lock import lock_visible
+from esante.services.record.documents.volumes import fetch_merged_page, find_volume
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,
@@ -51,6 +52,7 @@ from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.restrictions.service import LineRestrictions
 from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.service import Retention
+from esante.services.record.secondary_use.reader import SecondaryUse
 from esante.services.record.statements.service import Statements
 from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
@@ -74,11 +76,12 @@ class Record:
     What a requester may not see does not exist for them: every method raises the same `Problem` 404 for a document
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
-    were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
-    when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
-    decides on documents for services whose data belong to one; `restrictions` restricts lines of documents; `viewers`
-    say where services show documents, by category, `descriptions` what they say of them.
+    were created directly; `extracts` makes copies for exports; `secondary_use` reads what may be used for research;
+    `large_bodies` limits how many large uploads are in memory; `uploads` keeps the files of the deposit form;
+    `retention` says how long data are kept, `deadlines` until when documents must come; `type_rules` are those of
+    services for the resources that are written, by type; `current` decides on documents for services whose data
+    belong to one; `restrictions` restricts lines of documents; `viewers` say where services show documents, by
+    category, `descriptions` what they say of them.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -98,6 +101,7 @@ class Record:
         self.previews = Previews(self._workers)
         self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
         self.extracts = BulkReader(db, self._audit, self.clinical, self._wholes)
+        self.secondary_use = SecondaryUse(db, access, self.clinical.indexer)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
         self.deposit_tracker = DepositTracker(db, journal, access)
@@ -158,6 +162,7 @@ class Record:
         Nothing is stored; a difference is journalled. Raises: as `deposit`, but not for a difference.
         """
         item = DepositItem(content=content, meta=meta, replaces=replaces)
+        person_id = await self._directory.merges.surviving(person_id)
         async with self._audit.refusals(requester, person_id, "deposit"):
             return await self._deposits.check(requester, person_id, item)
 
@@ -169,6 +174,7 @@ class Record:
         self, requester: Requester, person_id: UUID, items: Sequence[DepositItem]
     ) -> list[Deposited]:
         """Validate and store documents, all or none, in one transaction; raises as `deposit`."""
+        person_id = await self._directory.merges.surviving(person_id)
         async with self._audit.refusals(requester, person_id, "deposit"):
             try:
                 return await self._deposits.deposit(requester, person_id, items)
@@ -198,29 +204,44 @@ class Record:
         """
         position = _position(cursor) if cursor else store.FIRST[order]
         limit = max(0, min(limit, MAX_PAGE))
-        visibility = await self._visibility(requester, person_id, Action.LIST)
+        volumes = await self._directory.merges.volumes(person_id)
+        seen = {volume: await self._visibility(requester, volume, Action.LIST) for volume in volumes}
         shown: list[Document] = []
         more = True
         while more and len(shown) <= limit:
-            wanted = visibility.filter
-            batch = await store.fetch_page(self._db, person_id, wanted, filters, order, position, limit + _SPARE)
+            batch = await fetch_merged_page(self._db, seen, filters, order, position, limit + _SPARE)
             more = len(batch) == limit + _SPARE
-            visible = await self._wholes.shown(visibility, [one for one in batch if visibility.includes(one)])
+            visible = await self._shown(seen, [one for one in batch if seen[one.person_id].includes(one)])
             shown += [document for document in visible if rules.matches(document, filters) and matching(document)]
             if batch:
                 position = batch[-1].event_date, batch[-1].id
         rest, shown = shown[limit:], shown[:limit]
-        verdict = visibility.verdict(shown[0]) if shown else visibility.record_verdict()
-        categories = tuple(sorted({document.category for document in shown}))
-        await self._audit.append(Listed, requester, person_id, verdict, categories=categories, count=len(shown))
+        for volume, visibility in seen.items():
+            listed = [document for document in shown if document.person_id == volume]
+            if listed or volume == volumes[0]:
+                verdict = visibility.verdict(listed[0]) if listed else visibility.record_verdict()
+                categories = tuple(sorted({document.category for document in listed}))
+                await self._audit.append(Listed, requester, volume, verdict, categories=categories, count=len(listed))
         next_cursor = encode_cursor(shown[-1].event_date, shown[-1].id) if rest and shown else None
-        return Timeline(tuple(shown), next_cursor, visibility.grant)
+        return Timeline(tuple(shown), next_cursor, seen[volumes[0]].grant)
+
+    async def _shown(self, seen: Mapping[UUID, rules.Visibility], documents: Sequence[Document]) -> list[Document]:
+        """Return documents that may be seen, each with its restricted lines if the requester may see those.
+
+        `seen`: the visibility of the record of each entry of the person.
+        """
+        found = {
+            one.id: one
+            for volume, visibility in seen.items()
+            for one in await self._wholes.shown(visibility, [each for each in documents if each.person_id == volume])
+        }
+        return [found[one.id] for one in documents]
 
     async def document(self, requester: Requester, person_id: UUID, document_id: UUID) -> Document:
         """Return the metadata of a document; journalled as a listing. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
         [document] = await self._wholes.shown(visibility, [document])
-        await self._audit.append(Listed, requester, person_id, verdict, [document], count=1)
+        await self._audit.append(Listed, requester, document.person_id, verdict, [document], count=1)
         return document
 
     async def content(
@@ -236,7 +257,7 @@ class Record:
         Raises: `Problem` 404, also for a document that is not `matching`.
         """
         document, content, verdict = await self._open(requester, person_id, document_id, matching)
-        await self._audit.append(Read, requester, person_id, verdict, [document])
+        await self._audit.append(Read, requester, document.person_id, verdict, [document])
         return document, content
 
     async def continue_reading(
@@ -253,6 +274,7 @@ class Record:
         rule and grant within `ONE_READING`.
         """
         document, content, verdict = await self._open(requester, person_id, document_id, matching)
+        person_id = document.person_id
         entries = await self._journal.entries_of(person_id, [Read], limit=_RECENT_READS)
         if not any(rules.is_same_reading(entry, requester, document, verdict, clock.now()) for entry in entries):
             await self._audit.append(Read, requester, person_id, verdict, [document])
@@ -265,6 +287,7 @@ class Record:
         document_id: UUID,
         matching: Callable[[Document], bool],
     ) -> tuple[Document, bytes, Verdict]:
+        person_id = await find_volume(self._db, self._directory, person_id, document_id)
         async with self._audit.refusals(requester, person_id, "read"):
             pending = self._documents.load((person_id, document_id))
             visibility, found = await self._visibility(requester, person_id), await pending
@@ -281,7 +304,7 @@ class Record:
     async def versions(self, requester: Requester, person_id: UUID, document_id: UUID) -> tuple[Document, ...]:
         """Return all versions of a document that the requester may see, the newest first. Raises: `Problem` 404."""
         document, verdict, visibility = await self._find(requester, person_id, document_id)
-        wanted = visibility.filter
+        person_id, wanted = document.person_id, visibility.filter
         series = await store.fetch_readable_versions(self._db, person_id, document.series_id, wanted)
         shown = tuple(await self._wholes.shown(visibility, [one for one in series if visibility.includes(one)]))
         await self._audit.append(Listed, requester, person_id, verdict, shown, count=len(shown))
@@ -290,6 +313,7 @@ class Record:
     async def _find(
         self, requester: Requester, person_id: UUID, document_id: UUID
     ) -> tuple[Document, Verdict, rules.Visibility]:
+        person_id = await find_volume(self._db, self._directory, person_id, document_id)
         async with self._audit.refusals(requester, person_id, "look"):
             pending = self._documents.load((person_id, document_id))
             visibility = await self._visibility(requester, person_id)
@@ -302,6 +326,7 @@ class Record:
         Raises: `Problem` 404, 403 (seen but not the author), 409 (not the current version), 422 (no reason).
         """
         reason = check_reason(reason)
+        person_id = await find_volume(self._db, self._directory, person_id, document_id)
         async with self._audit.refusals(requester, person_id, "withdraw"):
             visibility = await self._visibility(requester, person_id)
             withdrawn = await self._corrections.withdraw(requester, visibility, document_id, reason)
@@ -326,6 +351,7 @@ class Record:
         when the requester has `confirmed` that they are the right one.
         """
         reason = check_reason(reason)
+        person_id = await find_volume(self._db, self._directory, person_id, document_id)
         async with self._audit.refusals(requester, person_id, "correct"):
             visibility = await self._visibility(requester, person_id)
             return await self._corrections.move(
@@ -346,6 +372,7 @@ class Record:
         `risk_confirmed`: the patient was told of the risk and confirmed it, which the entry says.
         Raises: `Problem` 404, 403.
         """
+        person_id = await find_volume(self._db, self._directory, person_id, document_id)
         async with self._audit.refusals(requester, person_id, "restrict"):
             visibility = await self._visibility(requester, person_id)
             async with self._db.transaction() as conn:

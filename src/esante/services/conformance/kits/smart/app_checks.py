@@ -102,19 +102,27 @@ async def _exchange(session: Session) -> None:
     found = expect_token(reply)
     expect(found.get("scope"), "scope is missing.", "Say which scopes were granted.")
     expect(found.get("patient"), "patient is missing.", "Give the patient in context, where launch/patient was asked.")
-    session.values |= {"tokens": found, "used_code": form, "cache": reply.headers.get("cache-control", "")}
+    session.values |= {"tokens": found, "used_code": form}
+
+
+async def _new_tokens(session: Session) -> tuple[AppRequest, Reply]:
+    """Return a further request that the user allows, and the answer to its code."""
+    request, response = await _authorize(session)
+    return request, await _token(session, _code_form(session, response["code"], request.verifier))
 
 
 @CHECKS.of("SMART-13")
 async def _no_store(session: Session) -> None:
-    cache = session.value("cache")
+    _, reply = await _new_tokens(session)
+    cache = reply.headers.get("cache-control", "")
     expect("no-store" in cache.lower(), f"Cache-Control is {cache!r}.", "Send no-store with tokens.")
 
 
 @CHECKS.of("SMART-14")
 async def _granted(session: Session) -> None:
-    asked = set(session.value("request").parameters["scope"].split())
-    more = set(session.value("tokens")["scope"].split()) - asked
+    request, reply = await _new_tokens(session)
+    asked = set(request.parameters["scope"].split())
+    more = set(reply.json()["scope"].split()) - asked
     wider = {one for one in more if not _narrows(one, asked)}
     expect(not wider, f"The scopes {sorted(wider)} were not asked for.", "Grant what was asked for, or less.")
 
@@ -163,9 +171,10 @@ async def _beyond_scopes(session: Session) -> None:
 
 @CHECKS.of("SMART-18")
 async def _identity(session: Session) -> None:
-    tokens, request = session.value("tokens"), session.value("request")
-    if "openid" not in tokens["scope"].split():
+    if "openid" not in session.value("tokens")["scope"].split():
         raise NotApplicable("The scope openid was not granted.")
+    request, reply = await _new_tokens(session)
+    tokens = reply.json()
     claims = _verified(str(tokens.get("id_token", "")), session.value("keys"))
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]

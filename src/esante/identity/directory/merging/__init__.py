@@ -1,0 +1,1 @@
+"""Entries of one person that were merged: the relation between them, and the acts of operators that change it."""

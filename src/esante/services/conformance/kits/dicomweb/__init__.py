@@ -1,0 +1,1 @@
+"""The kit of image archives: DICOMweb, storing, searching and retrieving images."""
