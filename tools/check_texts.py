@@ -20,7 +20,7 @@ from jinja2 import Environment, nodes
 TERMS = Path(__file__).with_name("banned_terms.toml")
 TRANSLATING = {"_", "gettext", "ngettext", "pgettext"}
 ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "data-label", "data-none"}
-NAMES = {"esante", "Beispiel-App", "PDF", "CSV", "JSON", "API", "DCAT-AP"}
+NAMES = {"esante", "Beispiel-App", "PDF", "CSV", "JSON", "JSON-LD", "Turtle", "API", "DCAT-AP", "HealthDCAT-AP"}
 """Names that are the same in every language."""
 SPOKEN = {
     "Problem": (2, "title", "remedy"),
@@ -32,7 +32,7 @@ SPOKEN = {
     "Topic": ("title",),
 }
 """Arguments, by place or by name, that are msgids."""
-UNSEEN_KEYS = {"legal_source", "source", "sql", "format", "standard", "in_rules", "requires", "help"}
+UNSEEN_KEYS = {"legal_source", "source", "sql", "fhirpath", "format", "standard", "in_rules", "requires", "help"}
 """Keys of data files whose sentences nobody sees but who reads the file, are names of standards, or are technical and
 in English as the specifications are (of conformance kits; pages mark their language)."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
