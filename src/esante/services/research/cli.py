@@ -51,6 +51,27 @@ def view(definition: Path, resources: tuple[Path, ...], form: str, output: Path 
 
 
 @research.command()
+@click.argument("definition", type=_file)
+def statement(definition: Path) -> None:
+    """Print the ViewDefinition in DEFINITION as a statement of DuckDB over a table `resources` with a column `body`.
+
+    Exit status 1 for one that only the reference engine can run (`esante research view`).
+    """
+    from esante.core.fhir import NotJson, decode
+    from esante.services.research.views.definition import read_view
+    from esante.services.research.views.model import ViewFault
+    from esante.services.research.views_sql.expressions import NotCompiled
+    from esante.services.research.views_sql.statement import compile_view
+
+    try:
+        click.echo(compile_view(read_view(decode(definition.read_bytes()))).over("resources"))
+    except (NotJson, ViewFault) as error:
+        raise click.ClickException(f"{definition}: {error}") from error
+    except NotCompiled as error:
+        raise click.ClickException(f"{definition}: there is no statement for {error}") from error
+
+
+@research.command()
 def doctor() -> None:
     """Say whether jobs can be shut in on this machine. Exit status 1 when they cannot: then none is run."""
     import asyncio

@@ -30,7 +30,10 @@ def data(tmp_path_factory) -> Path:
     sexes = ["female", "male"] * 10
     table = pa.table({"person": [f"P{number}" for number in range(20)], "sex": sexes})
     pq.write_table(table, folder / "population.person" / "1.parquet")
-    folder.chmod(0o755)
+    # Whoever runs jobs could write here: what keeps a job from it is the sandbox.
+    for path, mode in ((folder, 0o777), (folder / "population.person", 0o777)):
+        path.chmod(mode)
+    (folder / "population.person" / "1.parquet").chmod(0o666)
     secret = folder.parent / "other-permit"
     secret.mkdir(exist_ok=True)
     (secret / "secret.txt").write_text("of another permit")

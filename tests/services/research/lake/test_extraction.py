@@ -178,3 +178,13 @@ async def test_resource_that_fails_under_a_view_is_passed_over(world, lake):
     await world.record.deposit(world.people["hospital"], person.id, orjson.dumps(report), Deposit())
     _, folder = await lake.extract(await lake.issue())
     assert rows_in(folder, "population.person")
+
+
+async def test_restricted_line_of_a_document_is_left_out(world, lake):
+    person = await world.person()
+    content = laboratory_report(person, 50.5)
+    document = (await world.record.deposit(world.people["hospital"], person.id, content, Deposit())).document
+    line = f"entry/{len(orjson.loads(content)['entry']) - 1}"
+    await world.record.restrictions.restrict(requester_of(person), person.id, document.id, [line])
+    _, folder = await lake.extract(await lake.issue())
+    assert 50.5 not in values(folder)

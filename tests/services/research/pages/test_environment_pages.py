@@ -103,6 +103,12 @@ async def test_pages_of_another_permit_do_not_exist(visit, lake, researcher, pat
     assert answers == [404, 404]
 
 
+async def test_researcher_with_a_data_request_has_nothing_to_send(visit, lake, researcher):
+    request = await lake.issue(kind=PermitKind.REQUEST, members=frozenset({researcher.id}))
+    page = await (await visit(researcher)).get(f"/researcher/permits/{request.permit_id}/environment")
+    assert not page.xpath("//main//form[@method='post']")
+
+
 async def test_operator_has_the_environment_of_a_data_request_only(visit, lake):
     browser, permit = await visit(lake.operator), await lake.issue()
     request = await lake.issue(kind=PermitKind.REQUEST)

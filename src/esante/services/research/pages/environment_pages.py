@@ -19,6 +19,7 @@ from esante.services.research.lake.model import ExtractionState
 from esante.services.research.outputs.service import table_of
 from esante.services.research.pages.environment_words import words
 from esante.services.research.pages.form_values import OPERATOR, RESEARCHER, form_texts, searched, shown
+from esante.services.research.permits.model import PermitKind
 from esante.services.research.permits.rules import fault_of_time
 
 PLACES = {"researcher": "/researcher/permits", "operator": "/operator/permits"}
@@ -59,6 +60,7 @@ class EnvironmentPages:
         given = (
             form_texts(form, "kind", "text") if form is not None else await self._again(request, requester, permit_id)
         )
+        fault = fault_of_time(permit, clock.now())
         return await render(
             request,
             "research/environment.html",
@@ -66,7 +68,8 @@ class EnvironmentPages:
             problem=problem,
             permit=permit,
             place=_place(requester),
-            fault=fault_of_time(permit, clock.now()),
+            fault=fault,
+            may_work=fault is None and (requester.kind == "operator" or permit.kind is PermitKind.PERMIT),
             running=next((one for one in extractions if one.state is ExtractionState.RUNNING), None),
             ready=next((one for one in extractions if one.state is ExtractionState.DONE), None),
             failed=extractions[0] if extractions and extractions[0].state is ExtractionState.FAILED else None,

@@ -131,7 +131,7 @@ class ExpressionWriter:
             "not": lambda call, of, on: Code(f"NOT ({_boolean(of)})", BOOLEAN),
             "where": self._where,
             "ofType": lambda call, of, on: _of_type(of, _type_name(call.arguments[0])),
-            "count": lambda call, of, on: Code(f"coalesce(len({_list(of)}), 0)", NUMBER),
+            "count": lambda call, of, on: Code(f"coalesce(array_length({_list(of)}), 0)", NUMBER),
             "toString": lambda call, of, on: _text(of),
             "substring": self._substring,
             "startsWith": lambda call, of, on: self._text_function("starts_with", call, of, on),
@@ -253,7 +253,9 @@ def scalar(code: Code) -> str:
     if not code.many:
         return _value(code)
     first = _value(replace(code, sql=f"{code.sql}[1]", many=False))
-    return f"CASE WHEN len({code.sql}) > 1 THEN error('several values where there is no list') ELSE {first} END"
+    return (
+        f"CASE WHEN array_length({code.sql}) > 1 THEN error('several values where there is no list') ELSE {first} END"
+    )
 
 
 def collection(code: Code) -> str:
@@ -306,7 +308,7 @@ def _list(code: Code) -> str:
 
 def _there(code: Code) -> str:
     if code.many:
-        return f"(coalesce(len({code.sql}), 0) > 0)"
+        return f"(coalesce(array_length({code.sql}), 0) > 0)"
     return f"({code.sql} IS NOT NULL)"
 
 
