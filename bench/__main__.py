@@ -4,10 +4,9 @@
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
 adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
-encounters exchange match.
+encounters exchange match views restrictions.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
-million events, the advice for 100,000 persons and
-the match among 1,000,000. Raw results go to
+million events, the advice for 100,000 persons and the match among 1,000,000. Raw results go to
 docs/performance/latest.json.
 """
 
@@ -40,10 +39,12 @@ from bench import (
     incentives,
     matching,
     parts,
+    restrictions,
     soc_intake,
     vaccination,
     vaccination_card,
     vaccination_lots,
+    views,
 )
 from bench.processor_time import folder_prefix
 
@@ -60,6 +61,7 @@ PARTS = {
     **imaging.PARTS,
     **detection.PARTS,
     **hunts.PARTS,
+    **views.PARTS,
     **soc_intake.PARTS,
     **healthnet.PARTS,
     **healthnet_supervision.PARTS,
@@ -67,6 +69,7 @@ PARTS = {
     **exchange.PARTS,
     **encounters.PARTS,
     **matching.PARTS,
+    **restrictions.PARTS,
 }
 
 

@@ -20,7 +20,7 @@ from jinja2 import Environment, nodes
 TERMS = Path(__file__).with_name("banned_terms.toml")
 TRANSLATING = {"_", "gettext", "ngettext", "pgettext"}
 ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "data-label", "data-none"}
-NAMES = {"esante", "Beispiel-App", "PDF", "CSV", "JSON", "API", "DCAT-AP"}
+NAMES = {"esante", "Beispiel-App", "PDF", "CSV", "JSON", "JSON-LD", "Turtle", "API", "DCAT-AP", "HealthDCAT-AP"}
 """Names that are the same in every language."""
 SPOKEN = {
     "Problem": (2, "title", "remedy"),

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs that tests run and that are no packages of Python: Debian's Chromium (browser tests), DCMTK (`storescu`, a
-# device that sends images), and what makes a network of namespaces (health network). Install those that are missing where that is possible, else say what is skipped.
+# device that sends images), Bubblewrap (which shuts jobs of research in), and what makes a network of namespaces (health network). Install those that are missing where that is possible, else say what is skipped.
 set -eu
 
 provide() { # package, what is skipped without it, the commands of which one is enough
@@ -21,6 +21,7 @@ provide() { # package, what is skipped without it, the commands of which one is 
 }
 
 provide chromium "the browser tests" chromium chromium-browser google-chrome
+provide bubblewrap "the tests of the environment for research" bwrap
 provide dcmtk "the tests with storescu" storescu
 for program in iproute2:ip nftables:nft wireguard-tools:wg wireguard-go:wireguard-go; do
     provide "${program%%:*}" "the tests of the health network in namespaces" "${program##*:}"

@@ -23,6 +23,7 @@ PACKAGES = (
     "esante.core.fhir",
     "esante.identity.directory",
     "esante.identity.access",
+    "esante.identity.signin",
     "esante.services.record",
     "esante.services.notices",
     "esante.services.export",

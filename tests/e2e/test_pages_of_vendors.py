@@ -41,6 +41,8 @@ async def test_pages_of_vendor_are_translated_fit_and_are_accessible(demo: DemoS
         open_run,
         "/vendor/runs/new?kit=dsp",
         "/vendor/runs/new?kit=ra-pid",
+        "/vendor/runs/new?kit=smart",
+        "/vendor/runs/new?kit=eu-api",
     )
     steps = [sign_in, *software, *runs, "/vendor/account", "/help"]
     assert await find_tour_faults(demo, browser, None, steps) == []

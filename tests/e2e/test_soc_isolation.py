@@ -40,6 +40,7 @@ from esante.services.soc.triage.service import Triage
 from esante.services.soc.triage.suppressions import Suppressions
 from esante.settings import Settings
 from tests.conftest import create_database
+from tests.support.authentications import as_demo
 from tests.support.directory_entries import a_practitioner, an_organization
 from tests.support.soc import a_finding
 from tests.support.soc_events import a_stored_event, store
@@ -202,7 +203,7 @@ async def test_pages_of_a_contact_do_not_depend_on_other_members(server: str, wo
     async with opened(server, work, tmp_path / "data") as pages:
         platform = pages.platform
         own = await fill(platform, operator, "Hôpital Own")
-        pages.cookie = await platform[Access].sessions.create(principal_of(own.contact))
+        pages.cookie = await platform[Access].sessions.create(principal_of(as_demo(own.contact)))
         with use_clock(lambda: NOW):
             addresses = pages.addresses(own.keys)
             for address in addresses:

@@ -11,12 +11,16 @@ import orjson
 import pytest
 from joserfc.jwk import ECKey
 
+from esante.core.journal import SYSTEM
 from esante.core.storage import uuid7
 from esante.core.web import COOKIE
 from esante.identity.access import Access, Grant, GrantKind
+from esante.identity.directory import Directory
 from esante.services.conformance.kits.catalogue import kits
 from esante.services.conformance.kits.model import Run, Verdict
 from esante.services.conformance.kits.runner import run_kit
+from esante.services.exchange.hospital.certificates import OrganizationCertificates
+from tests.support.exchange import Card, make_card
 from tests.support.processes import Server, run_esante
 from tests.support.small_world import LOCAL_SYSTEM, SmallWorld, build_small_world, open_test_platform
 
@@ -26,11 +30,15 @@ CALLBACK = "http://127.0.0.1:9090/callback"
 
 @dataclass
 class KitWorld:
-    """A served small world whose first person is in hospital; `key` is that of the hospital's software."""
+    """A served small world whose first person is in hospital.
+
+    `key` is that of the hospital's software, `card` the key by which the hospital signs assertions.
+    """
 
     world: SmallWorld
     server: Server
     key: ECKey
+    card: Card
 
     @property
     def fhir(self) -> str:
@@ -79,6 +87,10 @@ async def serve_kit_world(data: Path) -> KitWorld:
             since=datetime.now(UTC) - timedelta(minutes=1),
         )
         await platform.db.write(platform[Access].grants.grant_rows(stay))
+        organization = await platform[Directory].organization(hospital.id)
+        assert organization is not None
+        card = make_card("Hospital")
+        await platform[OrganizationCertificates].register(card.pem, organization, actor=SYSTEM)
     key = ECKey.generate_key("P-384", parameters={"kid": "1"}, private=True)
     await _register(
         data,
@@ -98,7 +110,7 @@ async def serve_kit_world(data: Path) -> KitWorld:
         scope="launch/patient patient/*.cruds openid fhirUser offline_access",
     )
     server = await asyncio.to_thread(Server(data).start)
-    return KitWorld(world, server, key)
+    return KitWorld(world, server, key, card)
 
 
 async def _register(data: Path, **registration: Any) -> None:

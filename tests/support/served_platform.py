@@ -14,6 +14,7 @@ from esante.core import clock
 from esante.identity.access import Access, Requester
 from esante.identity.access.authn.requesters import principal_of
 from esante.settings import Settings
+from tests.support.authentications import as_demo
 from tests.support.processes import free_port
 from tests.support.visitors import Visitor
 
@@ -46,5 +47,5 @@ async def prepare_months(platform: Platform) -> None:
 
 async def sign_in(visitor: Visitor, platform: Platform, holder: Requester) -> None:
     """Let a visitor be signed in as somebody."""
-    value = await platform[Access].sessions.create(principal_of(holder))
+    value = await platform[Access].sessions.create(principal_of(as_demo(holder)))
     await visitor.page.context.add_cookies([{"name": "esante_session", "value": value, "url": visitor.base}])

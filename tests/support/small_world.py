@@ -68,10 +68,11 @@ async def build_small_world(data: Path, persons: int = 2, **settings: object) ->
 async def sign_in(platform: Platform, world: SmallWorld, name: str, holder: Requester) -> None:
     """Issue a bearer token and a session to a requester."""
     from esante.identity.access.authn.requesters import principal_of
+    from tests.support.authentications import as_demo
 
     scopes = frozenset({f"{SCOPE_LEVELS[holder.kind]}/*.cruds"})
     world.tokens[name] = await platform[Access].issue_token(holder, scopes, timedelta(hours=8))
-    world.cookies[name] = await platform[Access].sessions.create(principal_of(holder))
+    world.cookies[name] = await platform[Access].sessions.create(principal_of(as_demo(holder)))
 
 
 async def open_records(platform: Platform, persons: list[UUID]) -> None:

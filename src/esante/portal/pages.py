@@ -23,6 +23,7 @@ from esante.core.web import (
     render_part,
 )
 from esante.identity.access import Access, Requester
+from esante.identity.signin import Passkeys, Providers
 from esante.portal.navigation import ROLES, of_role
 
 SHOWN = 6
@@ -32,8 +33,8 @@ YEAR = 365 * 24 * 3600
 
 
 def routes(platform: Platform, people: SignInPeople | None) -> list[Route]:
-    """Return the routes of the portal's own pages; without `people` nobody can sign in here."""
-    sign_in = _SignIn(platform[Access], people)
+    """Return the routes of the portal's own pages; `people`: to choose from in a demonstration."""
+    sign_in = _SignIn(platform[Access], platform[Passkeys], platform[Providers], people)
     home = _Home(platform)
     return [
         Route("/", home.show),
@@ -63,8 +64,8 @@ def local(url: str) -> str:
 
 
 class _SignIn:
-    def __init__(self, access: Access, people: SignInPeople | None) -> None:
-        self._access, self._people = access, people
+    def __init__(self, access: Access, passkeys: Passkeys, providers: Providers, people: SignInPeople | None) -> None:
+        self._access, self._passkeys, self._providers, self._people = access, passkeys, providers, people
 
     async def show(self, request: Request) -> Response:
         """Show the people to choose from, by role; with `?q=` those whose name or detail has every word."""
@@ -77,6 +78,8 @@ class _SignIn:
             groups=groups or [],
             text=words,
             next=local(request.query_params.get("next", "/")),
+            providers=self._providers.offered(),
+            elsewhere=self._passkeys.party.address_instead_of(request),
         )
 
     async def enter(self, request: Request) -> Response:

@@ -11,7 +11,9 @@ from esante.services.research import OptOuts, Permits
 from esante.services.research.accounts.service import Accounts
 from esante.services.research.applications.decisions import Decisions
 from esante.services.research.applications.service import Applications
+from tests.support.record import open_world
 from tests.support.research import accepted
+from tests.support.research_lake import open_lake
 from tests.support.signed_in_pages import BASE
 
 TABLES = (
@@ -77,3 +79,16 @@ def second_operator():
 async def researcher(accounts, operator):
     """A researcher who is accepted, as a requester."""
     return await accepted(accounts, operator, "Rita Researcher", "rita@uni.example")
+
+
+@pytest.fixture(scope="module")
+async def world(db, journal, objects):
+    """People with records over this module's database."""
+    async with open_world(db, journal, objects) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def lake(world, tmp_path_factory):
+    """The lake of the world."""
+    return open_lake(world, tmp_path_factory.mktemp("lake"))

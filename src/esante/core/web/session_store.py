@@ -33,6 +33,28 @@ async def is_live(conn: Connection, token_hash: bytes) -> bool:
     return bool(found)
 
 
+async def live_sessions_of(db: Database, principal_id: str) -> list[asyncpg.Record]:
+    """Return token_hash, principal and expires_at of the sessions of a principal, and of those as a delegate."""
+    return await db.fetch(
+        """
+        SELECT token_hash, principal, expires_at FROM web_session
+        WHERE (principal->>'id' = $1 OR principal->'delegate'->>0 = $1) AND expires_at > now() ORDER BY expires_at DESC
+        """,
+        principal_id,
+    )
+
+
+async def delete_session_of(conn: Connection, principal_id: str, token_hash: bytes) -> bool:
+    """Delete one of the sessions of `live_sessions_of`; return whether there was one."""
+    found = await conn.fetchval(
+        "DELETE FROM web_session WHERE (principal->>'id' = $1 OR principal->'delegate'->>0 = $1) AND token_hash = $2"
+        " RETURNING true",
+        principal_id,
+        token_hash,
+    )
+    return bool(found)
+
+
 async def delete_sessions_of(conn: Connection, principal_id: str) -> list[bytes]:
     """Delete all sessions of a principal by the `id` that it was stored with; return their keys."""
     rows = await conn.fetch(

@@ -73,6 +73,16 @@ class Sessions:
             self._cache.pop(key, None)
         return len(keys)
 
+    async def list_of(self, principal_id: str) -> list[Session]:
+        """Return the sessions of a principal, and those in which they act for another; the newest first."""
+        rows = await store.live_sessions_of(self._db, principal_id)
+        return [Session(orjson.loads(row["principal"]), "", row["expires_at"], row["token_hash"]) for row in rows]
+
+    async def end(self, conn: Connection, principal_id: str, key: bytes) -> bool:
+        """End one session of `list_of`, within a transaction; return whether there was one."""
+        self._cache.pop(key, None)
+        return await store.delete_session_of(conn, principal_id, key)
+
     async def is_live(self, conn: Connection, key: bytes) -> bool:
         """Return whether the session with that key has neither ended nor expired, within a transaction."""
         return await store.is_live(conn, key)

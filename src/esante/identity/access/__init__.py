@@ -10,6 +10,7 @@ from esante.identity.access.assignments.events import (
 )
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
+from esante.identity.access.authn.assurance import ASSURANCE_LEVELS, AssuranceRules, assurance_rules
 from esante.identity.access.authn.requesters import (
     delegate_requester,
     principal_of,
@@ -41,6 +42,7 @@ from esante.identity.access.events import (
     AppAllowed,
     AppEnded,
     AppRefused,
+    AuthenticationConfirmed,
     ClientRegistered,
     CodeIssued,
     CodeRefused,
@@ -77,6 +79,7 @@ from esante.identity.access.model import (
     AccessEvent,
     Action,
     Against,
+    Authentication,
     Confidentiality,
     Consent,
     Delegate,
@@ -111,6 +114,7 @@ from esante.identity.access.smart.protocol import SECRET_PATTERN, generate_secre
 from esante.identity.access.stays.encounter_api import STAY_PARAMETERS, StayEndpoints, is_admission
 
 __all__ = [
+    "ASSURANCE_LEVELS",
     "CONTEXTS",
     "HOLDER",
     "OPERATION",
@@ -129,6 +133,9 @@ __all__ = [
     "AssignmentProposed",
     "AssignmentSimulated",
     "AssignmentWithdrawn",
+    "AssuranceRules",
+    "Authentication",
+    "AuthenticationConfirmed",
     "BlockChanged",
     "CapacityChanged",
     "ClassCount",
@@ -191,6 +198,7 @@ __all__ = [
     "TokenIssued",
     "Verdict",
     "api_routes",
+    "assurance_rules",
     "audit_event",
     "capabilities",
     "care_opposition",

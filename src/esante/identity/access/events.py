@@ -297,11 +297,24 @@ class LogViewed(AccessEvent, frozen=True, kw_only=True):
     REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to view your access history. Access was refused.")
 
 
-@event("access.signed_in")
+@event("access.signed_in", version=2)
 class SignedIn(Event, frozen=True, kw_only=True):
-    """A session was started at the portal (`method`: demo)."""
+    """A session was started at the portal (`method`, `assurance`, `provider`: see `Authentication`).
+
+    `method` is also delegation or workplace, where somebody who is signed in goes on as another.
+    """
 
     method: str
+    assurance: str = ""
+    provider: str = ""
+
+
+@event("access.authentication_confirmed")
+class AuthenticationConfirmed(Event, frozen=True, kw_only=True):
+    """Somebody who is signed in was authenticated again before a sensitive act."""
+
+    method: str
+    assurance: str = ""
 
 
 @event("access.signed_out")

@@ -88,6 +88,21 @@ class Delegate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """How and when somebody at the portal was authenticated; it stays in their session and in tokens of their apps.
+
+    `method`: passkey, oidc, demo or key. `assurance`: the level (eIDAS: low, substantial, high), "" where none is
+    stated. `provider`: the key of the sign-in service. `device`: browser and system, in words.
+    """
+
+    method: str
+    at: datetime
+    assurance: str = ""
+    provider: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Requester:
     """An authenticated patient, practitioner, organisation (its software), operator, vendor or researcher.
 
@@ -114,6 +129,8 @@ class Requester:
     """Who acts in the name of the requester, a professional; None: the requester."""
     origin: str = ""
     """The address from which the request came, for the journal."""
+    authentication: Authentication | None = field(default=None, compare=False)
+    """How the person behind the request was authenticated; None: software, or a session of before this was kept."""
 
     @property
     def only_person_id(self) -> UUID | None:

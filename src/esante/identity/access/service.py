@@ -278,9 +278,24 @@ class Access:
         found = await self._directory.search_persons(query, actor=requester.actor, origin=requester.origin)
         return found[0].id if len(found) == 1 else NOBODY
 
-    async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
+    async def sign_in(
+        self,
+        request: Request,
+        requester: Requester,
+        *,
+        method: str,
+        to: str = "/",
+        assurance: str = "",
+        provider: str = "",
+    ) -> Response:
         """Start a session of a requester who was authenticated by `method`; return a redirect with its cookie."""
-        return await self._signin.sign_in(request, requester, method=method, to=to)
+        return await self._signin.sign_in(
+            request, requester, method=method, to=to, assurance=assurance, provider=provider
+        )
+
+    async def confirm(self, request: Request, *, method: str, assurance: str, provider: str = "", to: str) -> Response:
+        """Keep that whoever is signed in was authenticated again; return a redirect with a new cookie."""
+        return await self._signin.confirm(request, method, assurance, provider, to)
 
     async def refuse_sign_in(self, *, method: str, reason: str, origin: str, subject: str = "") -> None:
         """Count and journal a sign-in that another package refused. Raises: Problem 429 after too many."""

@@ -60,6 +60,7 @@ from esante.services.record.rendering.worker_pool import WorkerFailure, WorkerPo
 from esante.services.record.retention.events import ContentDeleted
 from esante.services.record.retention.terms import retention_terms
 from esante.services.record.rules import item_of, purpose_of
+from esante.services.record.secondary_use.reader import SecondaryUse, SharedBatch
 from esante.services.record.visibility import FocusSnapshot
 
 __all__ = [
@@ -115,6 +116,8 @@ __all__ = [
     "Refused",
     "Replaced",
     "Resolver",
+    "SecondaryUse",
+    "SharedBatch",
     "Source",
     "Span",
     "Status",

@@ -50,6 +50,23 @@ def view(definition: Path, resources: tuple[Path, ...], form: str, output: Path 
         _write(compiled, _rows(compiled, resources), form, out)
 
 
+@research.command()
+def doctor() -> None:
+    """Say whether jobs can be shut in on this machine. Exit status 1 when they cannot: then none is run."""
+    import asyncio
+    import tempfile
+
+    from esante.services.research.environment.sandbox import NoIsolation, check_isolation
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        try:
+            asyncio.run(check_isolation(Path(folder)))
+        except NoIsolation as error:
+            raise click.ClickException(f"jobs cannot be shut in, and none is run: {error}") from error
+    click.echo("Jobs can be shut in: no network, no files but their data, bounded time, memory and processes.")
+
+
 def _rows(compiled: "TableView", files: Sequence[Path]) -> "Iterator[Row]":
     """Yield the rows of the resources in files. Raises: ClickException with file and line."""
     from esante.core.fhir import NotJson, decode

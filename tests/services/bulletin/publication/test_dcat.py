@@ -6,7 +6,8 @@ import rdflib
 from pyshacl import validate
 from rdflib.compare import isomorphic
 
-from esante.services.bulletin.publication.dcat import Edition, build_catalogue, encode_jsonld, encode_turtle
+from esante.core.open_data import encode_jsonld, encode_turtle
+from esante.services.bulletin.publication.dcat import Edition, build_catalogue
 from tests.support.bulletin_issue import BASE, sample_issue
 
 

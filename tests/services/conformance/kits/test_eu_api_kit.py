@@ -25,8 +25,6 @@ from tests.support.broken_twins import (
 from tests.support.kit_world import KitWorld, assert_only_fault, failed, not_passed, twin_cases
 
 KIT = kits()["eu-api"]
-OPTIONAL = {"EU-12"}
-"""$match is recommended, and the platform does not offer it."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +40,7 @@ def options(world: KitWorld) -> dict[str, str]:
 
 async def test_platform_meets_every_requirement(kit_world: KitWorld) -> None:
     run = await kit_world.run("eu-api", options(kit_world))
-    assert {name for name, verdict, _ in not_passed(run) if verdict == Verdict.NOT_APPLICABLE} == OPTIONAL
+    assert {name for name, verdict, _ in not_passed(run) if verdict == Verdict.NOT_APPLICABLE} == set()
     assert failed(run) == [] and run.passed and len(run.outcomes) == len(KIT.requirements) == 31
 
 
@@ -56,7 +54,7 @@ async def test_transcript_has_no_secret(kit_world: KitWorld) -> None:
 async def test_log_is_not_tested_without_a_token_that_reads_it(kit_world: KitWorld) -> None:
     run = await kit_world.run("eu-api", kit_world.options)
     skipped = {name for name, verdict, _ in not_passed(run) if verdict == Verdict.NOT_APPLICABLE}
-    assert (skipped, failed(run)) == (OPTIONAL | {f"EU-{number}" for number in range(25, 31)}, [])
+    assert (skipped, failed(run)) == ({f"EU-{number}" for number in range(25, 31)}, [])
 
 
 def _token_for_all(_: httpx.Request, answer: Answer) -> Answer | None:

@@ -101,6 +101,13 @@ async def test_secret_that_the_target_repeats_is_neither_in_findings_nor_in_the_
     assert "x/…" in str(run.outcomes) and OPTIONS["token"] not in str(run.outcomes)
 
 
+@pytest.mark.parametrize("end", ["</saml2:Assertion>after", ""], ids=["whole", "cut"])
+def test_assertion_in_a_message_is_not_in_the_transcript(end: str) -> None:
+    message = f'before<saml2:Assertion ID="1"><saml2:NameID>who</saml2:NameID>{end}'.encode()
+    shown = Session(TARGET, {}).shown(message)
+    assert shown == "before<saml2:Assertion>…</saml2:Assertion>" + ("after" if end else "")
+
+
 async def test_finding_has_a_bounded_length() -> None:
     async def lie(_: httpx.Request) -> httpx.Response:
         body = {"resourceType": "CapabilityStatement", "fhirVersion": "4" * 1_000_000}

@@ -118,13 +118,13 @@ async def test_public_list_is_searched_by_words_state_and_dataset(
     for found in (
         permits.published("glucose university"),
         permits.published(state="valid"),
-        permits.published(dataset="laboratory"),
+        permits.published(datasets=["laboratory"]),
     ):
         assert [one.permit_id for one in (await found).items] == [permit.permit_id]
     for missing in (
         permits.published("riddle"),
         permits.published(state="expired"),
-        permits.published(dataset="vaccination"),
+        permits.published(datasets=["vaccination"]),
     ):
         assert (await missing).items == []
     assert permit.valid_from == today()

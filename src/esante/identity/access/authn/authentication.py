@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
+from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from starlette.requests import Request
@@ -16,14 +17,22 @@ from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
-from esante.identity.access.authn.motives import header_motive
+from esante.identity.access.authn.assurance import assurance_rules
+from esante.identity.access.authn.devices import device_of
+from esante.identity.access.authn.motives import header_motive, local_path
 from esante.identity.access.authn.person_lookups import current_requester
 from esante.identity.access.authn.rate_limits import ANONYMOUS, RateLimits
 from esante.identity.access.authn.requesters import principal_of, requester_from_principal, requester_of
 from esante.identity.access.consent import store as consent_store
 from esante.identity.access.consent.lifecycle import represented
-from esante.identity.access.events import SignedIn, SignedOut, SignInRefused, TokenIssued
-from esante.identity.access.model import Requester
+from esante.identity.access.events import (
+    AuthenticationConfirmed,
+    SignedIn,
+    SignedOut,
+    SignInRefused,
+    TokenIssued,
+)
+from esante.identity.access.model import Authentication, Requester
 from esante.identity.access.representation.rules import may_act_alone
 from esante.identity.access.smart import client_store
 from esante.identity.access.smart.client_store import AccessToken
@@ -35,6 +44,8 @@ CACHE_SECONDS = 3.0
 _CACHE_SIZE = 10_000
 _SUSPENDED = N_("This account is suspended.")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_CONTINUING = ("delegation", "workplace")
+"""Ways in which somebody who is signed in goes on as another requester: they were authenticated before."""
 _API_KINDS = ("patient", "practitioner", "organization", "operator")
 """Who may call the API by the session of the portal; vendors of software and researchers have pages only."""
 _StatusKey = tuple[UUID, UUID | None, UUID | None]
@@ -117,7 +128,8 @@ class Authenticator:
     async def page_requester(self, request: Request, kinds: Sequence[str]) -> Requester:
         """Return the requester of a page for some kinds of requesters.
 
-        Raises: Problem 303 to /signin without a session, 404 for a requester of another kind.
+        Raises: Problem 303 to /signin without a session, and to /signin/confirm for a sensitive act of somebody who
+        was authenticated too long ago (`assurance.StepUp`); 404 for a requester of another kind.
         """
         session = await self._sessions.of(request)
         if session is None:
@@ -126,16 +138,40 @@ class Authenticator:
         if found.kind not in kinds:
             raise Problem(404, "not-found", NOT_FOUND)
         found = await self._with_current_status(found, _sign_in_first())
+        if request.method not in _SAFE_METHODS:
+            _require_recent(request, found)
         current_requester.set(found)
         return found
 
-    async def sign_in(self, request: Request, requester: Requester, *, method: str, to: str = "/") -> Response:
+    async def sign_in(
+        self,
+        request: Request,
+        requester: Requester,
+        *,
+        method: str,
+        to: str = "/",
+        assurance: str = "",
+        provider: str = "",
+    ) -> Response:
         """Start a session of a requester who was authenticated by `method`, and journal it.
 
-        Returns a redirect to `to` that sets the cookie of the session.
-        Raises: Problem 403 for somebody who is suspended, which is journalled too.
+        `assurance`, `provider`: see `Authentication`. The session of the request, if there is one, ends. Returns a
+        redirect to `to` that sets the cookie of the session.
+        Raises: Problem 403 for somebody who is suspended or represented, and for a level of assurance that is too low
+        for the requester; journalled too.
         """
         requester = replace(requester, origin=origin_of(request))
+        authentication = await self._authentication(request, method, assurance, provider)
+        requester = replace(requester, authentication=authentication)
+        if not assurance_rules(today()).admits(requester.kind, authentication):
+            event = SignInRefused(method=method, subject=str(requester.id), reason="assurance")
+            await self._journal.append_for(requester, event, person_id=_filed_under(requester))
+            raise Problem(
+                403,
+                "assurance",
+                N_("This way of signing in is not sure enough for your account."),
+                remedy=N_("Sign in in another way."),
+            )
         people = [requester.id, *([requester.delegate.id] if requester.delegate else ())]
         if await self._directory.suspensions.among(people):
             event = SignInRefused(method=method, subject=str(requester.id), reason="suspended")
@@ -145,7 +181,31 @@ class Authenticator:
             event = SignInRefused(method=method, subject=str(requester.id), reason="represented")
             await self._journal.append_for(requester, event, person_id=_filed_under(requester))
             raise represented()
-        await self._journal.append_for(requester, SignedIn(method=method), person_id=_filed_under(requester))
+        signed_in = SignedIn(method=method, assurance=authentication.assurance, provider=authentication.provider)
+        await self._journal.append_for(requester, signed_in, person_id=_filed_under(requester))
+        return await self._start_session(request, requester, to)
+
+    async def confirm(
+        self, request: Request, method: str, assurance: str, provider: str = "", to: str = "/"
+    ) -> Response:
+        """Keep in a new session of the same requester that they were authenticated again, and journal it."""
+        session = await self._sessions.of(request)
+        if session is None:
+            raise _sign_in_first()
+        requester = requester_from_principal(session.principal, origin=origin_of(request))
+        authentication = await self._authentication(request, method, assurance, provider)
+        event = AuthenticationConfirmed(method=method, assurance=assurance)
+        await self._journal.append_for(requester, event, person_id=_filed_under(requester))
+        return await self._start_session(request, replace(requester, authentication=authentication), to)
+
+    async def _authentication(self, request: Request, method: str, assurance: str, provider: str) -> Authentication:
+        session = await self._sessions.of(request) if method in _CONTINUING else None
+        before = requester_from_principal(session.principal).authentication if session else None
+        return before or Authentication(
+            method=method, at=clock.now(), assurance=assurance, provider=provider, device=device_of(request)
+        )
+
+    async def _start_session(self, request: Request, requester: Requester, to: str) -> Response:
         await self._sessions.delete(request)
         response = redirect(to)
         set_cookie(response, request, await self._sessions.create(principal_of(requester)))
@@ -335,6 +395,21 @@ def _sign_in_first() -> Problem:
         N_("You need to sign in."),
         remedy=N_("Sign in, then try again."),
         headers={"Location": "/signin"},
+    )
+
+
+def _require_recent(request: Request, requester: Requester) -> None:
+    """Raise Problem 303 to /signin/confirm for a sensitive act of somebody who was authenticated too long ago."""
+    rule = assurance_rules(today()).step_up(request.url.path, requester.authentication, clock.now())
+    if rule is None:
+        return
+    came_from = local_path(urlsplit(request.headers.get("referer", "")).path)
+    raise Problem(
+        303,
+        "confirm",
+        N_("Confirm that it is you."),
+        remedy=N_("Sign in again, then send the form again."),
+        headers={"Location": f"/signin/confirm?{urlencode({'next': came_from})}"},
     )
 
 

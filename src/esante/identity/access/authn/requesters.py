@@ -1,12 +1,13 @@
 """Requesters: made of entries of the directory, and as sessions and tokens store them."""
 
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from esante.core.time_zone import today
 from esante.core.types import Json
 from esante.core.web import N_, Problem
-from esante.identity.access.model import Delegate, Requester
+from esante.identity.access.model import Authentication, Delegate, Requester
 from esante.identity.directory import Organization, Person, Practitioner
 
 
@@ -62,13 +63,14 @@ def principal_of(requester: Requester) -> Json:
         "patient": str(requester.patient) if requester.patient else None,
         "client_id": requester.client_id,
         "delegate": [str(requester.delegate.id), requester.delegate.name] if requester.delegate else None,
+        "authentication": _authentication_json(requester.authentication),
     }
 
 
 def requester_from_principal(principal: Json, origin: str = "") -> Requester:
     """Return the requester of a stored principal (see `principal_of`)."""
     organization_id, patient = principal.get("organization_id"), principal.get("patient")
-    delegate = principal.get("delegate")
+    delegate, authentication = principal.get("delegate"), principal.get("authentication")
     return Requester(
         kind=principal["kind"],
         id=UUID(principal["id"]),
@@ -81,7 +83,24 @@ def requester_from_principal(principal: Json, origin: str = "") -> Requester:
         client_id=principal.get("client_id", ""),
         delegate=Delegate(UUID(delegate[0]), delegate[1]) if delegate else None,
         origin=origin,
+        authentication=_authentication_of(authentication) if authentication else None,
     )
+
+
+def _authentication_json(found: Authentication | None) -> Json | None:
+    if found is None:
+        return None
+    return {
+        "method": found.method,
+        "at": found.at.isoformat(),
+        "assurance": found.assurance,
+        "provider": found.provider,
+        "device": found.device,
+    }
+
+
+def _authentication_of(stored: Json) -> Authentication:
+    return Authentication(**stored | {"at": datetime.fromisoformat(stored["at"])})
 
 
 def _profession(practitioner: Practitioner, organization: Organization | None, wanted: str) -> str:

@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from esante.core import clock
+from esante.core.open_data import encode_jsonld, encode_turtle
 from esante.core.web import N_, NOT_FOUND, Problem, language_of, render
 from esante.services.bulletin.analysis.annual_report import annual_pdf, complete_years
 from esante.services.bulletin.analysis.objectives import objectives_contract
@@ -21,7 +22,7 @@ from esante.services.bulletin.model import LANGUAGES, Indicator
 from esante.services.bulletin.publication.anomaly_text import anomaly_sentence
 from esante.services.bulletin.publication.atom import encode_feed
 from esante.services.bulletin.publication.chart_blocks import breakdown_chart, line_chart, summary_table
-from esante.services.bulletin.publication.dcat import build_catalogue, encode_jsonld, encode_turtle
+from esante.services.bulletin.publication.dcat import build_catalogue
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from esante.services.bulletin.publication.formatter import FLAGS, STATUSES, Formatter, formatter
 from esante.services.bulletin.publication.issue_files import make_document

@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from esante.core.open_data import encode_jsonld, encode_turtle
 from esante.core.web import current_agency
 from esante.services.bulletin.model import LANGUAGES, BulletinIssue
 from esante.services.bulletin.publication import metadata, tables
-from esante.services.bulletin.publication.dcat import Edition, build_catalogue, encode_jsonld, encode_turtle
+from esante.services.bulletin.publication.dcat import Edition, build_catalogue
 from esante.services.bulletin.publication.declared_indicators import declared_indicators
 from esante.services.bulletin.publication.formatter import formatter
 from esante.services.bulletin.publication.model import IssueDocument, PublishedFile

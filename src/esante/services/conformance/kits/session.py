@@ -26,6 +26,8 @@ _SECRET = re.compile(
 )
 _ABSOLUTE = re.compile(r"(?i)[a-z][a-z0-9+.-]*:")
 _BEARER = re.compile(r"(?i)bearer [\w.~+/=-]+")
+_ASSERTION = re.compile(r"<((?:[\w.-]+:)?Assertion)\b.*?(?:</\1>|\Z)", re.DOTALL)
+"""A SAML assertion in a message: whoever has it acts as the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,7 @@ class Session:
         text = body[: MAX_SHOWN * 2].decode(errors="replace")
         for secret in self._secrets:
             text = text.replace(secret, "…")
+        text = _ASSERTION.sub(r"<\1>…</\1>", text)
         text = "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text[:MAX_SHOWN])
         return _BEARER.sub("Bearer …", _SECRET.sub(r"\1…", text))
 

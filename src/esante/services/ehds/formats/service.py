@@ -179,8 +179,8 @@ class Formats:
         return {address: tuple(sources) for address, sources in found.items()}
 
     def _journal_rows(self, view: View, kind: DocumentKind, lines: Sequence[Line], **fields: bool) -> list[Row]:
-        sources = [source for line in lines for source in line.sources]
-        shown = view.sources_of(source.id for source in sources)
+        ids = {source.id for line in lines for source in line.sources}
+        shown = [source for source in view.sources.values() if source.id in ids]
         return self._record.extracts.audit_rows(
             DocumentBuilt,
             view,

@@ -52,6 +52,7 @@ from esante.services.record.rendering.worker_pool import WorkerPool
 from esante.services.record.restrictions.service import LineRestrictions
 from esante.services.record.restrictions.wholes import Wholes
 from esante.services.record.retention.service import Retention
+from esante.services.record.secondary_use.reader import SecondaryUse
 from esante.services.record.statements.service import Statements
 from esante.services.record.uploads.kept_uploads import KeptUploads
 from esante.services.record.visibility import FocusSnapshot, load_snapshot
@@ -75,11 +76,12 @@ class Record:
     What a requester may not see does not exist for them: every method raises the same `Problem` 404 for a document
     that does not exist and for one that they may not see. Every act is journalled with its verdict, in the
     transaction of the act. `previews` renders documents; `clinical` reads the resources that documents hold and that
-    were created directly; `extracts` makes copies for exports; `large_bodies` limits how many large uploads are in
-    memory; `uploads` keeps the files of the deposit form; `retention` says how long data are kept, `deadlines` until
-    when documents must come; `type_rules` are those of services for the resources that are written, by type; `current`
-    decides on documents for services whose data belong to one; `restrictions` restricts lines of documents; `viewers`
-    say where services show documents, by category, `descriptions` what they say of them.
+    were created directly; `extracts` makes copies for exports; `secondary_use` reads what may be used for research;
+    `large_bodies` limits how many large uploads are in memory; `uploads` keeps the files of the deposit form;
+    `retention` says how long data are kept, `deadlines` until when documents must come; `type_rules` are those of
+    services for the resources that are written, by type; `current` decides on documents for services whose data
+    belong to one; `restrictions` restricts lines of documents; `viewers` say where services show documents, by
+    category, `descriptions` what they say of them.
     """
 
     def __init__(self, db: Database, objects: Objects, journal: Journal, directory: Directory, access: Access) -> None:
@@ -99,6 +101,7 @@ class Record:
         self.previews = Previews(self._workers)
         self.clinical = ClinicalReader(db, objects, self._audit, access, self._workers)
         self.extracts = BulkReader(db, self._audit, self.clinical, self._wholes)
+        self.secondary_use = SecondaryUse(db, access, self.clinical.indexer)
         self.large_bodies = LargeBodyQueue()
         self.deadlines = Deadlines(db, journal, directory, access)
         self.deposit_tracker = DepositTracker(db, journal, access)

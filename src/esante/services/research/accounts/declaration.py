@@ -3,16 +3,23 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from starlette.routing import BaseRoute
+
 from esante.contract import KeptData, NavigationItem, Platform, Task
 from esante.contract_parts import Part
 from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.services.research.accounts.service import Accounts
+from esante.services.research.pages import account_pages
 from esante.services.research.terms import terms_on
 
 
 def _build(platform: Platform) -> Iterable[object]:
     yield Accounts(platform.db, platform.journal, platform[Access])
+
+
+def _routes(platform: Platform) -> list[BaseRoute]:
+    return account_pages.routes(platform[Accounts], platform[Access])
 
 
 def _tasks(platform: Platform) -> list[Task]:
@@ -25,6 +32,7 @@ async def _waiting(platform: Platform, requester: Requester) -> int:
 
 ACCOUNTS = Part(
     build=_build,
+    routes=_routes,
     tasks=_tasks,
     navigation=[
         NavigationItem(

@@ -1,5 +1,6 @@
 """The use cases of the access body: the queue, questions, and decisions that two operators make."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -10,7 +11,7 @@ from esante.core.storage import Connection, Database, insert, uuid7
 from esante.core.time_zone import day_of
 from esante.core.web import N_, NOT_FOUND, Page, Problem, clean_text
 from esante.identity.access import Requester, require_operator
-from esante.services.research.accounts.model import AccountStatus
+from esante.services.research.accounts.model import Account, AccountStatus
 from esante.services.research.accounts.service import Accounts
 from esante.services.research.applications import application_store, rules
 from esante.services.research.applications.application_store import ApplicationSearch
@@ -23,12 +24,13 @@ from esante.services.research.applications.model import (
     Decision,
     DecisionProposed,
     DecisionRejected,
+    Finding,
     Listed,
     Message,
     Proposal,
     QuestionAsked,
 )
-from esante.services.research.applications.service import LONGEST, case_of, search
+from esante.services.research.applications.service import LONGEST, case_of, findings_of, search
 from esante.services.research.permits.model import Permit
 from esante.services.research.permits.service import Permits
 from esante.services.research.terms import add_months
@@ -63,6 +65,14 @@ class Decisions:
         require_operator(requester)
         listed = await application_store.find_listed(self._db, application_id)
         return await case_of(self._db, _found(listed))
+
+    async def examine(self, requester: Requester, case: Case) -> tuple[Sequence[Finding], Sequence[Account]]:
+        """Return what the automatic check finds against an application, and the accounts of the people it names."""
+        require_operator(requester)
+        application = case.listed.application
+        (applicant,) = await self._accounts.of_ids([application.account_id])
+        members = (await self._accounts.named(application.content.members)).values()
+        return await findings_of(self._accounts, applicant, application.content), [applicant, *members]
 
     async def ask(self, requester: Requester, application_id: UUID, text: str) -> None:
         """Ask the applicant something; the time for the decision stops. Raises: Problem 400 for a wrong text."""

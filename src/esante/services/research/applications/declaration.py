@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable
 
+from starlette.routing import BaseRoute
+
 from esante.contract import NavigationItem, Platform
 from esante.contract_parts import Part
 from esante.core.web import N_, P_
-from esante.identity.access import Requester
+from esante.identity.access import Access, Requester
 from esante.services.research.accounts.service import Accounts
 from esante.services.research.applications.decisions import Decisions
 from esante.services.research.applications.service import Applications
+from esante.services.research.pages import application_pages, decision_pages
 from esante.services.research.permits.service import Permits
 
 
@@ -18,12 +21,21 @@ def _build(platform: Platform) -> Iterable[object]:
     yield Decisions(db, journal, accounts, platform[Permits])
 
 
+def _routes(platform: Platform) -> list[BaseRoute]:
+    access = platform[Access]
+    return [
+        *application_pages.routes(platform[Applications], access),
+        *decision_pages.routes(platform[Decisions], access),
+    ]
+
+
 async def _waiting(platform: Platform, requester: Requester) -> int:
     return await platform[Decisions].count_waiting()
 
 
 APPLICATIONS = Part(
     build=_build,
+    routes=_routes,
     navigation=[
         NavigationItem(
             role="operator",

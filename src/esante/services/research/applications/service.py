@@ -71,7 +71,7 @@ class Applications:
 
     async def findings(self, requester: Requester, application: Application) -> list[Finding]:
         """Return what the requester's application lacks before it can be submitted."""
-        return await self._findings(await self._accounts.current(requester), application.content)
+        return await findings_of(self._accounts, await self._accounts.current(requester), application.content)
 
     async def save(self, requester: Requester, application_id: UUID | None, content: Content) -> Application:
         """Save a draft, a new one for None; what is missing or wrong may stay so until it is submitted.
@@ -117,7 +117,7 @@ class Applications:
         async with self._db.transaction() as conn:
             draft = (await _lock_own(conn, application_id, account)).application
             rules.require_state(draft, ApplicationState.DRAFT)
-            if found := await self._findings(account, draft.content):
+            if found := await findings_of(self._accounts, account, draft.content):
                 raise bad_request(found[0].place, found[0].title, found[0].remedy, code="value")
             now, content = clock.now(), draft.content
             due = rules.due_on(content.kind, day_of(now), terms_on(day_of(now)))
@@ -165,19 +165,21 @@ class Applications:
             ended = replace(application, state=ApplicationState.WITHDRAWN, asked_at=None, decided_at=clock.now())
             await self._write(conn, requester, ended, ApplicationWithdrawn(application_id=application_id))
 
-    async def _findings(self, account: Account, content: Content) -> list[Finding]:
-        return rules.findings(
-            content,
-            public_body=account.public_body,
-            known=(await self._accounts.named(content.members)).keys(),
-            tables=catalogue_tables(),
-            purposes=purposes(),
-            terms=terms_on(day_of(clock.now())),
-        )
-
     async def _write(self, conn: Connection, requester: Requester, application: Application, event: Event) -> None:
         await application_store.save(conn, application)
         await insert(conn, self._journal.rows_for(requester, event))
+
+
+async def findings_of(accounts: Accounts, applicant: Account, content: Content) -> list[Finding]:
+    """Return what an application of an applicant lacks now."""
+    return rules.findings(
+        content,
+        public_body=applicant.public_body,
+        known=(await accounts.named(content.members)).keys(),
+        tables=catalogue_tables(),
+        purposes=purposes(),
+        terms=terms_on(day_of(clock.now())),
+    )
 
 
 async def search(db: Database, wanted: ApplicationSearch, cursor: str | None) -> Page[Listed]:

@@ -51,3 +51,15 @@ async def fetch_opted_out_among(conn: Database | Connection, persons: Sequence[U
         list(persons),
     )
     return [row["person_id"] for row in rows]
+
+
+async def fetch_types(db: Database, person_id: UUID) -> frozenset[str]:
+    """Return the types of resources of which a person has one now; everybody is a Patient."""
+    rows = await db.fetch(
+        """
+        SELECT DISTINCT type FROM fhir_resource WHERE person_id = $1 AND until = 'infinity' AND NOT deleted
+        UNION SELECT 'DocumentReference' WHERE EXISTS (SELECT FROM document WHERE person_id = $1)
+        """,
+        person_id,
+    )
+    return frozenset({"Patient", *(row["type"] for row in rows)})

@@ -1,6 +1,6 @@
 """The SQL of permits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -43,14 +43,14 @@ _SELECT = """
 class PermitSearch:
     """Which permits are searched: of a state on `day` and a kind ("" for any), with every word somewhere.
 
-    `member`: only those on which an account is named. `dataset`: only those that cover a dataset ("" for any).
+    `member`: only those on which an account is named. `datasets`: only those that cover one of them (None: of any).
     """
 
     day: date
     words: Sequence[str] = ()
     state: str = ""
     kind: str = ""
-    dataset: str = ""
+    datasets: Collection[str] | None = None
     member: UUID | None = None
 
 
@@ -108,8 +108,8 @@ async def search(db: Database, wanted: PermitSearch, before: UUID | None, limit:
               WHEN p.valid_to < $4 THEN 'expired' WHEN p.valid_from > $4 THEN 'coming' ELSE 'valid' END)
           AND ($5::uuid IS NULL OR EXISTS (SELECT FROM research_permit_member AS m
               WHERE m.permit_id = p.permit_id AND m.account_id = $5))
-          AND ($6 = '' OR EXISTS (SELECT FROM jsonb_object_keys(p.columns) AS t (name)
-              WHERE split_part(t.name, '.', 1) = $6))
+          AND ($6::text[] IS NULL OR EXISTS (SELECT FROM jsonb_object_keys(p.columns) AS t (name)
+              WHERE split_part(t.name, '.', 1) = ANY($6)))
           AND NOT EXISTS (SELECT FROM unnest($7::text[]) AS w (word)
               WHERE position(w.word IN lower(concat_ws(' ', p.title, p.summary, p.holder))) = 0)
         ORDER BY p.permit_id DESC LIMIT $8
@@ -119,7 +119,7 @@ async def search(db: Database, wanted: PermitSearch, before: UUID | None, limit:
         wanted.state,
         wanted.day,
         wanted.member,
-        wanted.dataset,
+        None if wanted.datasets is None else list(wanted.datasets),
         list(wanted.words),
         limit,
     )

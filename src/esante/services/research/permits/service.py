@@ -1,5 +1,6 @@
 """The use cases of permits: find the one for a use, list and publish them, withdraw, note what expired."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from esante.core import clock
@@ -39,7 +40,7 @@ class Permits:
         self,
         text: str = "",
         state: str = "",
-        dataset: str = "",
+        datasets: Collection[str] | None = None,
         cursor: str | None = None,
         member: UUID | None = None,
     ) -> Page[Permit]:
@@ -47,7 +48,7 @@ class Permits:
 
         Raises: Problem 400 for a wrong cursor.
         """
-        wanted = PermitSearch(day=today(), words=text.lower().split(), state=state, dataset=dataset, member=member)
+        wanted = PermitSearch(day=today(), words=text.lower().split(), state=state, datasets=datasets, member=member)
         found = await permit_store.search(self._db, wanted, decode_uuid_cursor(cursor), PAGE_SIZE + 1)
         following = encode_cursor(found[PAGE_SIZE - 1].permit_id) if len(found) > PAGE_SIZE else None
         return Page(found[:PAGE_SIZE], following)

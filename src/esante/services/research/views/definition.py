@@ -121,7 +121,7 @@ class _Reader:
             code = compile_tree(tree, types)
         except PathError as error:
             raise ViewFault(place, str(error)) from error
-        return Path(place, code.run, code.types)
+        return Path(place, code.run, code.types, tree)
 
 
 def _constants(parts: Sequence[Any]) -> Iterator[tuple[str, Items]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from esante.core.fhir.fhirpath import Env, Evaluator, Items, Node, PathError, Types
+from esante.core.fhir.fhirpath import Env, Evaluator, Items, Node, PathError, SyntaxTree, Types
 
 Row = dict[str, Any]
 ROW_INDEX = "rowIndex"
@@ -31,11 +31,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A compiled expression at a place of the definition; `types` of its results, None for any."""
+    """A compiled expression at a place of the definition; `types` of its results, None for any; its syntax `tree`."""
 
     place: str
     run: Evaluator
     types: Types
+    tree: SyntaxTree
 
     def evaluate(self, node: Node | None, scope: Scope) -> Items:
         """Return the results on an element, or (None) on nothing, where only constants have values.

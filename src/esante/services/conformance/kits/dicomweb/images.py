@@ -23,7 +23,7 @@ _BOUNDARY = "boundary-of-the-kit"
 
 
 @dataclass(frozen=True, slots=True)
-class TestStudy:
+class NewStudy:
     """A study of one series with two images: its UIDs, and the files."""
 
     study: str
@@ -46,12 +46,12 @@ class TestStudy:
         return f"{self.series_path}/instances/{self.instances[place]}"
 
 
-def new_study(session: Session) -> TestStudy:
+def new_study(session: Session) -> NewStudy:
     """Return a new study of the test patient."""
     study, series = str(generate_uid()), str(generate_uid())
     instances = (str(generate_uid()), str(generate_uid()))
     first, second = (_file(_image(session, study, series, uid, number)) for number, uid in enumerate(instances, 1))
-    return TestStudy(study, series, instances, (first, second))
+    return NewStudy(study, series, instances, (first, second))
 
 
 def _image(session: Session, study: str, series: str, instance: str, number: int) -> Dataset:

@@ -5,7 +5,7 @@ from typing import Any
 from esante.services.conformance.kits.checks import Checks, expect, expect_status
 from esante.services.conformance.kits.dicomweb.images import (
     DICOM_JSON,
-    TestStudy,
+    NewStudy,
     headers_of,
     new_study,
     store,
@@ -31,9 +31,9 @@ def _items(reply: Reply, tag: str) -> list[dict[str, Any]]:
     return list(found.get(tag, {}).get("Value", ()))
 
 
-def stored_study(session: Session) -> TestStudy:
+def stored_study(session: Session) -> NewStudy:
     """Return the study that the run stored."""
-    study: TestStudy = session.value("study")
+    study: NewStudy = session.value("study")
     return study
 
 

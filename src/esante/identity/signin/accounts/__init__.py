@@ -1,0 +1,1 @@
+"""Who may sign in: holders, staff of the agency, recoveries of accounts."""

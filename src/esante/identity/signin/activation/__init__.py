@@ -1,0 +1,1 @@
+"""Codes with which somebody adds their first passkey, and the letter that brings one."""

@@ -1,0 +1,1 @@
+"""Passkeys: ceremonies of WebAuthn, and the passkeys of holders."""

@@ -1,0 +1,1 @@
+"""Sign-in services of others (OpenID Connect)."""

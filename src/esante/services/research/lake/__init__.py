@@ -1,0 +1,1 @@
+"""The lake: extractions of records for permits, as Parquet files under pseudonyms."""

@@ -1,0 +1,1 @@
+"""What leaves the environment: tables of aggregates, checked by rules and released by people."""
