@@ -76,7 +76,7 @@ SERVICE = Service(
         NavigationItem(
             role="operator",
             url="/operator/duplicates",
-            label=P_("menu", "Similar entries"),
+            label=P_("menu", "Duplicates"),
             icon="people",
             order=25,
             waiting=_open_pairs,

@@ -61,9 +61,7 @@ def propose_pairs(entries: Mapping[UUID, Traits], weights: MatchWeights) -> list
         api = DuckDBAPI(connection)
         linker = Linker(api.register(table), _settings(weights), log_level="ERROR")
         found = linker.inference.predict(threshold_match_weight=weights.possible_bits, warning_mode="never")
-        rows = connection.execute(
-            f"SELECT unique_id_l, unique_id_r, match_weight FROM {found.physical_name}"  # noqa: S608 - splink's own name
-        ).fetchall()
+        rows = connection.table(found.physical_name).project("unique_id_l, unique_id_r, match_weight").fetchall()
     pairs = {}
     for one, other, bits in rows:
         first, second = sorted((UUID(one), UUID(other)))
