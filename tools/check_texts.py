@@ -32,7 +32,7 @@ SPOKEN = {
     "Topic": ("title",),
 }
 """Arguments, by place or by name, that are msgids."""
-UNSEEN_KEYS = {"legal_source", "source", "sql", "format", "standard", "in_rules", "requires", "help"}
+UNSEEN_KEYS = {"legal_source", "source", "sql", "fhirpath", "format", "standard", "in_rules", "requires", "help"}
 """Keys of data files whose sentences nobody sees but who reads the file, are names of standards, or are technical and
 in English as the specifications are (of conformance kits; pages mark their language)."""
 _WORD = re.compile(r"[^\W\d_]{2,}")

@@ -22,7 +22,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "esante.core.plain_xml",
     ),
     ("esante.core.time_zone",),
-    ("esante.core.time_limits",),
+    ("esante.core.time_limits", "esante.core.zip_stream"),
     ("esante.core.storage",),
     ("esante.core.journal", "esante.core.web", "esante.core.disclosure", "esante.core.outbound"),
     ("esante.core.fhir", "esante.core.witness", "esante.core.sepa", "esante.core.soap", "esante.core.open_data"),

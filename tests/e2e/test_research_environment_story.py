@@ -12,10 +12,12 @@ from esante.identity.access import Access, Requester, requester_of
 from esante.identity.directory import Directory
 from esante.services.record import Deposit, Record
 from esante.services.research import Permits
+from esante.services.research.accounts.service import Accounts
 from esante.settings import Settings
 from tests.support.record import World
+from tests.support.research import accepted
 from tests.support.research_environment_story import download, make_data, release, run_job
-from tests.support.research_lake import RESEARCHER, laboratory_report, make_permit
+from tests.support.research_lake import laboratory_report, make_permit
 from tests.support.served_platform import prepare_months, serve_platform, sign_in
 from tests.support.visitors import open_visitor
 
@@ -37,19 +39,25 @@ async def open_country(folder: Path, dsn: str):
         for number in range(9):
             person = await world.person(sex="female" if number < 6 else "male")
             await world.record.deposit(hospital, person.id, laboratory_report(person, 10 + number), Deposit())
-        permit = make_permit(holder="University of Example", summary="How frequent is anaemia?", purpose="research")
+        researcher = await accepted(platform[Accounts], OPERATOR, "Lena Kieffer", "lena@uni.example")
+        permit = make_permit(
+            holder="University of Example",
+            summary="How frequent is anaemia?",
+            purpose="research",
+            members=frozenset({researcher.id}),
+        )
         async with platform.db.transaction() as conn:
             await platform[Permits].issue(conn, OPERATOR, permit)
-        yield platform, permit
+        yield platform, permit, researcher
 
 
 async def test_result_of_a_job_is_released_and_downloaded(browser, dsn, tmp_path):
     async with (
-        open_country(tmp_path, dsn) as (platform, permit),
+        open_country(tmp_path, dsn) as (platform, permit, account),
         open_visitor(browser, platform.settings.base_url, "fr", viewport=NARROW) as researcher,
         open_visitor(browser, platform.settings.base_url, "de") as operator,
     ):
-        await asyncio.gather(sign_in(researcher, platform, RESEARCHER), sign_in(operator, platform, OPERATOR))
+        await asyncio.gather(sign_in(researcher, platform, account), sign_in(operator, platform, OPERATOR))
         await make_data(researcher, permit.permit_id)
         await run_job(researcher, permit.permit_id)
         await release(operator, permit.title)

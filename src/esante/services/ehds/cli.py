@@ -2,6 +2,7 @@
 
 import click
 
+from esante.services.ehds.formats.cli import check
 from esante.services.ehds.requirements.cli import record, report
 
 
@@ -12,3 +13,4 @@ def ehds() -> None:
 
 ehds.add_command(report)
 ehds.add_command(record)
+ehds.add_command(check)

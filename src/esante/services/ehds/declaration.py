@@ -7,9 +7,11 @@ from esante.services.ehds import actors
 from esante.services.ehds.cli import ehds
 from esante.services.ehds.formats import api
 from esante.services.ehds.formats.declaration import PART as FORMATS
+from esante.services.ehds.opt_out.declaration import PART as OPT_OUT
+from esante.services.ehds.portability.declaration import PART as PORTABILITY
 from esante.services.ehds.requirements.declaration import REQUIREMENTS
 
-_WHOLE = combine([FORMATS, REQUIREMENTS])
+_WHOLE = combine([FORMATS, PORTABILITY, OPT_OUT, REQUIREMENTS])
 
 
 def _capabilities(base_url: str) -> Json:

@@ -1,17 +1,15 @@
 """A ZIP of a patient's own export and the original bytes of their documents, written while it is sent."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_STORED
 
 from esante.contract import PersonalFile
 from esante.core.storage import Database, JobState, Overloaded
-from esante.core.time_zone import time_zone
 from esante.core.web import N_, show_datetime, translator
+from esante.core.zip_stream import Chunks, UniqueNames, ZipStream, chunks_of, zip_entry
 from esante.identity.access import Requester
 from esante.identity.directory import Directory, Person
 from esante.services.export.model import Job, PersonalExportDownloaded
@@ -28,9 +26,6 @@ from esante.services.record import (
 )
 
 log = logging.getLogger(__name__)
-CHUNK_BYTES = 1024 * 1024
-_ZIP64_BYTES = 1 << 31
-"""The size from which an entry of a ZIP needs the ZIP64 format."""
 _DATA, _DOCUMENTS = N_("data"), N_("documents")
 """The folders in the ZIP."""
 _README = (
@@ -45,7 +40,6 @@ _README = (
 )
 _KEEP_SAFE = N_("Keep these files in a safe place that nobody else can open. They contain private health information.")
 _MISSING = N_("These documents could not be read. Contact the helpdesk.")
-Chunks = AsyncIterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +100,7 @@ class PersonalExports:
         """Yield the bytes of the ZIP, with texts in a language."""
         exported_at, translate = export.job.request.at, translator(language).gettext
         moment = show_datetime(exported_at, language)
-        archive, folders = _ZipStream(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
+        archive, folders = ZipStream(), {"data": translate(_DATA), "documents": translate(_DOCUMENTS)}
         texts = [translate(line) % {"moment": moment, **folders} for line in _README]
         texts += [translate(one.about) % {"folder": translate(one.folder)} for one in self._further]
         texts.append(translate(_KEEP_SAFE))
@@ -125,24 +119,24 @@ class PersonalExports:
                 yield chunk
         yield archive.close()
 
-    async def _add_data(self, archive: "_ZipStream", job: Job, folder: str) -> Chunks:
+    async def _add_data(self, archive: "ZipStream", job: Job, folder: str) -> Chunks:
         """Add the NDJSON files of an export."""
         files = [file for file in await self._exports.files(job) if file.kind == "output"]
         files_per_type = Counter(file.type for file in files)
         for file in files:
             name = f"{file.type}.ndjson" if files_per_type[file.type] == 1 else file.name
-            entry = _entry(f"{folder}/{name}", job.request.at)
+            entry = zip_entry(f"{folder}/{name}", job.request.at)
             async for chunk in archive.add(entry, file.size, self._exports.stream_lines(job, file)):
                 yield chunk
 
     async def _add_documents(
-        self, archive: "_ZipStream", export: PersonalExport, folder: str, language: str, missing: list[str]
+        self, archive: "ZipStream", export: PersonalExport, folder: str, language: str, missing: list[str]
     ) -> Chunks:
         """Add the documents, with a readable copy beside each that only software can read.
 
         The names of those whose bytes are lost are appended to `missing`.
         """
-        names = _UniqueNames()
+        names = UniqueNames()
         person = await self._directory.person(export.view.person_id)
         for document in export.documents:
             name = names.of(file_name(document))
@@ -154,33 +148,33 @@ class PersonalExports:
                 continue
             if content is None:  # its retention ended meanwhile
                 continue
-            entry = _entry(f"{folder}/{name}", document.deposited_at)
+            entry = zip_entry(f"{folder}/{name}", document.deposited_at)
             if document.kind in ("pdf", "image"):
                 entry.compress_type = ZIP_STORED
-            async for chunk in archive.add(entry, len(content), _chunks(content)):
+            async for chunk in archive.add(entry, len(content), chunks_of(content)):
                 yield chunk
             if copy := person and await self._readable_copy(document, content, person, language):
-                entry = _entry(f"{folder}/{names.of(readable_name(document))}", document.deposited_at)
-                async for chunk in archive.add(entry, len(copy), _chunks(copy)):
+                entry = zip_entry(f"{folder}/{names.of(readable_name(document))}", document.deposited_at)
+                async for chunk in archive.add(entry, len(copy), chunks_of(copy)):
                     yield chunk
 
     async def _add_further(
         self,
-        archive: "_ZipStream",
+        archive: "ZipStream",
         export: PersonalExport,
         further: FurtherFiles,
         language: str,
         missing: list[str],
     ) -> Chunks:
         """Add the files of another service. The names of those that are lost are appended to `missing`."""
-        folder, names = translator(language).gettext(further.folder), _UniqueNames()
+        folder, names = translator(language).gettext(further.folder), UniqueNames()
         async for file in further.read(export.requester, language):
             name = names.of(file.name)
             if file.content is None:
                 missing.append(name)
                 continue
-            entry = _entry(f"{folder}/{name}", file.at)
-            async for chunk in archive.add(entry, len(file.content), _chunks(file.content)):
+            entry = zip_entry(f"{folder}/{name}", file.at)
+            async for chunk in archive.add(entry, len(file.content), chunks_of(file.content)):
                 yield chunk
 
     async def _readable_copy(self, document: Document, content: bytes, person: Person, language: str) -> bytes | None:
@@ -190,68 +184,3 @@ class PersonalExports:
         except Overloaded:
             log.warning("the readable copy of document %s is left out: too many documents are waiting", document.id)
             return None
-
-
-class _UniqueNames:
-    """Names of files, each different from the others on every system."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def of(self, name: str) -> str:
-        """Return the name, with a number where it was given before."""
-        self._counts[name.casefold()] += 1
-        if (count := self._counts[name.casefold()]) == 1:
-            return name
-        stem, dot, extension = name.rpartition(".")
-        return f"{stem} ({count}){dot}{extension}"
-
-
-class _ZipStream:
-    """A ZIP whose bytes are returned while it is written."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._zip = ZipFile(self, "w", ZIP_DEFLATED)  # type: ignore[call-overload]  # needs `write` and `flush` only
-
-    def write(self, data: bytes) -> int:
-        """Buffer bytes of the ZIP (called by `ZipFile`)."""
-        self._buffer += data
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: there is no buffer behind this one (called by `ZipFile`)."""
-
-    async def add(self, entry: ZipInfo, size: int, content: Chunks) -> Chunks:
-        """Add an entry of about `size` bytes; yield the bytes of the ZIP as far as it is written."""
-        with self._zip.open(entry, "w", force_zip64=size >= _ZIP64_BYTES) as member:
-            async for chunk in content:
-                await asyncio.to_thread(member.write, chunk)
-                yield self._take_buffer()
-        yield self._take_buffer()
-
-    def add_text(self, name: str, at: datetime, paragraphs: Sequence[str]) -> Chunks:
-        """Add a text file, with line ends that every system shows."""
-        content = "\r\n\r\n".join([*paragraphs, ""]).encode()
-        return self.add(_entry(name, at), len(content), _chunks(content))
-
-    def close(self) -> bytes:
-        """Finish the ZIP and return its last bytes."""
-        self._zip.close()
-        return self._take_buffer()
-
-    def _take_buffer(self) -> bytes:
-        written = bytes(self._buffer)
-        self._buffer.clear()
-        return written
-
-
-def _entry(name: str, at: datetime) -> ZipInfo:
-    entry = ZipInfo(name, at.astimezone(time_zone()).timetuple()[:6])
-    entry.compress_type = ZIP_DEFLATED
-    return entry
-
-
-async def _chunks(content: bytes) -> Chunks:
-    for start in range(0, len(content), CHUNK_BYTES):
-        yield content[start : start + CHUNK_BYTES]

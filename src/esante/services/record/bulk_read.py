@@ -138,16 +138,20 @@ class BulkReader:
         ]
         return CopyPage(copies, following)
 
-    async def read_content(self, view: View, document: Document) -> bytes | None:
+    async def read_content(
+        self, view: View, document: Document, *, with_restricted_lines: bool = True
+    ) -> bytes | None:
         """Return the bytes of a document that `read_documents` returned; None when it was deleted meanwhile.
+
+        Without `with_restricted_lines` those that others are given.
 
         Raises: `FileNotFoundError` or `ValueError` when they are missing or damaged in the object store.
         """
         found = await store.find_document(self._db, document.person_id, document.id)
         if found is None:
             return None
-        # Lines may have been restricted meanwhile, or no longer be.
-        [found] = await self._wholes.shown(view.visibility, [found])
+        if with_restricted_lines:  # lines may have been restricted meanwhile, or no longer be
+            [found] = await self._wholes.shown(view.visibility, [found])
         return await self._wholes.content(found)
 
     def audit_rows(

@@ -8,7 +8,7 @@ import pytest
 from starlette.applications import Starlette
 
 from esante.core.web import HANDLERS
-from esante.services.ehds.formats import Formats, api
+from esante.services.ehds.formats import Formats, Intake, api
 from esante.services.record.documents import mhd_api
 from tests.support.record import BASE, open_world
 
@@ -37,7 +37,7 @@ def client(world, formats):
             requester, frozenset((scopes or f"{level}/*.cruds").split()), timedelta(hours=1)
         )
         routes = [
-            *api.routes(formats, world.access),
+            *api.routes(formats, Intake(world.record, world.journal), world.access, f"{BASE}/fhir"),
             *mhd_api.routes(world.record, world.directory, world.access, f"{BASE}/fhir"),
         ]
         transport = httpx.ASGITransport(Starlette(routes=routes, exception_handlers=HANDLERS))

@@ -13,8 +13,8 @@ from esante.core.fhir.view import (
 from esante.core.fhir.view.model import TableKind
 from esante.core.web import N_, P_
 
-Column = tuple[str, Callable[[Any], str], bool]
-"""A heading (msgid), the text of the cell, and whether that text is a FHIR code with words of its own."""
+Column = tuple[str, Callable[[Any], str | When], bool]
+"""A heading (msgid), the text or time of the cell, and whether that text is a FHIR code with words of its own."""
 
 CODES: Mapping[str, str] = {
     "active": N_("active"),
@@ -34,25 +34,23 @@ CODES: Mapping[str, str] = {
     "refuted": N_("refuted"),
     "low": P_("criticality", "low"),
     "high": P_("criticality", "high"),
+    "N": N_("normal"),
+    "H": N_("high"),
+    "HH": N_("critically high"),
+    "L": N_("low"),
+    "LL": N_("critically low"),
+    "A": N_("abnormal"),
+    "POS": N_("positive"),
+    "NEG": N_("negative"),
+    "DET": N_("detected"),
+    "ND": N_("not detected"),
 }
 """Words (msgids) for codes; a code without words stands as it is."""
 _NOTES = ("note", "doNotPerform", "conclusion", "statusReason")
 
 
-def _moment(moment: str) -> str:
-    """Return a FHIR date or dateTime for a reader: the day, with hours and minutes where they are known."""
-    day, _, time = moment.partition("T")
-    return f"{day} {time[:5]}" if time else day
-
-
-def _when(row: TableRow) -> str:
-    return _span(row.when)
-
-
-def _span(when: When) -> str:
-    """Return a time or a time span; an end without a beginning, and the reverse, keep their dash."""
-    start, end = _moment(when.start), _moment(when.end)
-    return when.text or (f"{start} – {end}".strip() if end else start)
+def _when(row: TableRow) -> When:
+    return row.when
 
 
 def _value(row: Observation) -> str:
@@ -88,7 +86,7 @@ _COLUMNS: Mapping[TableKind, tuple[Column, ...]] = {
         _NAME,
         (N_("Result"), _value, False),
         (N_("Reference range"), _range, False),
-        (N_("Assessment"), lambda row: row.flag_text or row.flag, False),
+        (N_("Assessment"), lambda row: row.flag if row.flag in CODES else row.flag_text or row.flag, True),
         _DATE,
         _STATUS,
         _NOTE,

@@ -2,6 +2,7 @@
 
 - `GET Patient/[id]/$summary`: the patient summary (operation of the International Patient Summary).
 - `GET Patient/[id]/$document?kind=`: a document of any kind, about `focus` or else the latest of its kind.
+- `POST Patient/[id]/$take-in`: takes a document in that keeps the rules of its kind.
 """
 
 from uuid import UUID
@@ -11,23 +12,29 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from esante.core.fhir import encode
-from esante.core.fhir.rest import require_known_parameters
+from esante.core.fhir import encode, operation_outcome
+from esante.core.fhir.rest import fhir_response, require_fhir_json, require_known_parameters
 from esante.core.time_zone import today
 from esante.core.types import Json
-from esante.core.web import FHIR_JSON, LANGUAGES, N_, NOT_FOUND, Problem, bad_request, language_of
+from esante.core.web import FHIR_JSON, LANGUAGES, N_, NOT_FOUND, Problem, bad_request, language_of, read_body
 from esante.identity.access import Access, Requester
+from esante.services.ehds.formats.intake import BrokenProfile, Intake, issue_of
 from esante.services.ehds.formats.kinds import SUMMARY, DocumentKind, document_kinds, find_kind
 from esante.services.ehds.formats.service import STORED_TYPES, Formats, Order
+from esante.services.ehds.formats.validation import DocumentCheck
+from esante.services.record import Deposited, InvalidContent
 
 SUMMARY_OPERATION = "http://hl7.org/fhir/uv/ips/OperationDefinition/summary"
 IPS_BUNDLE = "http://hl7.org/fhir/uv/ips/StructureDefinition/Bundle-uv-ips"
 _SUMMARY_PARAMETERS = frozenset({"profile", "language", "_format", "_pretty"})
+_TAKE_IN_PARAMETERS = frozenset({"confirmation", "_format", "_pretty"})
+MAX_DOCUMENT = 20 * 1024 * 1024
+"""Bytes of a document that is taken in."""
 _DOCUMENT_PARAMETERS = frozenset({"kind", "focus", "language", "_format", "_pretty"})
 
 
-def routes(formats: Formats, access: Access) -> list[BaseRoute]:
-    """Return the routes of the operations."""
+def routes(formats: Formats, intake: Intake, access: Access, base_url: str) -> list[BaseRoute]:
+    """Return the routes of the operations; `base_url` is the address of the FHIR API."""
 
     async def summary(request: Request) -> Response:
         """Return the patient summary."""
@@ -51,9 +58,33 @@ def routes(formats: Formats, access: Access) -> list[BaseRoute]:
         content = await run_in_threadpool(encode, built.bundle)
         return Response(content, media_type=FHIR_JSON, headers={"Cache-Control": "no-store"})
 
+    async def take_in(request: Request) -> Response:
+        """Deposit the document in the body, or tell all that is wrong with it (422)."""
+        requester = await access.authorize(request, "DocumentReference", "c")
+        require_known_parameters(request, _TAKE_IN_PARAMETERS)
+        require_fhir_json(request)
+        person_id, confirmation = _person_id(request), request.query_params.get("confirmation")
+        try:
+            content = await read_body(request, MAX_DOCUMENT)
+            deposited, check = await intake.take_in(requester, person_id, content, confirmation)
+        except BrokenProfile as broken:
+            return fhir_response(operation_outcome(map(issue_of, broken.check.findings)), 422)
+        except InvalidContent as invalid:
+            if not invalid.issues:
+                raise
+            return fhir_response(operation_outcome(invalid.issues), invalid.status)
+        return _accepted(deposited, check)
+
+    def _accepted(deposited: Deposited, check: DocumentCheck) -> Response:
+        """Return 201, or 200 where the record held the same bytes already, with the warnings."""
+        response = fhir_response(operation_outcome(map(issue_of, check.findings)), 201 if deposited.created else 200)
+        response.headers["Location"] = f"{base_url}/DocumentReference/{deposited.document.key}"
+        return response
+
     return [
         Route("/fhir/Patient/{id}/$summary", summary, methods=["GET"]),
         Route("/fhir/Patient/{id}/$document", document, methods=["GET"]),
+        Route("/fhir/Patient/{id}/$take-in", take_in, methods=["POST"]),
     ]
 
 
@@ -72,6 +103,13 @@ def capabilities(base_url: str) -> Json:
                         "definition": definition,
                         "documentation": f"GET with kind, one of {names}; focus (Type/id) says what it is about, by"
                         " default the latest. The document is built out of what the requester may see.",
+                    },
+                    {
+                        "name": "take-in",
+                        "definition": f"{base_url}/fhir/OperationDefinition/Patient-take-in",
+                        "documentation": "POST with a document Bundle: it is deposited if it keeps R4, IPS and the"
+                        " guide of HL7 Europe for its kind; otherwise 422 with every rule that it breaks."
+                        " confirmation: the document is about this patient although it differs, and why.",
                     },
                 ],
             }

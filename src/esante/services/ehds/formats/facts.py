@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import orjson
 
 from esante.core.fhir import decode
@@ -14,14 +14,14 @@ from esante.core.fhir.search import ResourceRow
 from esante.core.types import Json
 
 ABSENT_SYSTEM = "http://hl7.org/fhir/uv/ips/CodeSystem/absent-unknown-uv-ips"
-_ABSENT_CODES: Mapping[str, frozenset[str]] = {
-    "http://snomed.info/sct": frozenset(
-        ["716186003", "409137002", "428607008", "429625007", "160245001", "787481004", "787483001", "787482006"]
-    )
-}
+SNOMED = "http://snomed.info/sct"
+_ABSENT_CODES = frozenset(
+    ["716186003", "409137002", "428607008", "429625007", "160245001", "787481004", "787483001", "787482006"]
+)
 """Codes of SNOMED CT by which a resource says that nothing of its kind is known."""
-_NO_INFORMATION = frozenset(["no-allergy-info", "no-medication-info", "no-problem-info", "no-procedure-info"])
-_NO_INFORMATION_MORE = frozenset(["no-device-info", "no-immunization-info"])
+_NO_INFORMATION = frozenset(
+    f"no-{what}-info" for what in ("allergy", "medication", "problem", "procedure", "device", "immunization")
+)
 _CURRENT: Mapping[str, frozenset[str]] = {
     "Condition": frozenset(["", "active", "recurrence", "relapse"]),
     "AllergyIntolerance": frozenset(["", "active"]),
@@ -47,30 +47,54 @@ _ADMINISTRATIVE = frozenset([
 """Elements that say who told something and where, not what was told."""
 
 
-@dataclass(frozen=True)
+_WANTED = (
+    *dict.fromkeys(("id", "status", "clinicalStatus", "verificationStatus", "category", "class", "abatementDateTime")),
+    *(name for name in (*_CODES, *_DATES)),
+)
+_ABSENT = msgspec.Raw(b"null")
+_Excerpt = msgspec.defstruct("_Excerpt", [(name, msgspec.Raw, _ABSENT) for name in _WANTED], gc=False)
+"""The elements that decide where a fact stands, not parsed yet: most facts of a long record are in no section."""
+_excerpts = msgspec.json.Decoder(_Excerpt)
+
+
 class Fact:
     """A resource of a record from one of its sources; `id` is the part of its logical id after the person's key."""
 
-    type: str
-    id: UUID
-    source: UUID
-    resource: Json
+    def __init__(self, type_: str, id_: UUID, source: UUID, body: bytes) -> None:
+        self.type, self.id, self.source, self._body = type_, id_, source, body
+        self._excerpt = _excerpts.decode(body)
 
     @classmethod
     def of(cls, row: ResourceRow) -> "Fact":
         """Return the fact of a stored row."""
-        return cls(row.type, row.id, row.source, decode(row.body))
+        return cls(row.type, row.id, row.source, row.body)
 
-    @property
+    @cached_property
+    def resource(self) -> Json:
+        """The resource, decimals with the digits that they had."""
+        resource: Json = decode(self._body)
+        return resource
+
+    def _get(self, name: str) -> Any:
+        """Return the value of an element of the excerpt, None where it is absent."""
+        raw: msgspec.Raw = getattr(self._excerpt, name)
+        return None if raw is _ABSENT else msgspec.json.decode(raw)
+
+    def _text(self, name: str) -> str:
+        """Return an element that is a primitive as text, "" where it is absent."""
+        value = self._get(name)
+        return value if isinstance(value, str) else ""
+
+    @cached_property
     def address(self) -> str:
         """The relative URL: type and logical id."""
-        return f"{self.type}/{self.resource['id']}"
+        return f"{self.type}/{self._text('id')}"
 
     @cached_property
     def date(self) -> str:
         """The FHIR date of what it is about, "" where it gives none; a period counts by its beginning."""
         for name in _DATES:
-            value = self.resource.get(name)
+            value = self._get(name)
             if isinstance(value, dict):
                 value = value.get("start") or value.get("end")
             if isinstance(value, str):
@@ -80,44 +104,45 @@ class Fact:
     @cached_property
     def codings(self) -> tuple[tuple[str, str], ...]:
         """What it is about: system and code of each coding."""
-        concepts = (self.resource.get(name) for name in _CODES)
+        concepts = (self._get(name) for name in _CODES)
         return tuple(pair for concept in concepts for pair in codings_of(concept))
 
-    @property
+    @cached_property
     def code_key(self) -> tuple[tuple[str, str], ...] | str:
         """What it is about, for comparison: its codings, else its text, else its key."""
-        concept: Any = next((found for name in _CODES if (found := self.resource.get(name))), None)
+        concept: Any = next((found for name in _CODES if (found := self._get(name))), None)
         text = concept.get("text") if isinstance(concept, dict) else None
         return tuple(sorted(self.codings)) or str(text or self.id)
 
-    @property
+    @cached_property
     def category_codes(self) -> frozenset[str]:
         """The codes of its category and, of an encounter, of its class."""
-        found = {code for one in listed(self.resource.get("category")) for _, code in codings_of(one)}
-        class_ = self.resource.get("class")
+        found = {code for one in listed(self._get("category")) for _, code in codings_of(one)}
+        class_ = self._get("class")
         return frozenset(found | ({str(class_.get("code"))} if isinstance(class_, dict) else set()))
 
     @property
     def status(self) -> str:
         """Its clinical status, else its status; "" without one."""
-        clinical = [code for _, code in codings_of(self.resource.get("clinicalStatus"))]
+        clinical = [code for _, code in codings_of(self._get("clinicalStatus"))]
         if clinical:
             return clinical[0]
-        return str(self.resource.get("status", "")) if self.type not in ("Condition", "AllergyIntolerance") else ""
+        return self._text("status") if self.type not in ("Condition", "AllergyIntolerance") else ""
 
     @property
     def is_void(self) -> bool:
         """Whether it was made in error, refuted or did not happen, so that no document tells it as a fact."""
-        verified = {code for _, code in codings_of(self.resource.get("verificationStatus"))}
-        return bool(_VOID & {str(self.resource.get("status", "")), *verified})
+        if self._text("status") in _VOID:
+            return True
+        return any(code in _VOID for _, code in codings_of(self._get("verificationStatus")))
 
     def is_current(self, today: str) -> bool:
         """Return whether it is part of the present; `today`: a FHIR date."""
         if self.status not in _CURRENT.get(self.type, frozenset([self.status])):
             return False
         ends = (
-            self.resource.get("abatementDateTime"),
-            *map(_end, map(self.resource.get, ("effectivePeriod", "period"))),
+            self._get("abatementDateTime"),
+            *map(_end, map(self._get, ("effectivePeriod", "period"))),
         )
         return not any(isinstance(end, str) and end[:10] < today[: len(end[:10])] for end in ends)
 
@@ -125,16 +150,14 @@ class Fact:
     def says_none(self) -> bool:
         """Whether it says in coded form that nothing of its kind is known to exist."""
         return any(
-            (system == ABSENT_SYSTEM and code.startswith("no-known")) or code in _ABSENT_CODES.get(system, ())
+            (system == ABSENT_SYSTEM and code.startswith("no-known")) or (system == SNOMED and code in _ABSENT_CODES)
             for system, code in self.codings
         )
 
     @property
     def says_unknown(self) -> bool:
         """Whether it says in coded form that there is no information."""
-        return any(
-            system == ABSENT_SYSTEM and code in _NO_INFORMATION | _NO_INFORMATION_MORE for system, code in self.codings
-        )
+        return any(system == ABSENT_SYSTEM and code in _NO_INFORMATION for system, code in self.codings)
 
     @cached_property
     def said(self) -> bytes:

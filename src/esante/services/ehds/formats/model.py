@@ -83,3 +83,17 @@ class DocumentBuilt(AccessEvent, frozen=True, kw_only=True):
 
     document_kind: str
     count: int = 0
+
+
+@event("ehds.document_rejected")
+class DocumentRejected(AccessEvent, frozen=True, kw_only=True):
+    """A document was not taken into a record since it breaks the rules of its kind.
+
+    `guide`: whose rules; `broken`: the rules. What the document says is not kept.
+    """
+
+    ACTION: ClassVar[str] = "C"
+    REFUSED_WORDS: ClassVar[str] = N_("%(actor)s tried to add a document to your record, but it could not be added.")
+
+    guide: str = ""
+    broken: tuple[str, ...] = ()

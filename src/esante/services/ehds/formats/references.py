@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from esante.core.fhir import decode, parse_logical_id
+from esante.core.fhir import parse_logical_id
 from esante.core.fhir.store import fetch_current
 from esante.core.storage import Database
 from esante.core.types import Json
@@ -34,7 +34,7 @@ async def fetch_referenced(
             break
         versions = await fetch_current(db, keys[:_LIMIT], view.visible_sources)
         current = [next((one for one in each if not one.deleted), None) for each in versions.values()]
-        pending = [Fact(one.type, one.id, one.source, decode(one.body)) for one in current if one]
+        pending = [Fact(one.type, one.id, one.source, one.body) for one in current if one]
         found |= {fact.address: fact for fact in pending}
     return found
 

@@ -31,7 +31,10 @@ COMPOSITION = "Composition"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to be built: a document of a kind about `focus` ("Type/id"; "": the latest), in a language.
+    """What is to be built: a document of a kind, in a language.
+
+    `focus` ("Type/id"): what it is about, or the Composition of a document that was deposited; "": the person as a
+    whole for a summary, else the latest of the kind.
 
     `readable`: the types of resources that the requester's token lets them read.
     """
@@ -62,9 +65,8 @@ class Formats:
             raise _not_found()
         patient = patient_resource(person, self._directory.catalogue)
         frame = Frame(order.kind, patient, order.language, clock.now(), uuid4(), self._base_url)
-        built = await (
-            self._summary(view, frame, order) if order.kind.is_summary else self._focused(view, frame, order)
-        )
+        about_all = order.kind.is_summary and not order.focus
+        built = await (self._summary(view, frame, order) if about_all else self._focused(view, frame, order))
         if built is None:
             await self._db.write(self._journal_rows(view, order.kind, ()))
             raise _not_found()
@@ -179,8 +181,8 @@ class Formats:
         return {address: tuple(sources) for address, sources in found.items()}
 
     def _journal_rows(self, view: View, kind: DocumentKind, lines: Sequence[Line], **fields: bool) -> list[Row]:
-        sources = [source for line in lines for source in line.sources]
-        shown = view.sources_of(source.id for source in sources)
+        ids = {source.id for line in lines for source in line.sources}
+        shown = [source for source in view.sources.values() if source.id in ids]
         return self._record.extracts.audit_rows(
             DocumentBuilt,
             view,

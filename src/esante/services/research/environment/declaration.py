@@ -13,6 +13,7 @@ from esante.core.web import N_
 from esante.identity.access import Access, Requester
 from esante.identity.directory import Directory
 from esante.services.record import Record
+from esante.services.research.accounts.service import Accounts
 from esante.services.research.environment.model import JobLimits
 from esante.services.research.environment.service import Environment
 from esante.services.research.environment.worker import JobRunner
@@ -64,7 +65,7 @@ def _build(platform: Platform) -> Iterable[object]:
 def _routes(platform: Platform) -> list[BaseRoute]:
     access, environment, outputs = platform[Access], platform[Environment], platform[Outputs]
     reviews = ReviewPages(access, environment, outputs, platform[Permits])
-    return [*EnvironmentPages(access, environment).routes(), *reviews.routes()]
+    return [*EnvironmentPages(access, platform[Accounts], environment).routes(), *reviews.routes()]
 
 
 def _tasks(platform: Platform) -> list[Task]:

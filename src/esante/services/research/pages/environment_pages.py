@@ -11,12 +11,14 @@ from starlette.routing import BaseRoute, Route
 from esante.core import clock
 from esante.core.web import Problem, read_form, redirect, render
 from esante.identity.access import Access, Requester
+from esante.services.research.accounts.service import Accounts
 from esante.services.research.datasets.catalogue import load_datasets, tables_by_name
-from esante.services.research.environment.model import MAX_TEXT
+from esante.services.research.environment.model import MAX_TEXT, JobKind
 from esante.services.research.environment.service import Environment
 from esante.services.research.lake.model import ExtractionState
 from esante.services.research.outputs.service import table_of
-from esante.services.research.pages.environment_words import shown, text_of, words
+from esante.services.research.pages.environment_words import words
+from esante.services.research.pages.form_values import OPERATOR, RESEARCHER, form_texts, searched, shown
 from esante.services.research.permits.rules import fault_of_time
 
 PLACES = {"researcher": "/researcher/permits", "operator": "/operator/permits"}
@@ -29,8 +31,8 @@ ORDER BY {column}"""
 class EnvironmentPages:
     """The environment, for researchers and (for data requests) for operators."""
 
-    def __init__(self, access: Access, environment: Environment) -> None:
-        self._access, self._environment = access, environment
+    def __init__(self, access: Access, accounts: Accounts, environment: Environment) -> None:
+        self._access, self._accounts, self._environment = access, accounts, environment
 
     def routes(self) -> list[BaseRoute]:
         """Return the pages."""
@@ -52,9 +54,11 @@ class EnvironmentPages:
         requester, permit_id = await self._requester(request), request.path_params["permit_id"]
         permit = await self._environment.permit(requester, permit_id)
         extractions = await self._environment.extractions(requester, permit_id)
-        text, cursor = str(words(request)["text"]), request.query_params.get("cursor") or None
+        text, cursor = searched(request), request.query_params.get("cursor") or None
         tables = [table for name, table in tables_by_name().items() if name in permit.columns]
-        again = await self._again(request, requester, permit_id)
+        given = (
+            form_texts(form, "kind", "text") if form is not None else await self._again(request, requester, permit_id)
+        )
         return await render(
             request,
             "research/environment.html",
@@ -69,8 +73,8 @@ class EnvironmentPages:
             tables=tables,
             dataset_names={one.name: one.titles for one in load_datasets()},
             page=await self._environment.jobs(requester, permit_id, text, cursor),
-            job_kind=text_of(form, "kind", again[0]),
-            job_text=text_of(form, "text", again[1] or _example(permit.columns)),
+            job_kind=given["kind"] or JobKind.SQL.value,
+            job_text=given["text"] or _example(permit.columns),
             protect=form is None or "protect" in form,
             max_text=MAX_TEXT,
             **words(request),
@@ -90,9 +94,9 @@ class EnvironmentPages:
         """Hand in a job."""
         requester, permit_id = await self._requester(request), request.path_params["permit_id"]
         form = await read_form(request)
-        kind, text = text_of(form, "kind"), text_of(form, "text")
+        given = form_texts(form, "kind", "text")
         try:
-            job = await self._environment.submit(requester, permit_id, kind, text, protect="protect" in form)
+            job = await self._environment.submit(requester, permit_id, **given, protect="protect" in form)
         except Problem as problem:
             return await self.show(request, shown(problem), form)
         return redirect(f"{_place(requester)}/{permit_id}/environment/jobs/{job.job_id}")
@@ -134,17 +138,20 @@ class EnvironmentPages:
         return Response(output.content, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def _requester(self, request: Request) -> Requester:
-        role = "operator" if request.url.path.startswith("/operator/") else "researcher"
-        return await self._access.page_requester(request, (role,))
+        if request.url.path.startswith("/operator/"):
+            return await self._access.page_requester(request, OPERATOR)
+        requester = await self._access.page_requester(request, RESEARCHER)
+        await self._accounts.current(requester)
+        return requester
 
-    async def _again(self, request: Request, requester: Requester, permit_id: UUID) -> tuple[str, str]:
+    async def _again(self, request: Request, requester: Requester, permit_id: UUID) -> dict[str, str]:
         """Return the language and text of the job that the address asks to have in the form again."""
         try:
             job_id = UUID(request.query_params.get("job", ""))
         except ValueError:
-            return "sql", ""
+            return {"kind": "", "text": ""}
         job, _, _ = await self._environment.job(requester, permit_id, job_id)
-        return job.kind.value, job.text
+        return {"kind": job.kind.value, "text": job.text}
 
 
 def _place(requester: Requester) -> str:

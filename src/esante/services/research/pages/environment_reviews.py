@@ -10,12 +10,12 @@ from esante.identity.access import Access
 from esante.services.research.environment.service import Environment
 from esante.services.research.outputs.model import OUTPUT_STATE_NAMES, OutputState
 from esante.services.research.outputs.service import LONGEST, Outputs, table_of
-from esante.services.research.pages.environment_words import shown, text_of, words
+from esante.services.research.pages.environment_words import words
+from esante.services.research.pages.form_values import OPERATOR, form_texts, shown
 from esante.services.research.permits.service import Permits
 
 PLACE = "/operator/research/outputs"
 SHOWN_ROWS = 500
-_OPERATOR = ("operator",)
 
 
 class ReviewPages:
@@ -35,7 +35,7 @@ class ReviewPages:
 
     async def queue(self, request: Request) -> Response:
         """List the tables, those that wait first."""
-        requester = await self._access.page_requester(request, _OPERATOR)
+        requester = await self._access.page_requester(request, OPERATOR)
         state = request.query_params.get("state", OutputState.WAITING.value)
         if state and state not in OUTPUT_STATE_NAMES:
             raise Problem(404, "not-found", NOT_FOUND)
@@ -47,7 +47,7 @@ class ReviewPages:
 
     async def show(self, request: Request, problem: Problem | None = None, form: FormData | None = None) -> Response:
         """Show a table with what the check found, its job and permit, and the decisions so far."""
-        requester = await self._access.page_requester(request, _OPERATOR)
+        requester = await self._access.page_requester(request, OPERATOR)
         output, reviews = await self._outputs.find(requester, request.path_params["output_id"])
         table, job = table_of(output), await self._environment.job_of_output(output)
         decided = any(one.reviewer_id == requester.id for one in reviews)
@@ -64,7 +64,7 @@ class ReviewPages:
             permit=await self._permits.find(output.permit_id),
             may_decide=output.state is OutputState.WAITING and not decided and job.account_id != requester.id,
             is_own=job.account_id == requester.id,
-            reason=text_of(form, "reason"),
+            reason=form_texts(form, "reason")["reason"],
             longest=LONGEST,
             place=PLACE,
             **words(request),
@@ -72,13 +72,13 @@ class ReviewPages:
 
     async def decide(self, request: Request) -> Response:
         """Agree to a release, or withhold a table."""
-        requester, form = await self._access.page_requester(request, _OPERATOR), await read_form(request)
+        requester, form = await self._access.page_requester(request, OPERATOR), await read_form(request)
         output, _ = await self._outputs.find(requester, request.path_params["output_id"])
         job = await self._environment.job_of_output(output)
-        release = text_of(form, "act") == "release"
+        given = form_texts(form, "act", "reason")
         try:
             await self._outputs.review(
-                requester, output.output_id, job.account_id, release=release, reason=text_of(form, "reason")
+                requester, output.output_id, job.account_id, release=given["act"] == "release", reason=given["reason"]
             )
         except Problem as problem:
             return await self.show(request, shown(problem), form)
