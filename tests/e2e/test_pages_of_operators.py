@@ -14,6 +14,14 @@ from tests.support.visitors import Visitor, open_visitor
 pytestmark = [pytest.mark.browser, pytest.mark.tour]
 
 
+ACCOUNTS = (
+    "/account",
+    "/operator/accounts",
+    "/operator/accounts?q=xyzzy",
+    "/operator/accounts/register",
+    "/operator/accounts/recoveries",
+    "/operator/accounts/staff",
+)
 RULES = (
     "/operator/assignments",
     "/operator/assignments?q=xyzzy",
@@ -69,7 +77,7 @@ async def test_pages_of_operator_are_translated_fit_and_are_accessible(demo: Dem
     deposits = ("/operator/deposits", "/operator/deposits?show=overdue", "/operator/deposits?q=xyzzy")
     letters = ("/operator/letters", "/operator/letters?status=taken", "/operator/letters?q=xyzzy")
     steps = ["/", *reviews, *reports, "/operator/journal", "/operator/subscriptions", "/operator/bulletin", "/help"]
-    steps += [*retention, *deposits, *letters, *RULES, *SOFTWARE]
+    steps += [*retention, *deposits, *letters, *RULES, *SOFTWARE, *ACCOUNTS]
     assert await find_tour_faults(demo, browser, OPERATOR, steps) == []
 
 
@@ -77,7 +85,7 @@ async def test_pages_of_public_are_translated_fit_and_are_accessible(demo: DemoS
     everybody = ("/help", "/help?role=practitioner&q=xyzzy", "/contact", "/privacy", "/accessibility", "/report")
     software = ("/software", "/software?q=xyzzy", "/software/labelled", "/software/labelled?q=xyzzy")
     software += ("/software/report", "/vendors")
-    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", *everybody, *software]
+    steps = ["/signin", "/signin?q=Anna", "/signin?q=xyzzy", "/activate", *everybody, *software]
     steps += [send_report, *release_bulletin(demo)]
     assert await find_tour_faults(demo, browser, None, steps) == []
 

@@ -35,6 +35,7 @@ async def test_pages_of_patient_are_translated_fit_and_are_accessible(demo: Demo
         *("/record/retention?q=xyzzy", "/record/requests?q=xyzzy"),
         *("/care-abroad", "/care-abroad?q=xyzzy", "/care-abroad/summary", "/care-abroad/requests"),
         *(
+            "/account",
             "/log",
             "/log?kind=refused",
             "/log/proof",

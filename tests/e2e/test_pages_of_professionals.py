@@ -30,6 +30,7 @@ async def test_pages_of_professional_are_translated_fit_and_are_accessible(demo:
         *(
             "/",
             "/patients",
+            "/workplace",
             "/patients?order=name",
             "/patients?q=xyzzy",
             home,

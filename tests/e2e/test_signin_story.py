@@ -1,5 +1,6 @@
 """The platform without the demo, from an empty database: an operator by command, a person by letter, with passkeys."""
 
+import asyncio
 import re
 import shutil
 from collections.abc import AsyncIterator
@@ -110,3 +111,11 @@ async def test_person_enrols_from_an_empty_database(empty: Server, browser: Brow
         assert len(await device.credentials()) == 1
         assert (operator.console_errors, person.console_errors) == ([], [])
         assert code_of(letter) not in empty.log and MATRICULE not in empty.log
+
+        key, _, name = run_esante("operator", "list", "--data", empty.data).stdout.strip().partition("  ")
+        assert name.startswith("Olga Weber")
+        assert run_esante("operator", "end", "x", "--data", empty.data, check=False).returncode == 1
+        run_esante("operator", "end", key, "--data", empty.data)
+        async with asyncio.timeout(30):
+            while "/signin" not in operator.page.url:
+                await operator.open("/operator/accounts")

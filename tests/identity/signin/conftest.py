@@ -1,7 +1,7 @@
 """The objects of signing in over the small platform of the tests of access, and browsers with passkeys."""
 
 # ruff: noqa: F811 - fixtures of another package are imported
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -36,11 +36,13 @@ class SignIn:
     visit: object
     doctor: Requester
 
-    async def browser(self, requester=None):
-        """A browser; with a requester signed in with a passkey just now."""
+    async def browser(self, requester=None, **how):
+        """A browser; with a requester signed in just now, with a passkey unless `how` says otherwise."""
         browser = await self.visit()
         if requester is not None:
-            value = await self.access.sessions.create(principal_of(with_passkey(requester)))
+            found = with_passkey(requester)
+            found = replace(found, authentication=replace(found.authentication, **how))
+            value = await self.access.sessions.create(principal_of(found))
             browser.http.cookies.set("__Host-esante_session", value)
         return browser
 

@@ -221,3 +221,17 @@ async def test_deceased_person_cannot_sign_in(signin, house, journal):
     await signin.directory.mark_deceased(patient.id, clock.now() - timedelta(days=1), actor=house.operator.actor)
     answer = await signin.sign_in(await signin.browser(), device)
     assert answer.status_code == 403 and (await last_refusal(journal)).reason == "ended"
+
+
+@pytest.mark.parametrize(
+    ("method", "assurance", "status"),
+    [("oidc", "low", 403), ("oidc", "", 403), ("oidc", "substantial", 200), ("demo", "", 200)],
+)
+async def test_passkey_is_not_added_from_a_lower_level(signin, house, method, assurance, status):
+    patient = await house.open_patient()
+    browser = await signin.browser(patient, method=method, assurance=assurance)
+    page = await browser.get("/account")
+    answer = await browser.http.post("/account/passkeys/new", data=form_values(page, "/account/passkeys/new"))
+    assert answer.status_code == status
+    data = form_values(page, "/account/passkeys/new") | {"passkey": "{}", "name": "x"}
+    assert (await browser.http.post("/account/passkeys/add", data=data)).status_code == (403 if status == 403 else 400)

@@ -50,7 +50,7 @@ from esante.core.web.rendering import (
 from esante.core.web.requests import clean_text, network_of, origin_of, read_body, read_form, too_large
 from esante.core.web.routing import group_routes
 from esante.core.web.security_headers import SecurityHeaders, content_policy
-from esante.core.web.sessions import COOKIE, Session, Sessions, clear_cookie, is_https, set_cookie
+from esante.core.web.sessions import COOKIE, LIFETIME, Session, Sessions, clear_cookie, is_https, set_cookie
 
 __all__ = [
     "COOKIE",
@@ -59,6 +59,7 @@ __all__ = [
     "HANDLERS",
     "LANGUAGES",
     "LANGUAGE_COOKIE",
+    "LIFETIME",
     "NOT_FOUND",
     "N_",
     "P_",

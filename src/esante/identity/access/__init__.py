@@ -10,7 +10,12 @@ from esante.identity.access.assignments.events import (
 )
 from esante.identity.access.audit.access_log import log_types
 from esante.identity.access.audit.audit_event import audit_event
-from esante.identity.access.authn.assurance import ASSURANCE_LEVELS, AssuranceRules, assurance_rules
+from esante.identity.access.authn.assurance import (
+    ASSURANCE_LEVELS,
+    METHODS_WITHOUT_LEVEL,
+    AssuranceRules,
+    assurance_rules,
+)
 from esante.identity.access.authn.requesters import (
     delegate_requester,
     principal_of,
@@ -117,6 +122,7 @@ __all__ = [
     "ASSURANCE_LEVELS",
     "CONTEXTS",
     "HOLDER",
+    "METHODS_WITHOUT_LEVEL",
     "OPERATION",
     "SECRET_PATTERN",
     "STAY_PARAMETERS",

@@ -173,3 +173,13 @@ async def test_session_that_was_planted_is_not_the_one_after_sign_in(access, hou
     assert answer.status_code == 303 and planted not in answer.headers["set-cookie"]
     assert planted not in str(await access.sessions.list_of(str(house.doctor.id)))
     assert [one.key for one in await access.sessions.list_of(str(house.doctor.id))] == []
+
+
+async def test_going_on_as_another_does_not_lengthen_the_session(access, house, visit):
+    doctor = with_passkey(house.doctor, ago=timedelta(hours=7))
+    browser = await visit()
+    browser.http.cookies.set("__Host-esante_session", await access.sessions.create(principal_of(doctor)))
+    visit.app.state.asking["requester"] = replace(house.doctor, authentication=of(method="workplace"))
+    assert (await browser.http.post("/start")).status_code == 303
+    (session,) = await access.sessions.list_of(str(house.doctor.id))
+    assert timedelta(minutes=59) < session.expires_at - clock.now() < timedelta(minutes=61)

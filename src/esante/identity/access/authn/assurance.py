@@ -14,7 +14,7 @@ from esante.identity.access.model import Authentication
 
 ASSURANCE_LEVELS = ("", "low", "substantial", "high")
 """The levels of assurance, the lowest first; "": none is stated."""
-WITHOUT_LEVEL = ("demo", "key")
+METHODS_WITHOUT_LEVEL = ("demo", "key")
 """Methods without a level: the people of the demonstration, and the access keys of vendors."""
 
 
@@ -46,13 +46,13 @@ class AssuranceRules:
 
     def admits(self, kind: str, authentication: Authentication) -> bool:
         """Return whether somebody of a kind may sign in with an authentication."""
-        if authentication.method in WITHOUT_LEVEL:
+        if authentication.method in METHODS_WITHOUT_LEVEL:
             return True
         return ASSURANCE_LEVELS.index(authentication.assurance) >= ASSURANCE_LEVELS.index(self.lowest.get(kind, ""))
 
     def step_up(self, path: str, authentication: Authentication | None, now: datetime) -> StepUp | None:
         """Return the rule by which a requester must confirm who they are before the form of a path; None: need not."""
-        if authentication is not None and authentication.method in WITHOUT_LEVEL:
+        if authentication is not None and authentication.method in METHODS_WITHOUT_LEVEL:
             return None
         for rule in self.step_ups:
             if rule.pattern.fullmatch(path) and (authentication is None or now - authentication.at > rule.within):

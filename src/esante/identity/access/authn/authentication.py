@@ -16,7 +16,7 @@ from esante.core import clock
 from esante.core.journal import Journal
 from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
-from esante.core.web import N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
+from esante.core.web import LIFETIME, N_, NOT_FOUND, Problem, Sessions, clear_cookie, origin_of, redirect, set_cookie
 from esante.identity.access.authn.assurance import assurance_rules
 from esante.identity.access.authn.devices import device_of
 from esante.identity.access.authn.motives import header_motive, local_path
@@ -112,6 +112,7 @@ class Authenticator:
         if found is None or await self.is_suspended(replace(found, delegate=known.delegate)):
             return None
         found = replace(found, client=known.client, client_id=known.client_id, origin=known.origin)
+        found = replace(found, authentication=known.authentication)
         return replace(found, scopes=scopes, patient=known.patient, delegate=known.delegate)
 
     async def recognize(self, signer: Requester) -> Requester | None:
@@ -206,9 +207,12 @@ class Authenticator:
         )
 
     async def _start_session(self, request: Request, requester: Requester, to: str) -> Response:
+        """Replace the session of a request; the new one ends as long after the authentication as any."""
         await self._sessions.delete(request)
+        since = requester.authentication.at if requester.authentication else clock.now()
         response = redirect(to)
-        set_cookie(response, request, await self._sessions.create(principal_of(requester)))
+        token = await self._sessions.create(principal_of(requester), since + LIFETIME - clock.now())
+        set_cookie(response, request, token)
         return response
 
     async def sign_out(self, request: Request, *, to: str = "/signin") -> Response:

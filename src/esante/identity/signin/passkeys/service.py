@@ -12,7 +12,7 @@ from esante.core.journal import Journal
 from esante.core.storage import NIL, Connection, Database, insert
 from esante.core.time_zone import today
 from esante.core.web import N_, NOT_FOUND, Problem, clean_text, origin_of
-from esante.identity.access import Access, Requester, assurance_rules
+from esante.identity.access import ASSURANCE_LEVELS, METHODS_WITHOUT_LEVEL, Access, Requester, assurance_rules
 from esante.identity.signin.accounts.holders import Holders, holder_of
 from esante.identity.signin.ceremonies import Ceremonies
 from esante.identity.signin.model import Holder, Passkey, PasskeyAdded, PasskeyRemoved
@@ -119,7 +119,11 @@ class Passkeys:
         return self.party.creation_options(holder, challenge, known)
 
     async def begin_adding(self, requester: Requester) -> tuple[str, dict[str, str]]:
-        """Return the options (JSON) for a further passkey, and what to remember of them (`_ADD`)."""
+        """Return the options (JSON) for a further passkey, and what to remember of them (`_ADD`).
+
+        Raises: Problem 403 for somebody who signed in with a lower level of assurance than a passkey has.
+        """
+        _require_level(requester)
         challenge = secrets.token_bytes(_CHALLENGE_BYTES)
         holder = holder_of(requester)
         return await self.creation_options(holder, challenge), {
@@ -134,8 +138,10 @@ class Passkeys:
     async def add(self, request: Request, requester: Requester, answer: str, name: str) -> Passkey:
         """Add the passkey that a browser made for whoever is signed in; journalled.
 
-        Raises: Problem 400 for an answer that is not valid or a name, 409 for one passkey too many or a known one.
+        Raises: Problem 400 for an answer that is not valid or a name, 403 as `begin_adding`, 409 for one passkey too
+        many or a known one.
         """
+        _require_level(requester)
         holder = holder_of(requester)
         name = clean_text(name, SHORTEST_NAME, LONGEST_NAME, "name")
         ceremony = await self._ceremonies.take(request, _ADD)
@@ -230,6 +236,21 @@ def not_added() -> Problem:
     return Problem(
         400, "value", N_("The passkey could not be added."), remedy=N_("Open the page again and try once more.")
     )
+
+
+def _require_level(requester: Requester) -> None:
+    """Raise Problem 403 for somebody who signed in with a lower level of assurance than a passkey would give them."""
+    how = requester.authentication
+    if how is not None and how.method in METHODS_WITHOUT_LEVEL:
+        return
+    stated = how.assurance if how is not None else ""
+    if ASSURANCE_LEVELS.index(stated) < ASSURANCE_LEVELS.index(_level()):
+        raise Problem(
+            403,
+            "assurance",
+            N_("This way of signing in is not sure enough to add a passkey."),
+            remedy=N_("Sign in in another way, or ask the helpdesk for an activation letter."),
+        )
 
 
 def _level() -> str:
