@@ -4,9 +4,9 @@
 
 Parts: deposit read timeline verify validation create load clinical bulletin forecasts decide replay export vaccination doses lots kept
 adjudication immediate_payment incentives images detection intake hunts healthnet healthnet-supervision messages
-encounters exchange ehds views.
+encounters exchange match views restrictions ehds.
 `--full` measures the timeline also with 1,000,000 documents, the replay of 1,000,000 verdicts, the bulletin and hunts over 100
-million events, and the advice for 100,000 persons. Raw results go to
+million events, the advice for 100,000 persons and the match among 1,000,000. Raw results go to
 docs/performance/latest.json.
 """
 
@@ -38,7 +38,9 @@ from bench import (
     imaging,
     immediate_payment,
     incentives,
+    matching,
     parts,
+    restrictions,
     soc_intake,
     vaccination,
     vaccination_card,
@@ -68,6 +70,8 @@ PARTS = {
     **healthnet_messages.PARTS,
     **exchange.PARTS,
     **encounters.PARTS,
+    **matching.PARTS,
+    **restrictions.PARTS,
 }
 
 

@@ -4,6 +4,7 @@ What follows, from the permit to a checked result, continues in the same browser
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from tests.support.visitors import Visitor
 
@@ -24,7 +25,7 @@ COLUMNS = {
 class GrantedPermit:
     """A permit that two operators granted: its id and the address of its page for the researcher."""
 
-    permit_id: str
+    permit_id: UUID
     place: str
 
 
@@ -38,7 +39,7 @@ async def obtain_permit(researcher: Visitor, first: Visitor, second: Visitor) ->
     place = await link.get_attribute("href") or ""
     await link.click()
     await researcher.page.wait_for_url(f"**{place}")
-    return GrantedPermit(permit_id=place.rpartition("/")[2], place=place)
+    return GrantedPermit(permit_id=UUID(place.rpartition("/")[2]), place=place)
 
 
 async def register(researcher: Visitor, operator: Visitor) -> None:

@@ -37,6 +37,7 @@ CALLERS = {
         {
             "identity/access/service.py": 1,
             "identity/directory/api.py": 1,
+            "identity/directory/pix/pix_api.py": 1,
             "services/exchange/hospital/identification.py": 2,
             "services/record/pages/forms.py": 1,
         }
@@ -44,6 +45,7 @@ CALLERS = {
     "look_up_person": Counter({"identity/access/pages/dispositions.py": 1, "services/notices/letter_pages.py": 1}),
     "find_persons_by_identifier": Counter({PLACE: 2}),
     "find_persons_by_name": Counter({PLACE: 1}),
+    "find_match_candidates": Counter({"identity/directory/matching/service.py": 1}),
     "find_namesakes": Counter({"identity/directory/comparison/namesakes.py": 1}),
 }
 """Who resolves an identifier, or searches for persons, by the function called. A new caller must answer alike for known

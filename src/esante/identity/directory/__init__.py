@@ -18,6 +18,7 @@ from esante.identity.directory.lookups import (
     stated_motive,
 )
 from esante.identity.directory.merging.model import MergeLinks, PersonsMerged, PersonsSeparated
+from esante.identity.directory.merging.relation import MergeRelation
 from esante.identity.directory.model import (
     Address,
     Catalogue,
@@ -64,6 +65,7 @@ __all__ = [
     "Lookup",
     "Lookups",
     "MergeLinks",
+    "MergeRelation",
     "Motive",
     "NameKey",
     "Namesakes",

@@ -17,7 +17,8 @@ from esante.identity.directory.matching.match_api import match_capability, match
 from esante.identity.directory.matching.service import Matching
 from esante.identity.directory.merging.model import PersonsMerged, PersonsSeparated
 from esante.identity.directory.merging.service import Merging
-from esante.identity.directory.pages import duplicates, merges
+from esante.identity.directory.pages import duplicates, error_rate, merges
+from esante.identity.directory.pix.pix_api import pix_capability, pix_routes
 from esante.identity.directory.service import Directory
 
 
@@ -42,8 +43,10 @@ def _routes(platform: Platform) -> list[BaseRoute]:
     authenticate = platform[Access].page_requester
     return [
         *match_routes(platform[Matching], directory.catalogue, authorize, platform.fhir_url),
+        *pix_routes(platform.db, directory, authorize),
         *routes(directory, authorize, platform.fhir_url),
         *duplicates.routes(platform[Duplicates], platform[Merging], directory.catalogue, authenticate),
+        *error_rate.routes(),
         *merges.routes(platform[Duplicates], platform[Merging], directory, authenticate),
     ]
 
@@ -53,7 +56,7 @@ async def _open_pairs(platform: Platform, requester: Requester) -> int:
 
 
 def _capabilities(base_url: str) -> Json:
-    operations: Json = {"type": "Patient", "operation": [match_capability()]}
+    operations: Json = {"type": "Patient", "operation": [match_capability(), pix_capability()]}
     return {"resource": [*capabilities(), operations]}
 
 

@@ -33,7 +33,7 @@ _ROWS = 4
 
 def _build(platform: Platform) -> Iterable[object]:
     kinds = platform.declared("notices")
-    yield Notices(platform.db, platform.journal, kinds)
+    yield Notices(platform.db, platform.journal, kinds, platform[Directory].merges)
     yield Letters(platform.db, platform.journal, platform[Directory], kinds, platform.categories)
 
 

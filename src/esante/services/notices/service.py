@@ -1,6 +1,7 @@
 """The use cases of notices: made from the journal, listed, marked as read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from esante.contract import NoticeKind
@@ -9,6 +10,7 @@ from esante.core.journal import Consumer, Entry, Journal
 from esante.core.storage import Connection, Database, insert
 from esante.core.web import NOT_FOUND, Page, Problem, decode_uuid_cursor, encode_cursor
 from esante.identity.access import Disposition, Requester, StepOutcome
+from esante.identity.directory import MergeRelation, PersonsMerged, PersonsSeparated
 from esante.services.notices import store
 from esante.services.notices.model import Notice, NoticesRead
 from esante.services.notices.rules import make_notice
@@ -18,10 +20,15 @@ MOST_COUNTED = 100
 
 
 class Notices:
-    """The notices of the persons, of the declared kinds."""
+    """The notices of the persons, of the declared kinds.
 
-    def __init__(self, db: Database, journal: Journal, kinds: Sequence[NoticeKind]) -> None:
-        self._db, self._journal = db, journal
+    `merges`: what concerns an entry of the directory that was merged is told to who it stands for now.
+    """
+
+    def __init__(
+        self, db: Database, journal: Journal, kinds: Sequence[NoticeKind], merges: MergeRelation | None = None
+    ) -> None:
+        self._db, self._journal, self._merges = db, journal, merges
         self._kinds: Mapping[str, NoticeKind] = {kind.name: kind for kind in kinds}
 
     @property
@@ -70,9 +77,16 @@ class Notices:
         return StepOutcome(deleted, finished=deleted < _DELETED_AT_ONCE)
 
     async def _handle(self, conn: Connection, entries: list[Entry]) -> None:
+        entries = [await self._of_survivor(entry) for entry in entries]
         made = (make_notice(entry, self._kinds.values()) for entry in entries)
         await insert(conn, [store.row(notice) for notice in made if notice is not None])
         for entry in entries:
             for kind in self._kinds.values():
                 if kind.settled_by is not None and isinstance(entry.event, kind.settled_by):
                     await store.settle(conn, entry.person_id, kind.name, entry.at)
+
+    async def _of_survivor(self, entry: Entry) -> Entry:
+        """Return an entry as of the person who reads its notice; of a merge itself both entries are told."""
+        if self._merges is None or isinstance(entry.event, (PersonsMerged, PersonsSeparated)):
+            return entry
+        return replace(entry, person_id=await self._merges.surviving(entry.person_id))

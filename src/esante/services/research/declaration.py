@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from esante.contract import HomeTile, Platform, QuickAction, Service
+from esante.contract import DemoStep, HomeTile, Platform, QuickAction, Service
 from esante.contract_parts import Part, combine
 from esante.core.web import N_
 from esante.identity.access import Requester
@@ -13,6 +13,7 @@ from esante.services.research.applications.declaration import APPLICATIONS
 from esante.services.research.applications.service import Applications
 from esante.services.research.catalogue.declaration import CATALOGUE
 from esante.services.research.cli import research
+from esante.services.research.demo import load_demo
 from esante.services.research.environment.declaration import ENVIRONMENT, EnvironmentSettings
 from esante.services.research.opt_out.declaration import OPT_OUT
 from esante.services.research.pages.application_pages import home_of
@@ -64,5 +65,6 @@ SERVICE = Service(
             order=20,
         ),
     ],
+    demo=[DemoStep(name="researchers", load=load_demo)],
     tiles=[HomeTile(role="researcher", template="research/tile_researcher.html", load=_home)],
 )

@@ -62,7 +62,7 @@ async def sign_in(access, app, name, kind="operator"):
         "scheme": "http",
         "server": ("test", 80),
     }
-    answer = await access.sign_in(Request(scope), Requester(kind=kind, id=uuid7(), name=name), method="test")
+    answer = await access.sign_in(Request(scope), Requester(kind=kind, id=uuid7(), name=name), method="demo")
     name_value = answer.headers["set-cookie"].split(";")[0]
     headers = {"Cookie": name_value, "Accept-Language": "en"}
     return httpx.AsyncClient(

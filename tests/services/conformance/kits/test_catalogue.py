@@ -1,5 +1,6 @@
 """A kit is a folder: one that is added runs, at the command line too, and no code of the framework changes."""
 
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +20,22 @@ def test_added_folder_is_a_kit_and_a_command() -> None:
         shown = CliRunner().invoke(conformance, ["sample", "--help"]).output
         assert "2 requirements" in shown and "--token" in shown and "@FILE" in shown
     assert "sample" not in kits()
+
+
+def test_options_reach_the_kit_from_the_command_line() -> None:
+    given = ("--token", "t0ken", "--patient-id", "1", "--patient-name", "A^B", "--json")
+    done = CliRunner().invoke(conformance, ["dicomweb", "--target", "http://127.0.0.1:9/dicomweb", *given])
+    outcomes = {one["requirement"]: one["verdict"] for one in orjson.loads(done.stdout)["outcomes"]}
+    assert (done.exit_code, outcomes["DW-02"]) == (1, "failed")
+
+
+def test_kit_that_uses_an_option_that_nobody_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with use_sample_kits():
+        read = catalogue._read_toml
+        more = {"requirements.toml": {"uses": ["nothing"]}, "options.toml": {}}
+        monkeypatch.setattr(catalogue, "_read_toml", lambda folder, name: read(folder, name) | more[name])
+        with pytest.raises(ValueError, match=r"no such shared option: \['nothing'\]"):
+            catalogue.kits()
 
 
 @pytest.mark.parametrize("kit", kits().values(), ids=lambda kit: kit.name)

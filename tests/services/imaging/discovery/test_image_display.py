@@ -37,7 +37,7 @@ def invoke(imaging, world):
                 from starlette.requests import Request
 
                 scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b"", "app": app}
-                answer = await world.access.sign_in(Request(scope), requester, method="test")
+                answer = await world.access.sign_in(Request(scope), requester, method="demo")
                 name, _, value = answer.headers["set-cookie"].partition(";")[0].partition("=")
                 client.cookies.set(name, value)
             return await client.get(PATH, params=params)

@@ -21,7 +21,7 @@ UNION
 """
 
 
-async def fetch_candidates(
+async def find_match_candidates(
     db: Database,
     identifiers: Iterable[Identifier],
     birth_date: date | None,

@@ -9,7 +9,7 @@ from esante.core.storage import NIL, Database, Row
 from esante.core.time_zone import today
 from esante.core.web import N_, bad_request
 from esante.identity.directory.matching import rules
-from esante.identity.directory.matching.candidate_store import fetch_candidates
+from esante.identity.directory.matching.candidate_store import find_match_candidates
 from esante.identity.directory.matching.model import Match, Traits
 from esante.identity.directory.matching.weights import match_weights
 from esante.identity.directory.model import Identifier, PersonSearched
@@ -68,7 +68,7 @@ class Matching:
     async def _rank(self, asked: Asked, only_person_id: UUID | None) -> list[Match]:
         traits, weights = asked.traits, match_weights(today())
         days = rules.near_dates(traits.birth_date) if traits.birth_date and traits.family else ()
-        candidates = await fetch_candidates(
+        candidates = await find_match_candidates(
             self._db, asked.identifiers, traits.birth_date, traits.family, traits.given, days
         )
         best: dict[UUID, Match] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -31,8 +32,8 @@ class TraitRow:
     """One trait of two entries, side by side: its values as they are stored, and what their agreement is worth."""
 
     weight: TraitWeight
-    first: tuple[str, ...]
-    second: tuple[str, ...]
+    first: tuple[str | date, ...]
+    second: tuple[str | date, ...]
 
 
 def routes(duplicates: Duplicates, merging: Merging, catalogue: Catalogue, authenticate: Authenticate) -> list[Route]:
@@ -152,7 +153,7 @@ def trait_rows(first: Person, second: Person, agreement: Agreement, catalogue: C
     return [TraitRow(weight, one[weight.trait], other[weight.trait]) for weight in agreement.weights]
 
 
-def _values(person: Person, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
+def _values(person: Person, catalogue: Catalogue) -> dict[str, tuple[str | date, ...]]:
     system, address = catalogue.system("matricule").uri, person.address
     place = f"{address.postal_code} {address.city}".strip()
     return {
@@ -160,7 +161,7 @@ def _values(person: Person, catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
         "matricule": tuple(one.value for one in person.identifiers if one.system == system),
         "family": (person.family,),
         "given": (" ".join(person.given),),
-        "birth_date": (person.birth_date.isoformat(),),
+        "birth_date": (person.birth_date,),
         "sex": (person.sex,),
         "address": tuple(text for text in (address.line, place) if text),
     }

@@ -1,6 +1,6 @@
 """The use cases of the record: deposit, list, read, replace, withdraw, correct, restrict."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -32,7 +32,7 @@ from esante.services.record.documents.current import CurrentDocuments
 from esante.services.record.documents.deposit import DepositService, PreparedDeposit
 from esante.services.record.documents.description import Descriptions
 from esante.services.record.documents.series_lock import lock_visible
-from esante.services.record.documents.volumes import fetch_merged_page, find_volume
+from esante.services.record.documents.volumes import fetch_merged_page, find_volume, show_merged
 from esante.services.record.errors import Denied
 from esante.services.record.model import (
     ConfidentialitySet,
@@ -211,7 +211,7 @@ class Record:
         while more and len(shown) <= limit:
             batch = await fetch_merged_page(self._db, seen, filters, order, position, limit + _SPARE)
             more = len(batch) == limit + _SPARE
-            visible = await self._shown(seen, [one for one in batch if seen[one.person_id].includes(one)])
+            visible = await show_merged(self._wholes, seen, batch)
             shown += [document for document in visible if rules.matches(document, filters) and matching(document)]
             if batch:
                 position = batch[-1].event_date, batch[-1].id
@@ -224,18 +224,6 @@ class Record:
                 await self._audit.append(Listed, requester, volume, verdict, categories=categories, count=len(listed))
         next_cursor = encode_cursor(shown[-1].event_date, shown[-1].id) if rest and shown else None
         return Timeline(tuple(shown), next_cursor, seen[volumes[0]].grant)
-
-    async def _shown(self, seen: Mapping[UUID, rules.Visibility], documents: Sequence[Document]) -> list[Document]:
-        """Return documents that may be seen, each with its restricted lines if the requester may see those.
-
-        `seen`: the visibility of the record of each entry of the person.
-        """
-        found = {
-            one.id: one
-            for volume, visibility in seen.items()
-            for one in await self._wholes.shown(visibility, [each for each in documents if each.person_id == volume])
-        }
-        return [found[one.id] for one in documents]
 
     async def document(self, requester: Requester, person_id: UUID, document_id: UUID) -> Document:
         """Return the metadata of a document; journalled as a listing. Raises: `Problem` 404."""

@@ -8,6 +8,7 @@ from esante.identity.directory import Directory
 from esante.services.record import rules
 from esante.services.record.documents import store
 from esante.services.record.model import Document, Filters, Order
+from esante.services.record.restrictions.wholes import Wholes
 
 
 async def fetch_merged_page(
@@ -29,6 +30,17 @@ async def fetch_merged_page(
     if len(pages) == 1:
         return pages[0]
     return _sorted([document for page in pages for document in page], order)[:limit]
+
+
+async def show_merged(
+    wholes: Wholes, visibilities: Mapping[UUID, rules.Visibility], documents: Sequence[Document]
+) -> list[Document]:
+    """Return those of some documents that the requester may see, in their order, as they are for them."""
+    shown: dict[UUID, Document] = {}
+    for person_id, visibility in visibilities.items():
+        own = [one for one in documents if one.person_id == person_id and visibility.includes(one)]
+        shown |= {one.id: one for one in await wholes.shown(visibility, own)}
+    return [shown[one.id] for one in documents if one.id in shown]
 
 
 async def find_volume(db: Database, directory: Directory, person_id: UUID, document_id: UUID) -> UUID:

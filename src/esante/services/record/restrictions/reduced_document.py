@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 from msgspec import structs
@@ -65,7 +66,7 @@ def _reduce(whole: Document, content: bytes, tokens: Collection[str], level: Con
         is_whole=False,
     )
     whole = structs.replace(whole, restricted_lines=level, is_whole=True)
-    resources = [*both_resources(whole, bundle, reduced)]
+    resources = both_resources(whole.person_id, whole.id, whole.deposited_at, bundle, reduced)
     return Reduced(document, data, whole, store.whole_row(whole, content, tokens, at), resources)
 
 
@@ -81,10 +82,9 @@ def _indent_of(content: bytes) -> int:
     return len(before.rpartition(b"\n")[2]) if b"\n" in before else len(after[:1]) - 1
 
 
-def both_resources(document: Document, bundle: Json, reduced: Json) -> list[Row]:
-    """Return the rows of the resources of a document: those without the restricted lines, and all."""
-    person_id, at = document.person_id, document.deposited_at
+def both_resources(person_id: UUID, document_id: UUID, at: datetime, bundle: Json, reduced: Json) -> list[Row]:
+    """Return the rows of the resources of a document of a moment: those without the restricted lines, and all."""
     return [
-        *resource_rows(person_id, document.id, at, reduced),
-        *resource_rows(person_id, whole_source(document.id), at, bundle),
+        *resource_rows(person_id, document_id, at, reduced),
+        *resource_rows(person_id, whole_source(document_id), at, bundle),
     ]

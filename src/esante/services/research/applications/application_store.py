@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -234,17 +233,6 @@ async def find_permit_id(db: Database | Connection, application_id: UUID) -> UUI
         "SELECT permit_id FROM research_permit WHERE application_id = $1", application_id
     )
     return found
-
-
-async def decided_between(db: Database, since: datetime, until: datetime) -> list[tuple[datetime, bool]]:
-    """Return when applications were decided in a time, and whether they were granted."""
-    rows = await db.fetch(
-        "SELECT decided_at, state = 'granted' AS granted FROM research_application"
-        " WHERE decided_at >= $1 AND decided_at < $2 AND state IN ('granted', 'refused')",
-        since,
-        until,
-    )
-    return [(row["decided_at"], row["granted"]) for row in rows]
 
 
 def _values(application: Application) -> tuple[Any, ...]:

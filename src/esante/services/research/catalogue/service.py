@@ -145,7 +145,9 @@ def count_resources(
     # The pseudonyms live for this step only: they tell persons apart within it.
     rows = rows_of(list(tables.values()), covered, resources, Pseudonyms(uuid7().bytes))
     return {
-        name: rules.count(known.get(name, TableFigures()), rows[name], rules.month_column(table), this_month)
+        name: rules.count(
+            known.get(name, TableFigures()), rows[name].to_pylist(), rules.month_column(table), this_month
+        )
         for name, table in tables.items()
     }
 

@@ -9,7 +9,7 @@ from esante.core.open_data import HEALTH_PREFIXES, encode_jsonld, encode_turtle
 from esante.core.time_zone import today
 from esante.core.web import NOT_FOUND, Problem, language_of, render
 from esante.services.research.catalogue.dcat import build_catalogue
-from esante.services.research.catalogue.model import CRITERION_NAMES
+from esante.services.research.catalogue.model import CRITERION_NAMES, LEVEL_NAMES
 from esante.services.research.catalogue.quality import quality_on
 from esante.services.research.catalogue.service import Catalogue
 from esante.services.research.pages.form_values import searched
@@ -29,6 +29,7 @@ def routes(catalogue: Catalogue, base_url: str) -> list[BaseRoute]:
             entries=await catalogue.entries(text, language_of(request)),
             progress=await catalogue.progress(),
             threshold=rule_on(today()).threshold,
+            levels=LEVEL_NAMES,
             q=text,
         )
 
@@ -40,6 +41,7 @@ def routes(catalogue: Catalogue, base_url: str) -> list[BaseRoute]:
             progress=await catalogue.progress(),
             threshold=rule_on(today()).threshold,
             criteria=CRITERION_NAMES,
+            levels=LEVEL_NAMES,
             quality=quality_on(today()),
         )
 

@@ -1,0 +1,1 @@
+"""Cross-references of identifiers (IHE PIXm)."""
