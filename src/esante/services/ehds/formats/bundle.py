@@ -18,7 +18,16 @@ from esante.services.ehds.formats.references import with_addresses
 LOINC = "http://loinc.org"
 NO_INFORMATION = N_("The record holds no information about this.")
 OMITTED = N_("%(count)s older entries are not listed here; the record holds them.")
-_EMPTY = "http://terminology.hl7.org/CodeSystem/list-empty-reason"
+NOT_AVAILABLE: Json = {
+    "coding": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason",
+            "code": "unavailable",
+            "display": "Unavailable",
+        }
+    ]
+}
+"""The reason of a section without entries: there is no information for who reads it."""
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _AUTHOR_ROLE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _REQUIRED = {
@@ -159,7 +168,7 @@ def _section(
     if urls:
         made["entry"] = [{"reference": url} for url in urls]
     elif not words:
-        made["emptyReason"] = {"coding": [{"system": _EMPTY, "code": "unavailable", "display": "Unavailable"}]}
+        made["emptyReason"] = NOT_AVAILABLE
     return made
 
 

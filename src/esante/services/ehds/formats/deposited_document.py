@@ -5,7 +5,7 @@ from typing import Any
 
 from esante.core.fhir.narrative import render_composition
 from esante.core.types import Json
-from esante.services.ehds.formats.bundle import Frame
+from esante.services.ehds.formats.bundle import NOT_AVAILABLE, Frame
 from esante.services.ehds.formats.facts import Fact, codings_of
 from esante.services.ehds.formats.kinds import SectionRule
 from esante.services.ehds.formats.model import BuiltSection, Line, LineSource
@@ -55,7 +55,8 @@ def _visible(container: Json, addresses: Mapping[str, str]) -> tuple[Json, bool]
         made["entry"] = [one for one in made["entry"] if str(one.get("reference", "")) in addresses]
         dropped = len(made["entry"]) < len(container["entry"])
         if not made["entry"]:
-            made.pop("entry")
+            del made["entry"]
+            made["emptyReason"] = NOT_AVAILABLE
     if "section" in made:
         inner = [_visible(one, addresses) for one in made["section"]]
         made["section"] = [one for one, _ in inner]
