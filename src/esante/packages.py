@@ -21,6 +21,7 @@ PACKAGES = (
     "esante.core.soap",
     "esante.core.xds",
     "esante.core.fhir",
+    "esante.core.open_data",
     "esante.identity.directory",
     "esante.identity.access",
     "esante.identity.signin",

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from esante.core import clock
+from esante.core.dated_data import packaged_text
 from esante.core.web import Problem, read_form, redirect, render
 from esante.identity.access import Access, Requester
 from esante.services.research.accounts.service import Accounts
@@ -23,10 +24,8 @@ from esante.services.research.permits.model import PermitKind
 from esante.services.research.permits.rules import fault_of_time
 
 PLACES = {"researcher": "/researcher/permits", "operator": "/operator/permits"}
-EXAMPLE = """SELECT {column}, count(DISTINCT person) AS persons
-FROM {table}
-GROUP BY {column}
-ORDER BY {column}"""
+EXAMPLE = packaged_text("esante.services.research", "example_job.sql")
+"""The job that is offered first, for a column of a table of the permit."""
 
 
 class EnvironmentPages:
