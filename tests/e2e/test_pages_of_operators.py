@@ -31,6 +31,10 @@ RULES = (
     "/operator/assignments/changes?state=withdrawn",
     "/operator/matrix",
     "/motive?task=search:letters&to=/operator/letters",
+    "/operator/duplicates",
+    "/operator/duplicates?q=xyzzy",
+    "/operator/merges",
+    "/directory/error-rate",
 )
 
 

@@ -108,7 +108,10 @@ class Access:
         Of a person whose entries were merged, the choices made under each of them hold (`merge_consents`).
         """
         volumes = await self._directory.merges.volumes(person_id)
-        found = await asyncio.gather(*(self._consents.load(volume) for volume in volumes))
+        if len(volumes) == 1:
+            found = [await self._consents.load(person_id)]
+        else:
+            found = await asyncio.gather(*(self._consents.load(volume) for volume in volumes))
         known = {one.person_id: one for one in found if one is not None}
         rules = await self.assignments.current()
         return replace(with_surviving(known, {person_id: volumes})[person_id], rules=rules)

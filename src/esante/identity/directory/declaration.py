@@ -70,7 +70,11 @@ SERVICE = Service(
         KeptData(
             what=N_("Your name, date of birth, sex, address and identification numbers"),
             why=N_("To recognise you, and never to mistake you for somebody else."),
-        )
+        ),
+        KeptData(
+            what=N_("Which other entry in the patient directory is similar to yours, and what was decided about it"),
+            why=N_("So that all your documents are in one place, and nobody else's among them."),
+        ),
     ],
     navigation=[
         NavigationItem(
