@@ -449,7 +449,7 @@ async def count_entries(world: World) -> int:
     return int(await world.platform.db.fetchval("SELECT count(*) FROM journal_entry"))
 
 
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32}")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[478][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64}|[0-9a-f]{32}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)|\d\d:\d\d(?=</time>)")
 _CURSOR = re.compile(r"_cursor=[\w%-]+")
 """The place of a page holds the moment of the search."""
@@ -473,7 +473,9 @@ def normalised(response: httpx.Response, *, whole: bool) -> tuple[int, list[tupl
 NOT_ABOUT_A_RECORD = (
     "/.well-known",
     "/accessibility",
+    "/account",
     "/acting",
+    "/activate",
     "/api/bulletin",
     "/api/health-links",
     "/api/healthnet",
@@ -481,6 +483,8 @@ NOT_ABOUT_A_RECORD = (
     "/bulletin",
     "/contact",
     "/digital-practice",
+    "/directory/error-rate",
+    "/ehds",
     "/fhir/$validate",
     "/fhir/.well-known",
     "/fhir/Claim",
@@ -503,6 +507,7 @@ NOT_ABOUT_A_RECORD = (
     "/transfer",
     "/pid/v1",
     "/privacy",
+    "/research",
     "/report",
     "/security",
     "/signin",
@@ -523,7 +528,9 @@ OF_PATIENTS_AND_OPERATORS = (
     "/portability",
     "/record",
     "/represented",
+    "/secondary-use",
     "/sharing",
+    "/summary",
     "/takeout",
     "/vaccinations",
 )

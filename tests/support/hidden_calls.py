@@ -173,6 +173,16 @@ def page_calls(hidden: Hidden) -> Iterator[Call]:
         yield Call(path, page=True)
 
 
+def built_documents(hidden: Hidden) -> Iterator[Call]:
+    """Yield requests for documents that are built out of the record; each has an identifier and a time of its own."""
+    operation, page = f"/fhir/Patient/{hidden.person_id}", f"/patients/{hidden.person_id}/summary"
+    for path in (f"{operation}/$summary", f"{operation}/$document?kind=laboratory-report"):
+        yield Call(path, writes=True)
+    yield Call(f"{operation}/$document?kind=laboratory-report&focus={'/'.join(hidden.resource)}", writes=True)
+    for path in (page, f"{page}?q=Analyse", f"{page}/document.json"):
+        yield Call(path, page=True, writes=True)
+
+
 def form_calls(hidden: Hidden, csrf: str) -> Iterator[Call]:
     """Yield forms of the portal that would change the hidden document."""
     document = f"/patients/{hidden.person_id}/documents/{hidden.document.id}"
@@ -329,6 +339,7 @@ def all_calls(hidden: Hidden, identifier_system: str, csrf: str) -> Iterator[Cal
     yield from reads(hidden)
     yield from registry_calls(hidden)
     yield from page_calls(hidden)
+    yield from built_documents(hidden)
     yield from refused_writes(hidden)
     yield from form_calls(hidden, csrf)
     yield from accepted_writes(hidden, csrf)

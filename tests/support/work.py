@@ -13,6 +13,7 @@ from esante.core.storage import Objects
 from esante.core.web import sessions
 from esante.identity.access.authn import authentication, person_lookups
 from esante.identity.directory import cache
+from esante.identity.directory.merging import relation
 from esante.services.record.rendering.worker_pool import WorkerPool
 
 
@@ -103,6 +104,7 @@ def counted_work() -> Iterator[Work]:
             (sessions, "_CACHE_SECONDS", 3_600.0),
             (person_lookups, "_CACHE_SECONDS", 3_600.0),
             (cache, "MAX_AGE_SECONDS", 3_600.0),
+            (relation, "REFRESH_SECONDS", 3_600.0),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         yield work
