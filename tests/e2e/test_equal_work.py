@@ -516,6 +516,7 @@ NOT_ABOUT_A_RECORD = (
     "/static",
     "/vendor",
     "/verify-card",
+    "/workplace",
 )
 OF_PATIENTS_AND_OPERATORS = (
     "/apps",

@@ -13,7 +13,6 @@ from esante.core.storage import Objects
 from esante.core.web import sessions
 from esante.identity.access.authn import authentication, person_lookups
 from esante.identity.directory import cache
-from esante.identity.directory.merging import relation
 from esante.services.record.rendering.worker_pool import WorkerPool
 
 
@@ -68,8 +67,8 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
         return status
 
     def _count(self, query: str, args: tuple[Any, ...], rows: int) -> None:
-        if "FROM access_assignment" in query:
-            return  # the rules of the country, read again now and then whatever is asked
+        if "FROM access_assignment" in query or "FROM directory_merge" in query:
+            return  # rules of the country and merges of entries, read again now and then whatever is asked
         lists = tuple(len(arg) for arg in args if isinstance(arg, (list, tuple)))
         self.work.statements[" ".join(query.split()), lists, int(rows)] += 1
 
@@ -104,7 +103,6 @@ def counted_work() -> Iterator[Work]:
             (sessions, "_CACHE_SECONDS", 3_600.0),
             (person_lookups, "_CACHE_SECONDS", 3_600.0),
             (cache, "MAX_AGE_SECONDS", 3_600.0),
-            (relation, "REFRESH_SECONDS", 3_600.0),
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         yield work

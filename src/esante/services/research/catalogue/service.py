@@ -20,8 +20,8 @@ from esante.services.research.catalogue import measurement_store, rules
 from esante.services.research.catalogue.model import CatalogueMeasured, Entry, Measurement, TableFigures
 from esante.services.research.catalogue.quality import quality_on
 from esante.services.research.datasets.catalogue import load_datasets, tables_by_name
+from esante.services.research.lake.patients import PATIENT, patients_of
 from esante.services.research.lake.pseudonyms import Pseudonyms
-from esante.services.research.lake.rows import PATIENT, patients_of, rows_of
 from esante.services.research.opt_out.service import OptOuts
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,8 @@ def count_resources(
     known: Mapping[str, TableFigures], resources: Sequence[tuple[UUID, str, bytes]], this_month: str
 ) -> dict[str, TableFigures]:
     """Return figures with the rows of more resources (person, type, body) in all tables."""
+    from esante.services.research.lake.rows import rows_of
+
     tables = tables_by_name()
     covered = {name: table.column_names for name, table in tables.items()}
     # The pseudonyms live for this step only: they tell persons apart within it.

@@ -17,7 +17,7 @@ from esante.services.research.accounts.service import Accounts
 from esante.services.research.environment.model import JobLimits
 from esante.services.research.environment.service import Environment
 from esante.services.research.environment.worker import JobRunner
-from esante.services.research.lake.part_files import ExtractionFolders
+from esante.services.research.lake.folders import ExtractionFolders
 from esante.services.research.lake.pseudonyms import PseudonymKey
 from esante.services.research.lake.service import Lake
 from esante.services.research.opt_out.service import OptOuts

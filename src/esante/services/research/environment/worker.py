@@ -19,7 +19,6 @@ from esante.services.research.environment.model import (
     SandboxResult,
 )
 from esante.services.research.environment.sandbox import NoIsolation, run_in_sandbox
-from esante.services.research.lake.part_files import pseudonyms_in
 from esante.services.research.lake.service import Lake, sandbox_tables
 from esante.services.research.outputs.service import Outputs
 from esante.services.research.permits.model import Permit
@@ -107,6 +106,8 @@ class JobRunner:
     async def _end(
         self, job: ResearchJob, result: SandboxResult, extraction_id: UUID | None, folder: Path | None = None
     ) -> None:
+        from esante.services.research.lake.part_files import pseudonyms_in
+
         state = ResearchJobState.FAILED if result.code else ResearchJobState.DONE
         pseudonyms = await asyncio.to_thread(pseudonyms_in, folder) if folder and result.tables else frozenset()
         ended = job.ended(state, clock.now(), result.code, result.message, result.line)

@@ -1,6 +1,7 @@
 """The rows of an extraction: views over the resources of persons, with their pseudonyms.
 
 Views that have SQL are run by DuckDB; the others, and resources on which a statement fails, by the reference engine.
+Import this late: its libraries take some ten MB, which a server without extractions does not need.
 """
 
 import logging
@@ -10,12 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from esante.core.fhir import NotJson, decode
-from esante.core.types import Json
-from esante.identity.directory import Directory, Person, canton_of, patient_resource
 from esante.services.research.datasets.catalogue import tables_by_name
 from esante.services.research.datasets.model import PERSON, DatasetTable
 from esante.services.research.lake.pseudonyms import Pseudonyms
@@ -24,7 +22,6 @@ from esante.services.research.views_sql.expressions import NotCompiled
 from esante.services.research.views_sql.statement import ViewStatement, compile_view
 
 log = logging.getLogger(__name__)
-PATIENT = "Patient"
 Body = tuple[str, bytes]
 """The pseudonym of a person, and a resource of theirs."""
 _TYPES: Mapping[str, pa.DataType] = {
@@ -85,20 +82,6 @@ def covered_schema(table: DatasetTable, covered: Collection[str]) -> pa.Schema:
     """Return the schema of the columns of a table that a permit covers, after the pseudonym."""
     fields = [(one.name, _TYPES.get(one.type, pa.string())) for one in table.columns if one.name in covered]
     return pa.schema([(PERSON, pa.string()), *fields])
-
-
-async def patients_of(directory: Directory, persons: Sequence[UUID]) -> list[tuple[UUID, str, bytes]]:
-    """Return persons as resources Patient, each with its canton as the district of its address."""
-    known = await directory.persons(persons)
-    return [(one, PATIENT, orjson.dumps(_patient(directory, known[one]))) for one in persons if one in known]
-
-
-def _patient(directory: Directory, person: Person) -> Json:
-    """Return what of a person the views may see: no name, no identifier, no street."""
-    whole = patient_resource(person, directory.catalogue)
-    kept = {name: whole[name] for name in ("resourceType", "gender", "birthDate", "deceasedDateTime") if name in whole}
-    canton = canton_of(person.address)
-    return kept | ({"address": [{"district": canton}]} if canton else {})
 
 
 @cache

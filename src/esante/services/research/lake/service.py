@@ -22,6 +22,7 @@ from esante.services.record import Record
 from esante.services.research.datasets.catalogue import tables_by_name
 from esante.services.research.datasets.model import PERSON, DatasetTable
 from esante.services.research.lake import extraction_store
+from esante.services.research.lake.folders import ExtractionFolders
 from esante.services.research.lake.model import (
     Extraction,
     ExtractionEnded,
@@ -29,15 +30,8 @@ from esante.services.research.lake.model import (
     ExtractionStarted,
     ExtractionState,
 )
-from esante.services.research.lake.part_files import (
-    ExtractionFolders,
-    count_rows,
-    pseudonyms_in,
-    remove_persons,
-    write_part,
-)
+from esante.services.research.lake.patients import PATIENT, patients_of
 from esante.services.research.lake.pseudonyms import PseudonymKey
-from esante.services.research.lake.rows import PATIENT, patients_of, rows_of
 from esante.services.research.opt_out.service import OptOuts
 from esante.services.research.permits.model import Permit
 from esante.services.research.permits.rules import fault_of_time
@@ -200,6 +194,9 @@ class Lake:
         resources: list[tuple[UUID, str, bytes]],
     ) -> tuple[int, int]:
         """Write a part of each table; return the number of persons in them, and of rows."""
+        from esante.services.research.lake.part_files import write_part
+        from esante.services.research.lake.rows import rows_of
+
         found = rows_of(tables, permit.columns, resources, self._key.of_permit(permit.permit_id))
         for name, rows in found.items():
             write_part(folder / name / f"{number:06d}.parquet", rows)
@@ -208,6 +205,8 @@ class Lake:
 
     async def _finish(self, conn: Connection, extraction: Extraction) -> Extraction:
         """Apply the opt-outs as of now to what was written; the folder gets its name once this is stored."""
+        from esante.services.research.lake.part_files import count_rows, pseudonyms_in, remove_persons
+
         at = clock.now()
         pseudonyms = self._key.of_permit(extraction.permit_id)
         out = pseudonyms.all_of(await self._opt_outs.opted_out(conn, at))
