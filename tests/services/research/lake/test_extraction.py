@@ -8,7 +8,7 @@ from esante.core.storage import NIL
 from esante.core.web import Problem
 from esante.identity.access import Confidentiality, requester_of
 from esante.services.record import Deposit
-from esante.services.research.lake import service
+from esante.services.research.lake import part_files, service
 from esante.services.research.lake.model import ExtractionMade, ExtractionStarted, ExtractionState
 from tests.support.research_lake import COVERED, RESEARCHER, laboratory_report, person_with_result, rows_in
 
@@ -122,7 +122,7 @@ async def test_failing_extraction_leaves_nothing_and_is_told(world, lake, monkey
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(service, "write_part", full)
+    monkeypatch.setattr(part_files, "write_part", full)
     monkeypatch.setattr(service, "MAX_FAILURES", 1)
     started = await lake.lake.start(RESEARCHER, permit)
     while await lake.lake.advance():
