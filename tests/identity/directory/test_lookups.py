@@ -18,6 +18,7 @@ CALLERS = {
             "identity/access/stays/hospital_stays.py": 1,
             "identity/directory/cli.py": 1,
             "identity/directory/patient_param.py": 1,
+            "identity/signin/providers/service.py": 1,
             "services/billing/note/service.py": 1,
             "services/billing/pid/cases.py": 1,
             "services/billing/ra/service.py": 1,
@@ -42,7 +43,13 @@ CALLERS = {
             "services/record/pages/forms.py": 1,
         }
     ),
-    "look_up_person": Counter({"identity/access/pages/dispositions.py": 1, "services/notices/letter_pages.py": 1}),
+    "look_up_person": Counter(
+        {
+            "identity/access/pages/dispositions.py": 1,
+            "identity/signin/pages/operator.py": 1,
+            "services/notices/letter_pages.py": 1,
+        }
+    ),
     "find_persons_by_identifier": Counter({PLACE: 2}),
     "find_persons_by_name": Counter({PLACE: 1}),
     "find_match_candidates": Counter({"identity/directory/matching/service.py": 1}),

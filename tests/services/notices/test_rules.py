@@ -53,8 +53,8 @@ def test_notice_of_used_code_names_grant_holder():
     assert notice_for(entry(grant)).actor == "Dr B"
 
 
-def test_only_emergency_notices_are_urgent():
-    assert [kind.name for kind in NOTICE_KINDS if kind.urgent] == ["emergency"]
+def test_only_notices_of_emergencies_and_recoveries_of_accounts_are_urgent():
+    assert {kind.name for kind in NOTICE_KINDS if kind.urgent} == {"emergency", "recovery_code"}
 
 
 def test_own_act_makes_no_notice():
