@@ -8,12 +8,16 @@ import pytest
 from esante.core import clock
 from esante.core.clock import use_clock
 from esante.core.storage import insert, uuid7
-from esante.identity.access import Requester, requester_of
-from esante.services.research import OptedIn, OptedOut
+from esante.identity.access import Access, Requester, requester_of
+from esante.identity.directory import Directory, Identifier
+from esante.identity.directory.merging.service import Merging
+from esante.services.research import OptedIn, OptedOut, OptOuts
 from esante.services.research.opt_out.model import OptOut
 from esante.services.research.opt_out.opt_out_store import opt_out_row
 from tests.support.consent import access_events, problem_of
+from tests.support.directory_entries import MRN, a_person
 from tests.support.record import open_world
+from tests.support.signed_in_pages import BASE
 
 
 @pytest.fixture
@@ -64,6 +68,30 @@ async def test_parent_decides_for_a_child_and_the_child_does_not(journal, object
     assert (await problem_of(opt_outs.change(requester_of(child), out=True))).status == 403
     await opt_outs.change(parent, out=True)
     assert child.id in await opt_outs.opted_out(db, clock.now()) and len(await opt_outs.history(parent)) == 1
+
+
+async def test_opt_out_holds_for_all_entries_that_are_merged_as_one_person(journal, db, accounts):
+    directory = Directory(db, journal)
+    merging, opt_outs = (
+        Merging(db, journal, directory),
+        OptOuts(db, journal, Access(db, journal, directory, base_url=BASE)),
+    )
+    surviving = await directory.register_person(a_person(family="Reuter"))
+    losing = await directory.register_person(
+        a_person(family="Reuter", identifiers=(Identifier(MRN, f"L-{uuid7().hex}"),))
+    )
+    await opt_outs.change(requester_of(losing), out=True)
+    first, second = (Requester(kind="operator", id=uuid7(), name=name) for name in ("One", "Two"))
+    proposal = await merging.propose(first, losing.id, surviving.id, "Same person, seen with passport")
+    assert surviving.id not in await opt_outs.opted_out(db, clock.now())
+    await merging.confirm(second, proposal.id)
+    both = {surviving.id, losing.id}
+    assert both <= await opt_outs.opted_out(db, clock.now())
+    for one in both:
+        assert await opt_outs.opted_out_among(db, [one, uuid7()], clock.now()) == {one}
+    assert len(await opt_outs.history(requester_of(surviving))) == 1
+    await opt_outs.change(requester_of(surviving), out=False)
+    assert not both & await opt_outs.opted_out(db, clock.now())
 
 
 async def test_thousands_of_persons_are_returned_at_once(db, opt_outs):

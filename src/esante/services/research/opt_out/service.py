@@ -26,18 +26,23 @@ class OptOuts:
         self._db, self._journal, self._access = db, journal, access
 
     async def opted_out(self, conn: Database | Connection, at: datetime) -> frozenset[UUID]:
-        """Return every person who was out at a moment."""
-        return frozenset(await opt_out_store.fetch_opted_out(conn, at))
+        """Return every person who was out at a moment, by all entries of the directory that are theirs."""
+        out = await opt_out_store.fetch_opted_out(conn, at)
+        return frozenset([volume for one in out for volume in await self._access.volumes(one)])
 
     async def opted_out_among(
         self, conn: Database | Connection, persons: Sequence[UUID], at: datetime
     ) -> frozenset[UUID]:
-        """Return those of some persons who were out at a moment."""
-        return frozenset(await opt_out_store.fetch_opted_out_among(conn, persons, at))
+        """Return those of some persons who were out at a moment, by any entry of the directory that is theirs."""
+        volumes = {one: frozenset(await self._access.volumes(one)) for one in persons}
+        out = frozenset(await opt_out_store.fetch_opted_out_among(conn, [*frozenset().union(*volumes.values())], at))
+        return frozenset(one for one, entries in volumes.items() if out & entries)
 
     async def history(self, requester: Requester) -> list[OptOut]:
         """Return the opt-outs of the requester's own, or of whom they act for, newest first. Raises: Problem 403."""
-        return await opt_out_store.fetch_history(self._db, await self._person_of(requester))
+        volumes = await self._access.volumes(await self._person_of(requester))
+        found = [one for volume in volumes for one in await opt_out_store.fetch_history(self._db, volume)]
+        return sorted(found, key=lambda one: one.since, reverse=True)
 
     async def change(self, requester: Requester, *, out: bool) -> None:
         """Opt out or in again, from now on; to repeat it changes nothing. Raises: Problem 403."""
@@ -49,8 +54,10 @@ class OptOuts:
                 if out:
                     opt_out = OptOut(person_id=person_id, since=now)
                     await insert(conn, [opt_out_store.opt_out_row(opt_out), *rows])
-                elif await opt_out_store.end_open(conn, person_id, now):
-                    await insert(conn, rows)
+                else:
+                    volumes = await self._access.volumes(person_id)
+                    if any([await opt_out_store.end_open(conn, volume, now) for volume in volumes]):
+                        await insert(conn, rows)
         except UniqueViolationError:
             return  # they are out already
 
