@@ -2,7 +2,7 @@
 
 import httpx
 
-from esante.services.bulletin.dissemination.udata_client import push_editions
+from esante.services.bulletin.dissemination.portal_push import push_editions
 from tests.support.bulletin_issue import BASE
 
 

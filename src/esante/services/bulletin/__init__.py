@@ -4,7 +4,6 @@ from esante.services.bulletin.compilation.event_lake import LAKE_SCHEMA
 from esante.services.bulletin.compilation.indicator_spec import IndicatorSpecification
 from esante.services.bulletin.compilation.service_metrics import record_service_metrics
 from esante.services.bulletin.dissemination.publisher import PortalPublisher
-from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget
 from esante.services.bulletin.model import (
     LANGUAGES,
     Aggregation,
@@ -45,9 +44,7 @@ __all__ = [
     "IndicatorKind",
     "IndicatorSpecification",
     "PlatformObserved",
-    "PortalError",
     "PortalPublisher",
-    "PortalTarget",
     "Protection",
     "Release",
     "ReleaseState",

@@ -8,8 +8,8 @@ import click
 
 from esante.command_line import ProgressBar, by_option, platform_command
 from esante.contract import Platform
+from esante.core.open_data import PortalError
 from esante.services.bulletin.dissemination.publisher import PortalPublisher
-from esante.services.bulletin.dissemination.udata_client import PortalError
 from esante.services.bulletin.publication.issue_files import publish
 from esante.services.bulletin.service import Bulletin
 

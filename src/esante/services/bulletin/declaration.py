@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from starlette.routing import BaseRoute
 from esante.contract import DemoStep, NavigationItem, Platform, Service, Task
 from esante.core import clock
 from esante.core.disclosure import StatisticsKey
+from esante.core.open_data import portal_target
 from esante.core.web import N_, P_
 from esante.identity.access import Access
 from esante.services.bulletin.cli import bulletin
@@ -18,25 +18,11 @@ from esante.services.bulletin.compilation.service_metrics import record_service_
 from esante.services.bulletin.declared_data import register_packages
 from esante.services.bulletin.demo import load_issues
 from esante.services.bulletin.dissemination.publisher import PortalPublisher
-from esante.services.bulletin.dissemination.udata_client import PortalTarget
 from esante.services.bulletin.model import BulletinRefused
 from esante.services.bulletin.routes import page_routes
 from esante.services.bulletin.service import Bulletin
-from esante.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulletinSettings:
-    """The national open data portal (udata) to which released figures are published; `portal_url` empty: none.
-
-    `portal_key` is the API key of a member of `portal_organization` (its id on the portal).
-    """
-
-    portal_url: str = ""
-    portal_key: str = field(default="", repr=False)
-    portal_organization: str = ""
 
 
 def _build(platform: Platform) -> Iterable[object]:
@@ -44,15 +30,8 @@ def _build(platform: Platform) -> Iterable[object]:
     settings = platform.settings
     key = platform[StatisticsKey]
     yield Bulletin.open(platform.db, platform.objects, platform.journal, key, settings.data / "bulletin")
-    if _portal_url(settings):
-        portal = settings.of(BulletinSettings)
-        target = PortalTarget(portal.portal_url, portal.portal_key, portal.portal_organization)
+    if target := portal_target(settings):
         yield PortalPublisher(platform.db, target, settings.base_url, _files(platform))
-
-
-def _portal_url(settings: Settings) -> str:
-    """Return the address of the national portal; empty without one, and in a demonstration."""
-    return "" if settings.demo else settings.of(BulletinSettings).portal_url
 
 
 def _files(platform: Platform) -> Path:
@@ -60,7 +39,7 @@ def _files(platform: Platform) -> Path:
 
 
 def _routes(platform: Platform) -> list[BaseRoute]:
-    settings = platform.settings
+    settings, target = platform.settings, portal_target(platform.settings)
     return [
         *page_routes(
             platform.db,
@@ -68,7 +47,7 @@ def _routes(platform: Platform) -> list[BaseRoute]:
             platform[Access],
             settings.base_url,
             _files(platform),
-            portal_url=_portal_url(settings),
+            portal_url=target.url if target else "",
             synthetic=settings.demo,
         )
     ]
@@ -93,7 +72,6 @@ async def _release_due(bulletin: Bulletin) -> None:
 
 SERVICE = Service(
     package="esante.services.bulletin",
-    settings=BulletinSettings,
     build=_build,
     routes=_routes,
     tasks=_tasks,

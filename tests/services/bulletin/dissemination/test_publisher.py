@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
+from esante.core.open_data import PortalError, PortalTarget
 from esante.services.bulletin import PortalPublisher
-from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget
 from tests.support.bulletin_issue import BASE
 from tests.support.bulletin_journal import (
     LAST,

@@ -12,8 +12,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from esante.core.open_data import encode_turtle
-from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget
+from esante.core.open_data import PortalError, PortalTarget, encode_turtle
 from esante.services.bulletin.publication.dcat import build_catalogue
 from tests.support.bulletin_issue import BASE
 from tests.support.udata_portal import FailingTransport, dataset_state, datasets_of, push_to

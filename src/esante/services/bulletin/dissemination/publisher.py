@@ -5,10 +5,11 @@ import logging
 from datetime import datetime
 from pathlib import Path
 
+from esante.core.open_data import PortalError, PortalTarget
 from esante.core.storage import Database, Unavailable
 from esante.services.bulletin import store
 from esante.services.bulletin.dissemination.downloads import ReleaseFiles, make_edition
-from esante.services.bulletin.dissemination.udata_client import PortalError, PortalTarget, push_editions
+from esante.services.bulletin.dissemination.portal_push import push_editions
 from esante.services.bulletin.publication.issue_files import make_document
 from esante.services.bulletin.releases import vintage_store
 from esante.services.bulletin.releases.published_cache import PublishedCache

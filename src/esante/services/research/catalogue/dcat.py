@@ -23,7 +23,7 @@ from esante.services.research.catalogue.model import Entry
 from esante.services.research.terms import purposes
 
 LEGISLATION = "http://data.europa.eu/eli/reg/2025/327/oj"
-_TITLES = {
+TITLES = {
     "fr": "Jeux de données de santé pour l’utilisation secondaire",
     "de": "Gesundheitsdatensätze für die Sekundärnutzung",
     "en": "Health datasets for secondary use",
@@ -48,8 +48,8 @@ def build_catalogue(entries: Sequence[Entry], base_url: str) -> Json:
     node: Json = {
         "@id": f"{base_url}/research/catalog",
         "@type": "dcat:Catalog",
-        "dct:title": text_literals(_TITLES),
-        "dct:description": text_literals(_TITLES),
+        "dct:title": text_literals(TITLES),
+        "dct:description": text_literals(TITLES),
         "dct:publisher": publisher,
         "dcatap:applicableLegislation": reference(LEGISLATION),
         "foaf:homepage": reference(f"{base_url}/research"),

@@ -84,3 +84,8 @@ def _encode(figures: Mapping[str, TableFigures]) -> str:
 def _measurement(row: Any) -> Measurement:
     figures = msgspec.json.decode(row["figures"], type=dict[str, TableFigures])
     return Measurement(**{**row, "figures": figures})
+
+
+async def try_push_lock(conn: Connection) -> bool:
+    """Try to take the lock of the push until the end of the transaction; return whether this process has it."""
+    return bool(await conn.fetchval("SELECT pg_try_advisory_xact_lock(hashtextextended('research_catalogue', 0))"))
