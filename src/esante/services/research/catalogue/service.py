@@ -3,7 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
@@ -39,6 +43,13 @@ class Catalogue:
     ) -> None:
         self._db, self._journal, self._record = db, journal, record
         self._directory, self._opt_outs = directory, opt_outs
+        self._counting: ProcessPoolExecutor | None = None
+
+    async def close(self) -> None:
+        """End the process that counts, if there is one."""
+        counting, self._counting = self._counting, None
+        if counting is not None:
+            await asyncio.to_thread(counting.shutdown, cancel_futures=True)
 
     async def entries(self, text: str = "", language: str = "en") -> list[Entry]:
         """Return the datasets with every word of a search in their titles, descriptions or columns."""
@@ -65,6 +76,19 @@ class Catalogue:
     def _entry(self, name: str, measurement: Measurement | None) -> Entry:
         dataset = next(one for one in load_datasets() if one.name == name)
         return rules.entry_of(dataset, measurement, rule_on(today()), quality_on(today()), today())
+
+    async def _count(
+        self, known: Mapping[str, TableFigures], resources: Sequence[tuple[UUID, str, bytes]]
+    ) -> dict[str, TableFigures]:
+        """Count resources in a process of its own: its libraries take a hundred MB, which the server is spared."""
+        if self._counting is None:
+            self._counting = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        step = partial(count_resources, known, resources, f"{today():%Y-%m}")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._counting, step)
+        except BrokenProcessPool:
+            await self.close()
+            raise
 
     async def run(self) -> None:
         """Measure whenever the figures are old, until cancelled; in one process at a time."""
@@ -108,6 +132,7 @@ class Catalogue:
         async with self._db.transaction() as conn:
             running = await measurement_store.lock_running(conn)
             if running is None or running.place is None:
+                await self.close()
                 return False
             batch = await self._record.secondary_use.read(_TYPES, running.place, BATCH)
             out = await self._opt_outs.opted_out_among(conn, batch.persons, clock.now())
@@ -116,7 +141,7 @@ class Catalogue:
             resources = [one for one in batch.resources if one[0] not in out]
             if PATIENT in _TYPES:
                 resources += await patients_of(self._directory, persons)
-            figures = await asyncio.to_thread(count_resources, running.figures, resources, f"{today():%Y-%m}")
+            figures = await self._count(running.figures, resources)
             changed = replace(
                 running,
                 place=batch.last,
