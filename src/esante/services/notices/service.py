@@ -22,7 +22,7 @@ MOST_COUNTED = 100
 class Notices:
     """The notices of the persons, of the declared kinds.
 
-    `merges`: what concerns an entry of the directory that was merged is told to who it stands for now.
+    `merges`: notices about a merged entry of the directory go to the surviving one.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Notices:
                     await store.settle(conn, entry.person_id, kind.name, entry.at)
 
     async def _of_survivor(self, entry: Entry) -> Entry:
-        """Return an entry as of the person who reads its notice; of a merge itself both entries are told."""
+        """Return an entry as of the person who reads its notice; of a merge itself both entries get a notice."""
         if self._merges is None or isinstance(entry.event, (PersonsMerged, PersonsSeparated)):
             return entry
         return replace(entry, person_id=await self._merges.surviving(entry.person_id))

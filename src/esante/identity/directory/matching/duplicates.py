@@ -45,7 +45,7 @@ class Duplicates:
     async def search(self, progress: Progress = lambda *_: None, *, actor: Actor = SYSTEM) -> tuple[int, int]:
         """Compare all entries and write the pairs that may be of one person; return how many entries and pairs.
 
-        Entries that were merged are left out. `progress` is told of the entries that are read.
+        Entries that were merged are left out. `progress` gets the number of entries that were read.
         """
         entries: dict[UUID, Traits] = {}
         total = await store.count_everybody(self._db)

@@ -15,7 +15,7 @@ from esante.services.ehds.formats.references import with_addresses
 def rebuild(frame: Frame, composition: Fact, facts: Mapping[str, Fact]) -> Json:
     """Return the Bundle of a Composition and of `facts`, which come from the same document.
 
-    The person is told as the directory knows them. Where the Composition lists what the reader does not see, its
+    The Patient is the directory's. Where the Composition lists what the reader does not see, its
     entries are left out and its narratives are written anew.
     """
     patient = f"Patient/{frame.patient['id']}"

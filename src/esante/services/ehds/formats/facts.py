@@ -44,7 +44,7 @@ _ADMINISTRATIVE = frozenset([
     "id", "meta", "text", "identifier", "subject", "patient", "encounter", "recorder", "asserter", "performer",
     "author", "requester", "informationSource", "context", "recordedDate", "dateAsserted", "issued", "contained",
 ])  # fmt: skip
-"""Elements that say who told something and where, not what was told."""
+"""Elements about who recorded a fact and where, not about the fact."""
 
 
 _WANTED = (

@@ -93,7 +93,7 @@ class LineRestrictions:
     async def list_restricted(self, requester: Requester, person_id: UUID) -> list[RestrictedDocument]:
         """Return the documents of which lines are restricted, the latest restricted first; journalled.
 
-        Only their person is told of them.
+        For everybody else the list is empty.
         """
         visibility = rules.Visibility(requester, await self._access.consent(person_id), clock.now())
         if not rules.decides_for_holder(requester, visibility.record_verdict()):

@@ -19,7 +19,7 @@ from esante.services.conformance.kits.session import Reply, Session
 
 DEFAULT_SCOPE = "launch/patient patient/Patient.rs patient/Observation.rs openid fhirUser offline_access"
 ALLOW, REFUSE = "decision=allow", "decision=refuse"
-"""What the button of the consent form sends, where the run is not told otherwise."""
+"""What the button of the consent form sends, where the options of the run name nothing else."""
 _MOST_STEPS = 8
 
 
