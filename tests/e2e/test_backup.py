@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from esante.core.storage.embedded import start, stop
+from esante.services.research.catalogue.model import CatalogueMeasured
 from tests.support.deposit_clients import DepositLog, deposit_under_load, fetch_document_hashes, wait_for_acknowledged
 from tests.support.processes import Server, run_esante
 from tests.support.small_world import SmallWorld, build_small_world, open_test_platform
@@ -25,6 +26,7 @@ async def test_backup_of_a_running_server_restores_to_a_journal_that_verifies(
     large_document = await deposit_large_document(server.base, world)
     backup = tmp_path / "backup"
     backup.mkdir()
+    await wait_until_measured(world.data)
     head = await wait_until_sealed(world.data)
     run_esante("db", "dump", "--data", world.data, backup / "esante.dump")
     assert (backup / "esante.dump").stat().st_mode & 0o077 == 0
@@ -99,6 +101,14 @@ async def deposit_large_document(base: str, world: SmallWorld) -> tuple[str, byt
 
 _EQUAL_READS = 20
 """Reads in a row, 0.1 s apart: requests under way when the clients ended can append for a while on a busy machine."""
+
+
+async def wait_until_measured(data: Path) -> None:
+    """Wait until the server has counted the datasets, which is done once a day and gives an entry of the journal."""
+    async with open_test_platform(data) as platform, asyncio.timeout(120):
+        sought = "SELECT EXISTS (SELECT FROM journal_entry WHERE type = $1)"
+        while not await platform.db.fetchval(sought, CatalogueMeasured.TYPE):
+            await asyncio.sleep(0.2)
 
 
 async def wait_until_sealed(data: Path, **settings: str) -> str:
