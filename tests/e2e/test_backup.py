@@ -103,9 +103,9 @@ _EQUAL_READS = 20
 """Reads in a row, 0.1 s apart: requests under way when the clients ended can append for a while on a busy machine."""
 
 
-async def wait_until_measured(data: Path) -> None:
+async def wait_until_measured(data: Path, **settings: str) -> None:
     """Wait until the server has counted the datasets, which is done once a day and gives an entry of the journal."""
-    async with open_test_platform(data) as platform, asyncio.timeout(120):
+    async with open_test_platform(data, **settings) as platform, asyncio.timeout(120):
         sought = "SELECT EXISTS (SELECT FROM journal_entry WHERE type = $1)"
         while not await platform.db.fetchval(sought, CatalogueMeasured.TYPE):
             await asyncio.sleep(0.2)
@@ -183,6 +183,7 @@ async def test_external_database_is_migrated_by_command_and_served(
     async with deposit_under_load(server.base, world, deposits, clients=2):
         await wait_for_acknowledged(deposits, 10)
     assert not (data / "postgres").exists()
+    await wait_until_measured(data, database_url=external)
     head = await wait_until_sealed(data, database_url=external)
     run_esante("db", "dump", "--data", data, tmp_path / "external.dump", ESANTE_DATABASE_URL=external)
     server.stop()
